@@ -1,0 +1,80 @@
+"""From a trained model to a bundle: streaming int8, training graph, golden clip."""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+
+import numpy as np
+from overtone_edge.recogniser import Recogniser
+from overtone_models.bundle import Bundle, Manifest, read_bundle, write_bundle
+from overtone_models.front_end import F32
+from overtone_models.trained import TrainedModel
+
+from overtone_converters.errors import ConversionError
+from overtone_converters.streaming import streaming_model
+from overtone_converters.training import training_model
+
+
+def build_bundle(
+    model: TrainedModel,
+    calibration: Sequence[F32],
+    golden_samples: F32,
+    *,
+    name: str,
+    version: int,
+    base_round: int = 0,
+    created: datetime | None = None,
+    training_graph: bytes | None = None,
+) -> bytes:
+    """Return the unsigned bundle of a trained model.
+
+    `calibration` holds `(frames, n_mfcc)` utterances of training speakers, not standardised. A
+    `training_graph` converted before serves every model of the same network, since it holds no weights.
+    """
+    standardised = [model.standardise(mfcc) for mfcc in calibration]
+    if not standardised:
+        raise ConversionError("no calibration utterances: int8 ranges cannot be set")
+    moment = created if created is not None else datetime.now(UTC)
+    manifest = Manifest(
+        name=name,
+        version=version,
+        created=moment.strftime("%Y-%m-%dT%H:%M:%SZ"),
+        labels=model.labels,
+        front_end=model.front_end,
+        gate=model.gate,
+        network=model.network,
+        calibration=model.calibration,
+        base_round=base_round,
+        lineage={
+            **model.lineage,
+            "quantisation": "int8 weights and activations, ranges from training speakers",
+        },
+        licence=model.licence,
+    )
+    without_golden = write_bundle(
+        manifest,
+        weights=model.weights,
+        standardise_mean=model.standardise_mean,
+        standardise_scale=model.standardise_scale,
+        streaming_model=streaming_model(model.network, model.weights, standardised),
+        training_model=training_graph or training_model(model.network),
+        golden_samples=golden_samples,
+        golden_probabilities=np.zeros((0, len(model.labels)), np.float32),
+    )
+    return _with_golden(read_bundle(without_golden))
+
+
+def _with_golden(bundle: Bundle) -> bytes:
+    """Return the bundle again with what the device's runtime says to its golden clip."""
+    hops = Recogniser(bundle).process(bundle.golden_samples)
+    if not hops:
+        raise ConversionError(f"golden clip of {bundle.golden_samples.size} samples is shorter than one hop")
+    return write_bundle(
+        bundle.manifest,
+        weights=bundle.weights,
+        standardise_mean=bundle.standardise_mean,
+        standardise_scale=bundle.standardise_scale,
+        streaming_model=bundle.streaming_model,
+        training_model=bundle.training_model,
+        golden_samples=bundle.golden_samples,
+        golden_probabilities=np.stack([hop.probabilities for hop in hops]),
+    )

@@ -1,0 +1,249 @@
+"""The learning file: a TFLite whose signatures train the head or the whole network.
+
+Only builtin operators: every gradient that TensorFlow would write with an operator that plain
+TFLite lacks (relu, square root, strided slices, convolutions, pooling) is written out here.
+Weights and the optimiser's velocity are one flat variable each, so `set` and `get` move vectors
+in the layout that updates travel in.
+"""
+
+import tempfile
+from typing import Any
+
+import numpy as np
+from overtone_models.network_spec import EdgeTcnSpec
+from overtone_models.networks import native_stderr_silenced, tf
+from overtone_models.networks.edge_tcn import STD_FLOOR
+
+BATCH = 16
+FRAMES = 300
+LOG_FLOOR = 1e-12
+
+
+@tf.custom_gradient  # type: ignore[misc]
+def relu(x: Any) -> Any:
+    """Return max(x, 0); its own gradient, since ReluGrad has no builtin operator."""
+    return tf.nn.relu(x), lambda g: g * tf.cast(x > 0, tf.float32)
+
+
+@tf.custom_gradient  # type: ignore[misc]
+def standard_deviation(variance: Any) -> Any:
+    """Return sqrt(variance + floor); its own gradient, since SqrtGrad has no builtin operator."""
+    deviation = tf.sqrt(variance + STD_FLOOR)
+    return deviation, lambda g: g * 0.5 / deviation
+
+
+@tf.custom_gradient  # type: ignore[misc]
+def add_bias(x: Any, bias: Any) -> Any:
+    """Return `(rows, channels)` plus `(channels,)`, with the sum written out in its gradient."""
+    return x + bias, lambda g: (g, tf.reduce_sum(g, 0))
+
+
+def taps(x: Any, kernel: int, dilation: int, stride: int, past: int) -> list[Any]:
+    """Return `kernel` causal shifts of `(batch, steps, channels)`, each `(batch, steps / stride, channels)`.
+
+    Cut with slice and reshape: a strided slice's gradient has no builtin operator.
+    """
+    batch, steps, channels = x.shape
+    padded = tf.pad(x, [[0, 0], [past, (kernel - 1) * dilation - past + stride - 1], [0, 0]])
+    cuts = []
+    for tap in range(kernel):
+        cut = tf.slice(padded, [0, tap * dilation, 0], [batch, steps, channels])
+        if stride > 1:
+            rows = tf.reshape(cut, [batch, steps // stride, stride, channels])
+            cut = tf.reshape(
+                tf.slice(rows, [0, 0, 0, 0], [batch, steps // stride, 1, channels]), [batch, -1, channels]
+            )
+        cuts.append(cut)
+    return cuts
+
+
+def convolution(x: Any, kernel: Any, bias: Any, *, dilation: int = 1, stride: int = 1, past: int) -> Any:
+    """Return a causal convolution as one matrix product over its taps."""
+    width, inputs, outputs = kernel.shape
+    columns = tf.concat(taps(x, width, dilation, stride, past), -1)
+    batch, steps = columns.shape[:2]
+    y = tf.matmul(
+        tf.reshape(columns, [batch * steps, width * inputs]), tf.reshape(kernel, [width * inputs, outputs])
+    )
+    return tf.reshape(add_bias(y, bias), [batch, steps, outputs])
+
+
+def depthwise(x: Any, kernel: Any, *, dilation: int) -> Any:
+    """Return a causal depthwise convolution with a `(taps, channels)` kernel, its gradient written out."""
+    width, channels = kernel.shape
+    batch, steps = x.shape[:2]
+    past = (width - 1) * dilation
+
+    @tf.custom_gradient  # type: ignore[misc]
+    def apply(x: Any, kernel: Any) -> Any:
+        padded = tf.pad(x, [[0, 0], [past, 0], [0, 0]])
+        cuts = [tf.slice(padded, [0, tap * dilation, 0], [batch, steps, channels]) for tap in range(width)]
+        rows = [tf.slice(kernel, [tap, 0], [1, channels]) for tap in range(width)]
+        y = tf.add_n([cut * tf.reshape(row, [1, 1, channels]) for cut, row in zip(cuts, rows, strict=True)])
+
+        def gradient(g: Any) -> tuple[Any, Any]:
+            ahead = tf.pad(g, [[0, 0], [0, past], [0, 0]])
+            shifted = [
+                tf.slice(ahead, [0, past - t * dilation, 0], [batch, steps, channels]) for t in range(width)
+            ]
+            dx = tf.add_n([s * tf.reshape(r, [1, 1, channels]) for s, r in zip(shifted, rows, strict=True)])
+            dk = tf.concat([tf.reshape(tf.reduce_sum(g * cut, [0, 1]), [1, channels]) for cut in cuts], 0)
+            return dx, dk
+
+        return y, gradient
+
+    return apply(x, kernel)
+
+
+def hop_features(spec: EdgeTcnSpec, weights: dict[str, Any], frames: Any) -> Any:
+    """Return `(batch, hops, channels)`, equal to `edge_tcn.body` from zero states."""
+    past = spec.stem_kernel - 2
+    x = relu(convolution(frames, weights["stem/w"], weights["stem/b"], stride=2, past=past))
+    for index, dilation in enumerate(spec.dilations):
+        kernel, bias = weights[f"block{index}/w"], weights[f"block{index}/b"]
+        if spec.separable:
+            y = depthwise(x, weights[f"block{index}/depthwise"], dilation=dilation)
+            y = convolution(y, tf.reshape(kernel, [1, spec.channels, spec.channels]), bias, past=0)
+        else:
+            y = convolution(x, kernel, bias, dilation=dilation, past=(spec.kernel - 1) * dilation)
+        x = x + relu(y)
+    batch, steps = x.shape[:2]
+    half = spec.hop_frames // 2
+    # The mean as a matrix product: Mean's own gradient needs a division TFLite writes with int ops.
+    average = tf.constant(np.full((1, half), 1.0 / half, np.float32))
+    rows = tf.transpose(tf.reshape(x, [batch * steps // half, half, spec.channels]), [1, 0, 2])
+    flat = tf.matmul(average, tf.reshape(rows, [half, -1]))
+    return tf.reshape(flat, [batch, steps // half, spec.channels])
+
+
+def statistics(hops: Any) -> Any:
+    """Return the `(batch, 2 * channels)` mean and standard deviation over the hops."""
+    count = hops.shape[1]
+    mean = tf.reduce_sum(hops, 1, keepdims=True) * (1.0 / count)
+    centred = hops - mean
+    variance = tf.reduce_sum(centred * centred, 1) * (1.0 / count)
+    return tf.concat([tf.reshape(mean, [hops.shape[0], hops.shape[2]]), standard_deviation(variance)], -1)
+
+
+def cross_entropy(logits: Any, y: Any, weight: Any) -> Any:
+    """Return the weighted mean cross entropy in nats; rows of weight 0 count nothing."""
+    shifted = logits - tf.stop_gradient(tf.reduce_max(logits, -1, keepdims=True))
+    total = tf.reduce_sum(tf.exp(shifted), -1, keepdims=True)
+    loss = -tf.reduce_sum(y * (shifted - tf.math.log(total)), -1)
+    return tf.reduce_sum(loss * weight) / (tf.stop_gradient(tf.reduce_sum(weight)) + LOG_FLOOR)
+
+
+class TrainingModule(tf.Module):  # type: ignore[misc]
+    """Both scopes' variables and functions; `signatures()` is what gets converted."""
+
+    def __init__(self, spec: EdgeTcnSpec, *, batch: int = BATCH, frames: int = FRAMES) -> None:
+        super().__init__()
+        self.spec, self.batch, self.frames = spec, batch, frames
+        layout = spec.layout
+        self.sizes = {"full": layout.size, "head": layout.head_slice.stop - layout.head_slice.start}
+        self.weights = {
+            scope: tf.Variable(tf.zeros([n]), name=f"{scope}_weights") for scope, n in self.sizes.items()
+        }
+        self.velocity = {
+            scope: tf.Variable(tf.zeros([n]), name=f"{scope}_velocity") for scope, n in self.sizes.items()
+        }
+
+    def tensors(self, scope: str) -> dict[str, Any]:
+        """Return the scope's named tensors, cut out of its flat variable."""
+        flat = tf.identity(self.weights[scope])
+        start, named = 0, {}
+        for tensor in self.spec.layout.tensors:
+            if scope == "head" and not tensor.head:
+                continue
+            named[tensor.name] = tf.reshape(tf.slice(flat, [start], [tensor.size]), tensor.shape)
+            start += tensor.size
+        return named
+
+    def logits(self, scope: str, weights: dict[str, Any], x: Any) -> Any:
+        """Return `(batch, n_classes)` logits: of embeddings for head, of frames for full."""
+        embedding = x if scope == "head" else statistics(hop_features(self.spec, weights, x))
+        return add_bias(tf.matmul(embedding, weights["head/w"]), weights["head/b"])
+
+    def x_shape(self, scope: str) -> list[int]:
+        """Return the shape of one batch of examples."""
+        if scope == "head":
+            return [self.batch, self.spec.embedding_size]
+        return [self.batch, self.frames, self.spec.n_features]
+
+    def train(self, scope: str, x: Any, y: Any, weight: Any, lr: Any, momentum: Any) -> dict[str, Any]:
+        """Take one step of SGD with momentum: v = momentum * v + g; w = w - lr * v."""
+        tensors = self.tensors(scope)
+        with tf.GradientTape() as tape:
+            tape.watch(tensors)
+            loss = cross_entropy(self.logits(scope, tensors, x), y, weight)
+        gradients = tape.gradient(loss, tensors)
+        flat = tf.concat([tf.reshape(gradients[name], [-1]) for name in tensors], 0)
+        velocity = self.velocity[scope] * momentum + flat
+        self.velocity[scope].assign(velocity)
+        self.weights[scope].assign(self.weights[scope] - velocity * lr)
+        return {"loss": tf.reshape(loss, [1])}
+
+    def signatures(self) -> dict[str, Any]:
+        """Return concrete functions `{scope}_{set,get,train,infer}`.
+
+        No input is a scalar: a rank-0 signature input crashes ai-edge-litert 2.3.0 on aarch64.
+        """
+        functions: dict[str, Any] = {}
+        for scope, size in self.sizes.items():
+            x = tf.TensorSpec(self.x_shape(scope), name="x")
+            y = tf.TensorSpec([self.batch, self.spec.n_classes], name="y")
+            weight = tf.TensorSpec([self.batch], name="weight")
+            lr, momentum = tf.TensorSpec([1], name="lr"), tf.TensorSpec([1], name="momentum")
+            vector, second = tf.TensorSpec([size], name="weights"), tf.TensorSpec([size], name="velocity")
+            functions |= {
+                f"{scope}_train": self._function(self._train_in(scope), [x, y, weight, lr, momentum]),
+                f"{scope}_infer": self._function(self._infer_in(scope), [x]),
+                f"{scope}_get": self._function(self._get_in(scope), []),
+                f"{scope}_set": self._function(self._set_in(scope), [vector, second]),
+            }
+        return {name: function.get_concrete_function() for name, function in functions.items()}
+
+    def _function(self, function: Any, signature: list[Any]) -> Any:
+        return tf.function(function, input_signature=signature, autograph=False)
+
+    def _train_in(self, scope: str) -> Any:
+        def train(x: Any, y: Any, weight: Any, lr: Any, momentum: Any) -> dict[str, Any]:
+            return self.train(scope, x, y, weight, lr, momentum)
+
+        return train
+
+    def _infer_in(self, scope: str) -> Any:
+        def infer(x: Any) -> dict[str, Any]:
+            return {"logits": self.logits(scope, self.tensors(scope), x)}
+
+        return infer
+
+    def _get_in(self, scope: str) -> Any:
+        def get() -> dict[str, Any]:
+            return {
+                "weights": tf.identity(self.weights[scope]),
+                "velocity": tf.identity(self.velocity[scope]),
+            }
+
+        return get
+
+    def _set_in(self, scope: str) -> Any:
+        def assign(weights: Any, velocity: Any) -> dict[str, Any]:
+            self.weights[scope].assign(weights)
+            self.velocity[scope].assign(velocity)
+            return {"size": tf.constant([weights.shape[0]])}
+
+        return assign
+
+
+def training_model(spec: EdgeTcnSpec, *, batch: int = BATCH, frames: int = FRAMES) -> bytes:
+    """Return the training TFLite; it holds no weights: `set` must be called before anything else."""
+    module = TrainingModule(spec, batch=batch, frames=frames)
+    with tempfile.TemporaryDirectory() as folder:
+        tf.saved_model.save(module, folder, signatures=module.signatures())
+        converter = tf.lite.TFLiteConverter.from_saved_model(folder)
+        converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS]
+        converter.experimental_enable_resource_variables = True
+        with native_stderr_silenced():
+            model: bytes = converter.convert()
+    return model

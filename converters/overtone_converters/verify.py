@@ -1,0 +1,160 @@
+"""Does a bundle do on the device's runtime what the network does in TensorFlow?"""
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from overtone_edge.recogniser import Recogniser, golden_difference
+from overtone_edge.runtime import TrainingGraph, runtime_name
+from overtone_models.bundle import Bundle
+from overtone_models.front_end import F32
+from overtone_models.networks import edge_tcn, tf
+
+from overtone_converters.errors import ParityError
+
+MIN_AGREEMENT = 0.98
+MAX_UAR_LOSS = 0.01
+MAX_STEP_DIFFERENCE = 1e-5
+MAX_GOLDEN_DIFFERENCE = 0.02
+STEPS = 20
+LEARNING_RATE, MOMENTUM = 0.01, 0.9
+
+
+@dataclass(frozen=True, kw_only=True)
+class Verification:
+    """What was found; shares are 0..1, differences are the largest of any value."""
+
+    runtime: str
+    utterances: int
+    label_agreement: float
+    uar_offline: float
+    uar_streaming: float
+    head_step_difference: float
+    full_step_difference: float
+    golden_difference: float
+    streaming_bytes: int
+    training_bytes: int
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the findings as JSON."""
+        return asdict(self)
+
+    def failures(self) -> list[str]:
+        """Return one line for each limit that is not kept."""
+        limits = [
+            ("label agreement", self.label_agreement, ">=", MIN_AGREEMENT),
+            (
+                "UAR of int8 streaming less offline",
+                self.uar_streaming - self.uar_offline,
+                ">=",
+                -MAX_UAR_LOSS,
+            ),
+            ("UAR of int8 streaming less offline", self.uar_streaming - self.uar_offline, "<=", MAX_UAR_LOSS),
+            ("head training difference", self.head_step_difference, "<=", MAX_STEP_DIFFERENCE),
+            ("full training difference", self.full_step_difference, "<=", MAX_STEP_DIFFERENCE),
+            ("golden clip difference", self.golden_difference, "<=", MAX_GOLDEN_DIFFERENCE),
+        ]
+        return [
+            f"{what} is {value:.3g}, limit is {sign} {limit:g}"
+            for what, value, sign, limit in limits
+            if not (value >= limit if sign == ">=" else value <= limit)
+        ]
+
+
+def verify_bundle(bundle: Bundle, utterances: Sequence[F32], targets: NDArray[np.int64]) -> Verification:
+    """Return the comparison on `(frames, n_mfcc)` utterances of speakers that training never heard."""
+    if not utterances:
+        raise ParityError("no utterances to verify with")
+    spec = bundle.manifest.network
+    standardised = [bundle.standardise(mfcc) for mfcc in utterances]
+    offline = edge_tcn.logits(spec, bundle.weights, standardised).argmax(1)
+    streaming = streaming_decisions(bundle, utterances)
+    return Verification(
+        runtime=runtime_name(),
+        utterances=len(utterances),
+        label_agreement=float((offline == streaming).mean()),
+        uar_offline=_uar(offline, targets),
+        uar_streaming=_uar(streaming, targets),
+        head_step_difference=step_difference(bundle, "head", standardised, targets),
+        full_step_difference=step_difference(bundle, "full", standardised, targets),
+        golden_difference=golden_difference(bundle),
+        streaming_bytes=len(bundle.streaming_model),
+        training_bytes=len(bundle.training_model),
+    )
+
+
+def require(verification: Verification) -> None:
+    """Raise ParityError with every limit that is not kept."""
+    if failures := verification.failures():
+        raise ParityError(f"bundle refused: {'; '.join(failures)}")
+
+
+def streaming_decisions(bundle: Bundle, utterances: Sequence[F32]) -> NDArray[np.int64]:
+    """Return the class of each whole utterance as the int8 streaming network hears it."""
+    recogniser = Recogniser(bundle)
+    embeddings = np.stack([recogniser.embedding(mfcc) for mfcc in utterances])
+    return recogniser.probabilities(embeddings).argmax(1)
+
+
+def step_difference(
+    bundle: Bundle, scope: str, standardised: Sequence[F32], targets: NDArray[np.int64]
+) -> float:
+    """Return how far 20 steps on the runtime are from 20 steps by TensorFlow's own gradients."""
+    graph = TrainingGraph(bundle.training_model)
+    spec, layout = bundle.manifest.network, bundle.manifest.layout
+    start = bundle.weights[layout.scope_slice(scope)]
+    rng = np.random.default_rng(0)
+    graph.set(scope, start)
+    reference = _Reference(bundle, scope)
+    for _ in range(STEPS):
+        rows = rng.integers(0, len(standardised), graph.batch)
+        weight = np.ones(graph.batch, np.float32)
+        weight[-2:] = 0.0
+        if scope == "full":
+            x, _ = edge_tcn.padded([standardised[row] for row in rows], spec, graph.frames)
+        else:
+            x = edge_tcn.embeddings(spec, bundle.weights, [standardised[row] for row in rows])
+        y = np.eye(spec.n_classes, dtype=np.float32)[targets[rows]]
+        graph.train(scope, x, y, weight, lr=LEARNING_RATE, momentum=MOMENTUM)
+        reference.train(x, y, weight)
+    return float(np.abs(graph.get(scope)[0] - reference.weights()).max())
+
+
+class _Reference:
+    """The plain network trained by TensorFlow's own automatic gradients, step by step."""
+
+    def __init__(self, bundle: Bundle, scope: str) -> None:
+        self._spec, self._scope = bundle.manifest.network, scope
+        tensors = bundle.manifest.layout.unflatten(bundle.weights)
+        heads = {t.name for t in bundle.manifest.layout.tensors if t.head}
+        names = [name for name in tensors if scope == "full" or name in heads]
+        self._variables = {name: tf.Variable(tensors[name]) for name in names}
+        self._velocity = {name: np.zeros_like(tensors[name]) for name in names}
+
+    def train(self, x: F32, y: F32, weight: F32) -> None:
+        """Take one step of SGD with momentum."""
+        with tf.GradientTape() as tape:
+            losses = tf.nn.softmax_cross_entropy_with_logits(y, self._logits(x))
+            loss = tf.reduce_sum(losses * weight) / weight.sum()
+        gradients = tape.gradient(loss, self._variables)
+        for name, variable in self._variables.items():
+            self._velocity[name] = MOMENTUM * self._velocity[name] + gradients[name].numpy()
+            variable.assign_sub(LEARNING_RATE * self._velocity[name])
+
+    def _logits(self, x: F32) -> Any:
+        embedding = tf.constant(x)
+        if self._scope == "full":
+            states = [tf.constant(state) for state in edge_tcn.zero_states(self._spec, len(x))]
+            hops, _ = edge_tcn.body(self._spec, self._variables, embedding, states)
+            embedding = edge_tcn.masked_statistics(hops, tf.ones(hops.shape[:2]))
+        return tf.matmul(embedding, self._variables["head/w"]) + self._variables["head/b"]
+
+    def weights(self) -> F32:
+        """Return the scope's flat weights."""
+        return np.concatenate([variable.numpy().reshape(-1) for variable in self._variables.values()])
+
+
+def _uar(predicted: NDArray[np.int64], targets: NDArray[np.int64]) -> float:
+    return float(np.mean([(predicted[targets == c] == c).mean() for c in np.unique(targets)]))

@@ -1,0 +1,190 @@
+"""The front end: MFCC of 16 kHz speech as librosa defines them, streaming and offline equal.
+
+The streaming form gives the same numbers to the bit for any size of the blocks that samples come
+in, because frames are always computed in groups of `block_frames` counted from the beginning.
+librosa's `top_db` is left out: it clips against the loudest frame of the whole recording, which a
+stream cannot know.
+"""
+
+from dataclasses import asdict, dataclass
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+
+from overtone_models.digests import digest_mapping
+from overtone_models.errors import FrontEndError
+
+F32 = NDArray[np.float32]
+
+
+@dataclass(frozen=True, kw_only=True)
+class FrontEndSpec:
+    """Parameters of the features; two models with the same digest hear the same numbers."""
+
+    sample_rate_hz: int = 16_000
+    window_samples: int = 512
+    fft_samples: int = 512
+    hop_samples: int = 160
+    n_mels: int = 64
+    n_mfcc: int = 40
+    fmin_hz: float = 20.0
+    fmax_hz: float = 7_600.0
+    floor_power: float = 1e-10
+    block_frames: int = 10
+
+    def __post_init__(self) -> None:
+        if not 0 < self.hop_samples <= self.window_samples <= self.fft_samples:
+            raise FrontEndError(
+                f"front end needs 0 < hop_samples <= window_samples <= fft_samples, got "
+                f"{self.hop_samples}, {self.window_samples}, {self.fft_samples}"
+            )
+        if not 0 < self.n_mfcc <= self.n_mels:
+            raise FrontEndError(f"n_mfcc is {self.n_mfcc}, limit is n_mels = {self.n_mels}")
+        if not 0 <= self.fmin_hz < self.fmax_hz <= self.sample_rate_hz / 2:
+            raise FrontEndError(
+                f"fmin_hz {self.fmin_hz} and fmax_hz {self.fmax_hz} do not lie within "
+                f"0..{self.sample_rate_hz / 2:g} Hz"
+            )
+        if self.block_frames < 1:
+            raise FrontEndError(f"block_frames is {self.block_frames}, it must be at least 1")
+        if self.floor_power <= 0:
+            raise FrontEndError(f"floor_power is {self.floor_power}, it must be positive")
+
+    @cached_property
+    def digest(self) -> str:
+        """SHA-256 over the parameters, hexadecimal."""
+        return digest_mapping(asdict(self))
+
+    def frames(self, samples: int) -> int:
+        """Return how many whole frames (of `fft_samples`) `samples` hold."""
+        return max(0, 1 + (samples - self.fft_samples) // self.hop_samples)
+
+    @property
+    def block_samples(self) -> int:
+        """Samples that one block of `block_frames` frames reaches over."""
+        return (self.block_frames - 1) * self.hop_samples + self.fft_samples
+
+    @property
+    def hop_s(self) -> float:
+        """Seconds from one frame to the next."""
+        return self.hop_samples / self.sample_rate_hz
+
+
+def hz_to_mel(hz: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return Slaney's mel scale: linear below 1 kHz, logarithmic above (Auditory Toolbox, 1998)."""
+    return np.where(
+        hz < 1000.0, hz * 3.0 / 200.0, 15.0 + np.log(np.maximum(hz, 1e-9) / 1000.0) * 27.0 / np.log(6.4)
+    )
+
+
+def mel_to_hz(mel: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the inverse of `hz_to_mel`."""
+    return np.where(mel < 15.0, mel * 200.0 / 3.0, 1000.0 * np.exp((mel - 15.0) * np.log(6.4) / 27.0))
+
+
+def mel_filters(spec: FrontEndSpec) -> F32:
+    """Return `(bins, n_mels)` triangular filters of unit area (Slaney's normalisation)."""
+    bins = np.arange(spec.fft_samples // 2 + 1) * (spec.sample_rate_hz / spec.fft_samples)
+    limits = hz_to_mel(np.array([spec.fmin_hz, spec.fmax_hz]))
+    edges = mel_to_hz(np.linspace(limits[0], limits[1], spec.n_mels + 2))
+    width = np.diff(edges)
+    rise = (bins[:, None] - edges[:-2]) / width[:-1]
+    fall = (edges[2:] - bins[:, None]) / width[1:]
+    triangles = np.maximum(0.0, np.minimum(rise, fall)) * (2.0 / (edges[2:] - edges[:-2]))
+    empty = np.flatnonzero(triangles.max(axis=0) == 0)
+    if empty.size:
+        raise FrontEndError(
+            f"n_mels is {spec.n_mels}: filter {int(empty[0])} falls between the FFT's bins; "
+            f"use fewer mels or a longer fft_samples than {spec.fft_samples}"
+        )
+    return triangles.astype(np.float32)
+
+
+def dct_matrix(spec: FrontEndSpec) -> F32:
+    """Return the `(n_mels, n_mfcc)` orthonormal DCT-II."""
+    n = np.arange(spec.n_mels)[:, None]
+    k = np.arange(spec.n_mfcc)[None]
+    matrix = np.cos(np.pi * k * (2 * n + 1) / (2 * spec.n_mels)) * np.sqrt(2.0 / spec.n_mels)
+    matrix[:, 0] /= np.sqrt(2.0)
+    return matrix.astype(np.float32)
+
+
+class Mfcc:
+    """Streaming MFCC: `process(samples) -> (frames, n_mfcc)`, with `flush()` and `reset()`."""
+
+    def __init__(self, spec: FrontEndSpec) -> None:
+        self.spec = spec
+        margin = spec.fft_samples - spec.window_samples
+        hann = np.hanning(spec.window_samples + 1)[:-1]
+        self._window = np.pad(hann, (margin // 2, margin - margin // 2)).astype(np.float32)
+        self._filters = mel_filters(spec)
+        self._dct = dct_matrix(spec)
+        self._tail = np.zeros(0, np.float32)
+
+    def reset(self) -> None:
+        """Forget the samples that wait for the next block."""
+        self._tail = np.zeros(0, np.float32)
+
+    def process(self, samples: F32) -> F32:
+        """Return the frames of the blocks that `samples`, float32 in -1..1, complete."""
+        check_samples(samples)
+        joined = np.concatenate([self._tail, samples])
+        step = self.spec.block_frames * self.spec.hop_samples
+        blocks = self.spec.frames(joined.size) // self.spec.block_frames
+        parts = [self._block(joined[i * step :]) for i in range(blocks)]
+        self._tail = joined[blocks * step :].copy()
+        return np.concatenate(parts) if parts else np.empty((0, self.spec.n_mfcc), np.float32)
+
+    def flush(self) -> F32:
+        """Return the whole frames of a last, incomplete block, and reset."""
+        count = self.spec.frames(self._tail.size)
+        padded = np.pad(self._tail, (0, self.spec.block_samples))
+        self.reset()
+        return self._block(padded)[:count]
+
+    def _block(self, samples: F32) -> F32:
+        """Return the `(block_frames, n_mfcc)` that `samples` begin with.
+
+        Always the same number of rows: a matrix product may round differently for another one.
+        """
+        cepstra: F32 = self.log_mel_block(samples) @ self._dct
+        return cepstra
+
+    def log_mel_block(self, samples: F32) -> F32:
+        """Return the `(block_frames, n_mels)` mel powers in decibels that `samples` begin with."""
+        spec = self.spec
+        frames = np.lib.stride_tricks.sliding_window_view(samples, spec.fft_samples)[:: spec.hop_samples]
+        spectrum = np.fft.rfft(frames[: spec.block_frames] * self._window)
+        power = np.square(spectrum.real) + np.square(spectrum.imag)
+        mel = np.maximum(power @ self._filters, np.float32(spec.floor_power))
+        decibels: F32 = np.float32(10.0) * np.log10(mel)
+        return decibels
+
+
+def check_samples(samples: F32) -> None:
+    """Raise FrontEndError unless `samples` is one finite float32 channel."""
+    if samples.dtype != np.float32 or samples.ndim != 1:
+        raise FrontEndError(
+            f"samples must be one float32 channel, got {samples.dtype} of shape {samples.shape}"
+        )
+    if not np.isfinite(samples).all():
+        bad = int(np.flatnonzero(~np.isfinite(samples))[0])
+        raise FrontEndError(f"sample {bad} is not a finite number ({samples[bad]})")
+
+
+def mfcc(samples: F32, spec: FrontEndSpec) -> F32:
+    """Return `(frames, n_mfcc)` of a whole recording, equal to `Mfcc` fed in any blocks."""
+    stream = Mfcc(spec)
+    return np.concatenate([stream.process(samples), stream.flush()])
+
+
+def log_mel(samples: F32, spec: FrontEndSpec) -> F32:
+    """Return `(frames, n_mels)` decibels of a whole recording; times `dct_matrix(spec)` they are its MFCC."""
+    check_samples(samples)
+    stream = Mfcc(spec)
+    count = spec.frames(samples.size)
+    padded = np.pad(samples, (0, spec.block_samples))
+    step = spec.block_frames * spec.hop_samples
+    blocks = [stream.log_mel_block(padded[start:]) for start in range(0, count * spec.hop_samples, step)]
+    return np.concatenate(blocks)[:count] if blocks else np.empty((0, spec.n_mels), np.float32)

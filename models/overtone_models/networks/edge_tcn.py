@@ -1,0 +1,156 @@
+"""The edge network in TensorFlow: Keras for training, plain functions for what a device runs.
+
+Both are the same arithmetic: `fold` turns the trained Keras model (with batch normalisation)
+into the flat weights of the plain network. Builds under TensorFlow 2.14 and later.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from overtone_models.front_end import F32
+from overtone_models.network_spec import EdgeTcnSpec
+from overtone_models.networks import tf
+
+Tensors = dict[str, Any]
+STD_FLOOR = 1e-4
+
+
+def keras_model(spec: EdgeTcnSpec, *, dropout: float = 0.0) -> Any:
+    """Return a Keras model: `(batch, frames, n_features)` and mask `(batch, frames / hop)` -> logits.
+
+    The mask holds 1 for hops of speech and 0 for padding. Frames must be a multiple of the hop.
+    """
+    layers = tf.keras.layers
+    frames = tf.keras.Input((None, spec.n_features), name="frames")
+    mask = tf.keras.Input((None,), name="mask")
+    x = layers.ZeroPadding1D((spec.stem_kernel - 2, 0))(frames)
+    x = layers.Conv1D(spec.channels, spec.stem_kernel, strides=2, use_bias=False, name="stem")(x)
+    x = layers.ReLU()(layers.BatchNormalization(name="stem_norm")(x))
+    for index, dilation in enumerate(spec.dilations):
+        y = layers.ZeroPadding1D(((spec.kernel - 1) * dilation, 0))(x)
+        if spec.separable:
+            y = layers.DepthwiseConv1D(
+                spec.kernel, dilation_rate=dilation, use_bias=False, name=f"block{index}_depthwise"
+            )(y)
+            y = layers.Conv1D(spec.channels, 1, use_bias=False, name=f"block{index}")(y)
+        else:
+            y = layers.Conv1D(
+                spec.channels, spec.kernel, dilation_rate=dilation, use_bias=False, name=f"block{index}"
+            )(y)
+        y = layers.ReLU()(layers.BatchNormalization(name=f"block{index}_norm")(y))
+        x = layers.Add()([x, layers.SpatialDropout1D(dropout)(y) if dropout else y])
+    hops = layers.AveragePooling1D(spec.hop_frames // 2)(x)
+    embedding = MaskedStatistics(name="embedding")([hops, mask])
+    if dropout:
+        embedding = layers.Dropout(2 * dropout)(embedding)
+    logits = layers.Dense(spec.n_classes, name="head")(embedding)
+    return tf.keras.Model([frames, mask], logits, name="edge_tcn")
+
+
+class MaskedStatistics(tf.keras.layers.Layer):  # type: ignore[misc]
+    """Mean and standard deviation over the hops that a mask keeps: `(batch, 2 * channels)`."""
+
+    def call(self, inputs: Sequence[Any]) -> Any:
+        """Return the pooled embedding of `(batch, hops, channels)` and `(batch, hops)`."""
+        return masked_statistics(*inputs)
+
+
+def masked_statistics(hops: Any, mask: Any) -> Any:
+    """Return the `(batch, 2 * channels)` mean and deviation of the hops that the mask keeps."""
+    weight = mask[:, :, None]
+    count = tf.maximum(tf.reduce_sum(weight, 1), 1.0)
+    mean = tf.reduce_sum(hops * weight, 1) / count
+    variance = tf.reduce_sum(tf.square(hops - mean[:, None]) * weight, 1) / count
+    return tf.concat([mean, tf.sqrt(variance + STD_FLOOR)], -1)
+
+
+def fold(model: Any, spec: EdgeTcnSpec) -> F32:
+    """Return the flat weights of a Keras model with its batch normalisation folded in."""
+    weights: dict[str, F32] = {}
+    kernel, weights["stem/b"] = _folded(model, "stem")
+    weights["stem/w"] = kernel
+    for index, _ in enumerate(spec.dilations):
+        kernel, weights[f"block{index}/b"] = _folded(model, f"block{index}")
+        weights[f"block{index}/w"] = kernel[0] if spec.separable else kernel
+        if spec.separable:
+            depthwise = model.get_layer(f"block{index}_depthwise").get_weights()[0]
+            weights[f"block{index}/depthwise"] = depthwise.reshape(spec.kernel, spec.channels)
+    weights["head/w"], weights["head/b"] = model.get_layer("head").get_weights()
+    return spec.layout.flatten(weights)
+
+
+def _folded(model: Any, name: str) -> tuple[F32, F32]:
+    kernel = model.get_layer(name).get_weights()[0]
+    norm = model.get_layer(f"{name}_norm")
+    gamma, beta, mean, variance = norm.get_weights()
+    scale = gamma / np.sqrt(variance + norm.epsilon)
+    return (kernel * scale).astype(np.float32), (beta - mean * scale).astype(np.float32)
+
+
+def zero_states(spec: EdgeTcnSpec, batch: int = 1) -> list[F32]:
+    """Return the states at the beginning of an utterance."""
+    return [np.zeros((batch, steps, channels), np.float32) for steps, channels in spec.state_shapes]
+
+
+def body(spec: EdgeTcnSpec, weights: Tensors, frames: Any, states: Sequence[Any]) -> tuple[Any, list[Any]]:
+    """Return `(batch, hops, channels)` hop features and the new states of the plain network."""
+    after: list[Any] = []
+
+    def with_past(x: Any, state: Any) -> Any:
+        joined = tf.concat([state, x], 1)
+        after.append(joined[:, joined.shape[1] - state.shape[1] :, :])
+        return joined
+
+    x = tf.nn.conv1d(with_past(frames, states[0]), weights["stem/w"], 2, "VALID")
+    x = tf.nn.relu(x + weights["stem/b"])
+    for index, dilation in enumerate(spec.dilations):
+        y = with_past(x, states[index + 1])
+        kernel = weights[f"block{index}/w"]
+        if spec.separable:
+            depthwise = tf.reshape(weights[f"block{index}/depthwise"], [1, spec.kernel, spec.channels, 1])
+            y = tf.nn.depthwise_conv2d(y[:, None], depthwise, [1, 1, 1, 1], "VALID", dilations=[1, dilation])[
+                :, 0
+            ]
+            y = tf.nn.conv1d(y, kernel[None], 1, "VALID")
+        else:
+            y = tf.nn.conv1d(y, kernel, 1, "VALID", dilations=dilation)
+        x = x + tf.nn.relu(y + weights[f"block{index}/b"])
+    steps = spec.hop_frames // 2
+    hops = tf.reduce_mean(tf.reshape(x, [x.shape[0], -1, steps, spec.channels]), 2)
+    return hops, after
+
+
+def padded(utterances: Sequence[F32], spec: EdgeTcnSpec, frames: int) -> tuple[F32, F32]:
+    """Return `(n, frames, n_features)` zero-padded or cut utterances and the `(n, hops)` mask of whole hops."""
+    x = np.zeros((len(utterances), frames, spec.n_features), np.float32)
+    mask = np.zeros((len(utterances), frames // spec.hop_frames), np.float32)
+    for row, utterance in enumerate(utterances):
+        cut = utterance[:frames]
+        x[row, : len(cut)] = cut
+        mask[row, : len(cut) // spec.hop_frames] = 1.0
+    return x, mask
+
+
+def embeddings(spec: EdgeTcnSpec, weights: F32, utterances: Sequence[F32], batch: int = 32) -> F32:
+    """Return `(n, 2 * channels)` embeddings of standardised utterances by the plain offline network."""
+    tensors = {name: tf.constant(value) for name, value in spec.layout.unflatten(weights).items()}
+    order = np.argsort([len(u) for u in utterances], kind="stable")
+    result = np.empty((len(utterances), spec.embedding_size), np.float32)
+    for start in range(0, len(order), batch):
+        rows = order[start : start + batch]
+        longest = max(len(utterances[row]) for row in rows)
+        frames = -(-longest // spec.hop_frames) * spec.hop_frames
+        x, mask = padded([utterances[row] for row in rows], spec, frames)
+        states = [tf.constant(state) for state in zero_states(spec, len(rows))]
+        hops, _ = body(spec, tensors, tf.constant(x), states)
+        result[rows] = masked_statistics(hops, tf.constant(mask)).numpy()
+    return result
+
+
+def logits(spec: EdgeTcnSpec, weights: F32, utterances: Sequence[F32]) -> F32:
+    """Return `(n, n_classes)` logits of standardised utterances by the plain offline network."""
+    head = spec.layout.unflatten(weights)
+    result: F32 = embeddings(spec, weights, utterances) @ head["head/w"] + head["head/b"]
+    return result
