@@ -1,0 +1,53 @@
+"""Releases: a new signed bundle, and how a device fetches it and reports."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Annotated, ClassVar, Literal
+
+from overtone_protocol.schema import Choice, Count, DeviceId, Digest, Many, Text, Whole
+from overtone_protocol.transfers import Chunks, ChunkSize
+
+STATES = ("installed", "rolled-back", "refused")
+State = Annotated[Literal["installed", "rolled-back", "refused"], Choice(STATES)]
+
+
+@dataclass(frozen=True)
+class Release:
+    """Announces a signed bundle (`bundle`: SHA-256 of the file) with the weights `base`; retained."""
+
+    kind: ClassVar[str] = "release"
+
+    bundle: Digest
+    version: Count
+    size: Annotated[int, Whole(1, "max_bundle_bytes")]
+    chunk_size: ChunkSize
+    chunks: Chunks
+    base: Digest
+    round: Count
+
+
+@dataclass(frozen=True)
+class Fetch:
+    """Asks for up to `max_fetch` chunks of a bundle, one window; answered with `Chunk` on `down`."""
+
+    kind: ClassVar[str] = "fetch"
+
+    device: DeviceId
+    bundle: Digest
+    indices: Annotated[Sequence[int], Many(Whole(0, "last_chunk"), 1, "max_fetch")]
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "indices", tuple(self.indices))
+
+
+@dataclass(frozen=True)
+class Health:
+    """Reports what became of a bundle on the device; `version` and `bundle` are those of the release."""
+
+    kind: ClassVar[str] = "health"
+
+    device: DeviceId
+    bundle: Digest
+    version: Count
+    state: State
+    detail: Text = ""

@@ -1,0 +1,245 @@
+"""Kinds of fields, and the step between a dataclass and the CBOR map that stands for it.
+
+A message is a frozen dataclass whose annotations carry the rule of each field
+(`Annotated[int, Whole(1, "max_chunks")]`); one rule checks a value both when it is written and when it
+is read. A limit may be a number or the name of a field of `Limits`.
+"""
+
+import types
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields
+from functools import cache
+from typing import Annotated, Any, Protocol, Union, get_args, get_origin
+
+from overtone_protocol.errors import MessageError
+from overtone_protocol.limits import Limits
+from overtone_protocol.topics import check_device, check_name
+
+UINT32 = 2**32 - 1
+INT63 = 2**63 - 1
+
+
+class Rule(Protocol):
+    """Checks one field."""
+
+    def read(self, value: object, where: str, limits: Limits) -> object:
+        """Return the Python value of the wire's `value`; raise MessageError that begins with `where`."""
+        ...
+
+
+@dataclass(frozen=True)
+class Whole:
+    """An integer in `low..high`."""
+
+    low: int = 0
+    high: int | str = UINT32
+
+    def read(self, value: object, where: str, limits: Limits) -> int:
+        """Return the integer."""
+        high = _limit(self.high, limits)
+        if isinstance(value, bool) or not isinstance(value, int):
+            raise _wrong(where, "an integer", value)
+        if not self.low <= value <= high:
+            raise MessageError(f"{where} is {value}, it must lie in {self.low}..{high}")
+        return value
+
+
+@dataclass(frozen=True)
+class Real:
+    """A finite number in `low..high`; integers are accepted and become floats."""
+
+    low: float = -1e30
+    high: float | str = 1e30
+
+    def read(self, value: object, where: str, limits: Limits) -> float:
+        """Return the float."""
+        high = _limit(self.high, limits)
+        if isinstance(value, bool) or not isinstance(value, int | float):
+            raise _wrong(where, "a number", value)
+        if not self.low <= value <= high:
+            raise MessageError(f"{where} is {value}, it must be finite and lie in {self.low:g}..{high:g}")
+        return float(value)
+
+
+@dataclass(frozen=True)
+class Flag:
+    """true or false."""
+
+    def read(self, value: object, where: str, limits: Limits) -> bool:
+        """Return the truth value."""
+        if not isinstance(value, bool):
+            raise _wrong(where, "true or false", value)
+        return value
+
+
+@dataclass(frozen=True)
+class Octets:
+    """A byte string of `low..high` bytes."""
+
+    low: int
+    high: int | str
+
+    def read(self, value: object, where: str, limits: Limits) -> bytes:
+        """Return the bytes."""
+        high = _limit(self.high, limits)
+        if not isinstance(value, bytes):
+            raise _wrong(where, "a byte string", value)
+        if not self.low <= len(value) <= high:
+            wanted = f"{high}" if self.low == high else f"{self.low}..{high}"
+            raise MessageError(f"{where} is {len(value)} bytes, it must be {wanted}")
+        return value
+
+
+@dataclass(frozen=True)
+class String:
+    """Text of at most `max_text` bytes of UTF-8."""
+
+    def read(self, value: object, where: str, limits: Limits) -> str:
+        """Return the text."""
+        if not isinstance(value, str):
+            raise _wrong(where, "text", value)
+        size = len(value.encode("utf-8", "surrogatepass"))
+        if size > limits.max_text:
+            raise MessageError(f"{where} is {size} bytes, limit is {limits.max_text}")
+        return value
+
+
+@dataclass(frozen=True)
+class Name:
+    """An id: of a device, or (`anyone`) also the aggregator's."""
+
+    anyone: bool = False
+
+    def read(self, value: object, where: str, limits: Limits) -> str:
+        """Return the id."""
+        if not isinstance(value, str):
+            raise _wrong(where, "text", value)
+        return check_name(where, value) if self.anyone else check_device(where, value)
+
+
+@dataclass(frozen=True)
+class Choice:
+    """One of a few words."""
+
+    words: tuple[str, ...]
+
+    def read(self, value: object, where: str, limits: Limits) -> str:
+        """Return the word."""
+        if not isinstance(value, str) or value not in self.words:
+            raise MessageError(f"{where} is {shown(value)}, it must be one of {', '.join(self.words)}")
+        return value
+
+
+@dataclass(frozen=True)
+class Many:
+    """An array of `low..high` items that all follow one rule; read as a tuple."""
+
+    item: Rule
+    low: int
+    high: int | str
+
+    def read(self, value: object, where: str, limits: Limits) -> tuple[object, ...]:
+        """Return the items."""
+        high = _limit(self.high, limits)
+        if not isinstance(value, Sequence) or isinstance(value, str | bytes):
+            raise _wrong(where, "an array", value)
+        if not self.low <= len(value) <= high:
+            raise MessageError(f"{where} has {len(value)} items, it must have {self.low}..{high}")
+        return tuple(self.item.read(item, f"{where}[{i}]", limits) for i, item in enumerate(value))
+
+
+@dataclass(frozen=True)
+class Span:
+    """An inclusive range `[first, last]` of chunk indices."""
+
+    def read(self, value: object, where: str, limits: Limits) -> tuple[int, int]:
+        """Return `(first, last)`."""
+        ends = Many(Whole(0, "last_chunk"), 2, 2).read(value, where, limits)
+        first, last = ends
+        if not (isinstance(first, int) and isinstance(last, int) and first <= last):
+            raise MessageError(f"{where} is [{first}, {last}], first must not be above last")
+        return first, last
+
+
+@dataclass(frozen=True)
+class Maybe:
+    """null, or what `rule` allows."""
+
+    rule: Rule
+
+    def read(self, value: object, where: str, limits: Limits) -> object:
+        """Return None or the value."""
+        return None if value is None else self.rule.read(value, where, limits)
+
+
+DeviceId = Annotated[str, Name()]
+SenderId = Annotated[str, Name(anyone=True)]
+Digest = Annotated[bytes, Octets(32, 32)]
+Token = Annotated[bytes, Octets(16, 16)]
+Text = Annotated[str, String()]
+Boolean = Annotated[bool, Flag()]
+Count = Annotated[int, Whole()]
+
+
+@cache
+def rules_of(message: type) -> dict[str, Rule]:
+    """Return the rule of each field of a message class, in the order of the class."""
+    return {field.name: _rule_of(field.type) for field in fields(message)}
+
+
+def check_fields(kind: str, message: type, values: Mapping[str, object], limits: Limits) -> dict[str, Any]:
+    """Return `values` as their rules read them; raise MessageError for a missing, extra or wrong field."""
+    rules = rules_of(message)
+    for name in values:
+        if name not in rules:
+            raise MessageError(f"{kind}: unknown field {shown(name)}; it has {', '.join(rules)}")
+    for name in rules:
+        if name not in values:
+            raise MessageError(f"{kind}: field {name} is missing")
+    return {name: rule.read(values[name], f"{kind}: {name}", limits) for name, rule in rules.items()}
+
+
+def clip_text(text: str, limits: Limits) -> str:
+    """Return `text` on one line, cut to what a text field takes (for reasons made from other errors)."""
+    line = " ".join(text.split())
+    data = line.encode("utf-8", "replace")[: limits.max_text]
+    return data.decode("utf-8", "ignore")
+
+
+def shown(value: object) -> str:
+    """Return a value of unknown origin as it may stand in an error: short, on one line."""
+    if isinstance(value, str):
+        return repr(value[:80])
+    return str(value) if isinstance(value, int | float) else _name_of(value)
+
+
+def _rule_of(hint: object) -> Rule:
+    if get_origin(hint) in (Union, types.UnionType):
+        inner = next(part for part in get_args(hint) if part is not type(None))
+        return Maybe(_rule_of(inner))
+    rule: Rule = hint.__metadata__[0]  # type: ignore[attr-defined]
+    return rule
+
+
+def _limit(high: Any, limits: Limits) -> Any:
+    return getattr(limits, high) if isinstance(high, str) else high
+
+
+def _wrong(where: str, wanted: str, value: object) -> MessageError:
+    return MessageError(f"{where} must be {wanted}, got {_name_of(value)}")
+
+
+def _name_of(value: object) -> str:
+    return _WIRE_NAMES.get(type(value), type(value).__name__)
+
+
+_WIRE_NAMES: dict[type, str] = {
+    int: "an integer",
+    float: "a float",
+    bool: "true or false",
+    bytes: "a byte string",
+    str: "text",
+    list: "an array",
+    dict: "a map",
+    type(None): "null",
+}
