@@ -1,0 +1,1 @@
+"""Corpora, training, federation: what runs in the cloud."""

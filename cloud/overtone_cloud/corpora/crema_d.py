@@ -1,0 +1,71 @@
+"""CREMA-D: 91 actors, 12 sentences, 6 emotions; `1001_DFA_ANG_XX.wav`.
+
+The fourth part is the intensity; `VideoDemographics.csv` gives the actors' sex where it lies beside.
+"""
+
+import re
+from dataclasses import replace
+from pathlib import Path, PurePosixPath
+
+from overtone_cloud.corpora.base import Corpus, Described, Enriched, Official
+from overtone_cloud.corpora.tables import find_table, read_rows
+from overtone_cloud.corpora.utterance import Utterance
+
+_TEXTS = {
+    "DFA": "Don't forget a jacket.",
+    "IEO": "It's eleven o'clock.",
+    "IOM": "I'm on my way to the meeting.",
+    "ITH": "I think I have a doctor's appointment.",
+    "ITS": "I think I've seen this before.",
+    "IWL": "I would like a new alarm clock.",
+    "IWW": "I wonder what this is about.",
+    "MTI": "Maybe tomorrow it will be cold.",
+    "TAI": "The airplane is almost full.",
+    "TIE": "That is exactly what happened.",
+    "TSI": "The surface is slick.",
+    "WSI": "We'll stop in a couple of minutes.",
+}
+# One official file ends in a single X (1040_ITH_SAD_X.wav).
+_NAME = re.compile(
+    rf"(1\d{{3}})_({'|'.join(_TEXTS)})_(ANG|DIS|FEA|HAP|NEU|SAD)_(LO|MD|HI|XX|X)", re.IGNORECASE
+)
+_INTENSITIES = {"LO": "low", "MD": "medium", "HI": "high"}
+_TABLE = "VideoDemographics.csv"
+
+
+def describe(relative: PurePosixPath) -> Described | None:
+    """Return what a file's name says, or None for names CREMA-D does not have."""
+    match = _NAME.fullmatch(relative.stem)
+    if match is None:
+        return None
+    actor, sentence, emotion, intensity = (part.upper() for part in match.groups())
+    return Described(
+        key=relative.stem.upper(),
+        corpus_label=emotion,
+        speaker=actor,
+        sentence=sentence,
+        intensity=_INTENSITIES.get(intensity),
+        text=_TEXTS[sentence],
+    )
+
+
+def enrich(root: Path, utterances: tuple[Utterance, ...]) -> Enriched:
+    """Add the actors' sex from the demographics table, if it is there."""
+    table = find_table(root, _TABLE)
+    if table is None:
+        return utterances, ()
+    genders = {row.get("actorid", ""): row.get("sex", "").lower() or None for row in read_rows(table)}
+    return tuple(replace(u, gender=genders.get(u.speaker or "")) for u in utterances), ()
+
+
+CORPUS = Corpus(
+    name="crema-d",
+    title="CREMA-D",
+    official=Official(
+        utterances=7442,
+        speakers=tuple(str(actor) for actor in range(1001, 1092)),
+        labels={"ANG": 1271, "DIS": 1271, "FEA": 1271, "HAP": 1271, "NEU": 1087, "SAD": 1271},
+    ),
+    describe=describe,
+    enrich=enrich,
+)

@@ -1,0 +1,36 @@
+"""SAVEE: four men, 7 emotions, 120 sentences each; `DC_a01.wav` in one folder or `DC/a01.wav`."""
+
+import re
+from pathlib import PurePosixPath
+
+from overtone_cloud.corpora.base import Corpus, Described, Official
+
+_NAME = re.compile(r"(?:(dc|je|jk|kl)_)?(sa|su|a|d|f|h|n)(\d{2})", re.IGNORECASE)
+_SPEAKERS = ("DC", "JE", "JK", "KL")
+
+
+def describe(relative: PurePosixPath) -> Described | None:
+    """Return what a file's name, and its folder where that is the speaker, say."""
+    match = _NAME.fullmatch(relative.stem)
+    if match is None:
+        return None
+    speaker = (match[1] or relative.parent.name).upper()
+    if speaker not in _SPEAKERS:
+        return None
+    emotion, sentence = match[2].lower(), f"{match[2].lower()}{match[3]}"
+    return Described(
+        key=f"{speaker}_{sentence}", corpus_label=emotion, speaker=speaker, gender="male", sentence=sentence
+    )
+
+
+CORPUS = Corpus(
+    name="savee",
+    title="SAVEE",
+    official=Official(
+        utterances=480,
+        speakers=_SPEAKERS,
+        labels={"n": 120} | dict.fromkeys(("a", "d", "f", "h", "sa", "su"), 60),
+        per_speaker=120,
+    ),
+    describe=describe,
+)
