@@ -1,0 +1,1 @@
+"""The aggregator: rounds of federated learning over MQTT."""

@@ -1,0 +1,148 @@
+"""The aggregator's life: one loop thread, one queue, one worker for the slow things.
+
+Whatever arrives goes through the same four steps: apply, commit, publish, acknowledge. Killed at any
+instant it finds everything it acknowledged in the database, and the broker delivers the rest again.
+"""
+
+import logging
+import queue
+import threading
+import time
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+
+from sqlalchemy.orm import Session
+
+from overtone_cloud.aggregator.config import AggregatorConfig
+from overtone_cloud.aggregator.coordinator import Coordinator
+from overtone_cloud.aggregator.errors import StateError
+from overtone_cloud.aggregator.gatekeeper import Gatekeeper, Published, Verdict
+from overtone_cloud.aggregator.link import Incoming, Link
+from overtone_cloud.aggregator.mailbox import Outgoing
+from overtone_cloud.aggregator.state import Store
+
+TICK_S = 0.25
+RETRY_MAX_S = 30.0
+
+log = logging.getLogger(__name__)
+
+Change = Callable[[Session, float], list[Outgoing]]
+
+
+class Clock:
+    """Seconds since 1970 that never run backwards while the process lives."""
+
+    def __init__(self) -> None:
+        self._offset = time.time() - time.monotonic()
+
+    def __call__(self) -> float:
+        """Return the time."""
+        return self._offset + time.monotonic()
+
+
+class Aggregator:
+    """Runs rounds until it is told to stop."""
+
+    def __init__(
+        self,
+        config: AggregatorConfig,
+        *,
+        store: Store,
+        link: Link,
+        gatekeeper: Gatekeeper,
+        initial: Published,
+        clock: Callable[[], float] | None = None,
+        tick_s: float = TICK_S,
+    ) -> None:
+        self._config = config
+        self._store = store
+        self._link = link
+        self._gatekeeper = gatekeeper
+        self._coordinator = Coordinator(config, initial)
+        self._clock = clock or Clock()
+        self._tick_s = tick_s
+        self._queue: queue.SimpleQueue[Incoming | Future[Verdict] | None] = queue.SimpleQueue()
+        self._worker = ThreadPoolExecutor(max_workers=1, thread_name_prefix="gatekeeper")
+        self._judging = False
+        self._stopping = threading.Event()
+
+    def stop(self) -> None:
+        """End `run` soon; may be called from any thread or signal handler."""
+        self._stopping.set()
+        self._queue.put(None)
+
+    def run(self, *, rounds: int | None = None) -> int:
+        """Run until `stop`, or until `rounds` rounds have ended and devices had time to fetch the release.
+
+        Returns how many rounds ended. Raises StateError when the database cannot be used at all.
+        """
+        self._store.lock()
+        self._link.open(self._coordinator.subscriptions, self._queue.put, _log_state)
+        try:
+            self._commit(self._coordinator.start)
+            self._loop(rounds)
+        finally:
+            self._worker.shutdown(wait=False, cancel_futures=True)
+            self._link.close()
+        return self._coordinator.memory.ended
+
+    def _loop(self, rounds: int | None) -> None:
+        next_tick = time.monotonic()
+        linger_until: float | None = None
+        while not self._stopping.is_set():
+            self._take_one(max(0.0, next_tick - time.monotonic()))
+            if time.monotonic() < next_tick:
+                continue
+            next_tick = time.monotonic() + self._tick_s
+            enough = rounds is not None and self._coordinator.memory.ended >= rounds
+            self._coordinator.opening = not enough
+            self._commit(self._coordinator.tick)
+            if enough:
+                linger_until = linger_until or time.monotonic() + self._config.aggregator.linger_s
+                if time.monotonic() >= linger_until or self._rolled_out():
+                    return
+
+    def _take_one(self, timeout_s: float) -> None:
+        """Take one thing from the queue through all its steps."""
+        try:
+            item = self._queue.get(timeout=timeout_s)
+        except queue.Empty:
+            return
+        if isinstance(item, Incoming):
+            self._commit(lambda session, now: self._coordinator.message(session, item.topic, item.payload, now))
+            self._link.ack(item)
+        elif item is not None:
+            verdict = item.result()
+            self._judging = False
+            self._commit(lambda session, now: self._coordinator.verdict(session, verdict, now))
+
+    def _commit(self, change: Change) -> None:
+        """Apply and commit, trying again for as long as the database refuses; then publish."""
+        wait_s = 1.0
+        while True:
+            memory = self._coordinator.memory
+            try:
+                with self._store.begin() as session:
+                    outgoing = change(session, self._clock())
+                    work = None if self._judging else self._coordinator.work(session)
+                break
+            except StateError as error:
+                self._coordinator.rollback(memory)
+                log.error("%s; trying again in %.0f s", error, wait_s)
+                if self._stopping.wait(wait_s):
+                    raise
+                wait_s = min(2 * wait_s, RETRY_MAX_S)
+        for message in outgoing:
+            self._link.publish(message.topic, message.payload, retain=message.retain)
+        if work is not None:
+            self._judging = True
+            self._worker.submit(self._gatekeeper.conclude, work).add_done_callback(self._queue.put)
+
+    def _rolled_out(self) -> bool:
+        """Return whether every device online has taken up (or turned down) the newest release."""
+        with self._store.begin() as session:
+            return not self._coordinator.outdated(session)
+
+
+def _log_state(connected: bool, text: str) -> None:
+    log.log(logging.INFO if connected else logging.WARNING, "%s", text)

@@ -1,0 +1,63 @@
+"""Federated averaging: client updates in, new weights out (McMahan et al., 2017).
+
+Sums run in float64 and in an order fixed by the updates' own content, so that the result is the
+same to the bit whatever order the updates arrived in.
+"""
+
+import hashlib
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+F32 = NDArray[np.float32]
+F64 = NDArray[np.float64]
+
+
+def average(deltas: Sequence[F32], examples: Sequence[int]) -> F64:
+    """Return the `(n,)` mean of `(n,)` deltas weighted by example counts.
+
+    Raises ValueError when there is nothing to average, or counts and shapes do not fit.
+    """
+    if not deltas or len(deltas) != len(examples):
+        raise ValueError(f"{len(deltas)} deltas and {len(examples)} example counts cannot be averaged")
+    if min(examples) < 1:
+        raise ValueError(f"smallest example count is {min(examples)}, it must be at least 1")
+    if len({delta.shape for delta in deltas}) != 1:
+        raise ValueError("deltas of one round differ in shape")
+    total = np.zeros(deltas[0].shape, dtype=np.float64)
+    for index in _canonical_order(deltas, examples):
+        total += float(examples[index]) * deltas[index].astype(np.float64)
+    return total / float(sum(examples))
+
+
+def fed_avg(base: F32, deltas: Sequence[F32], examples: Sequence[int], server_learning_rate: float) -> F32:
+    """Return `base + server_learning_rate * average(deltas)`, all `(n,)`."""
+    weights, _ = server_step(base, average(deltas, examples), None, learning_rate=server_learning_rate, momentum=0.0)
+    return weights
+
+
+def server_step(
+    base: F32, mean: F64, velocity: F64 | None, *, learning_rate: float, momentum: float
+) -> tuple[F32, F64]:
+    """Return new weights and velocity: `v = momentum * v + mean`, `weights = base + learning_rate * v`."""
+    if velocity is not None and velocity.shape != base.shape:
+        raise ValueError(f"velocity has shape {velocity.shape}, weights have {base.shape}")
+    moved = mean if velocity is None else momentum * velocity + mean
+    weights = base.astype(np.float64) + learning_rate * moved
+    return weights.astype(np.float32), moved
+
+
+def spread(mean: F64, part: slice, size: int) -> F64:
+    """Return a `(size,)` vector that holds `mean` in `part` and zero elsewhere (a head-only round)."""
+    if len(range(*part.indices(size))) != mean.size:
+        raise ValueError(f"part holds {len(range(*part.indices(size)))} weights, the mean has {mean.size}")
+    whole = np.zeros(size, dtype=np.float64)
+    whole[part] = mean
+    return whole
+
+
+def _canonical_order(deltas: Sequence[F32], examples: Sequence[int]) -> list[int]:
+    """Return indices ordered by content: example count, then digest of the delta."""
+    keys = [(count, hashlib.sha256(delta.tobytes()).digest()) for delta, count in zip(deltas, examples, strict=True)]
+    return sorted(range(len(keys)), key=keys.__getitem__)

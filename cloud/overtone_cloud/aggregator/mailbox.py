@@ -1,0 +1,79 @@
+"""Envelopes and addresses: messages to topics and back, with a count of the bytes that passed."""
+
+from dataclasses import dataclass
+
+from overtone_protocol import (
+    Chunk,
+    Fetch,
+    Health,
+    Limits,
+    Message,
+    MessageError,
+    Offer,
+    Presence,
+    RoundReply,
+    Topics,
+    decode,
+    encode,
+    sender,
+)
+
+from overtone_cloud.aggregator.releases import announcement
+from overtone_cloud.aggregator.state import ReleaseRow
+
+UPWARD = (RoundReply, Offer, Chunk, Fetch, Health)
+"""What devices send on `up`."""
+
+
+@dataclass(frozen=True)
+class Outgoing:
+    """A message to publish once the transaction is committed."""
+
+    topic: str
+    payload: bytes
+    retain: bool = False
+
+
+class Mailbox:
+    """Encodes and decodes for one fleet."""
+
+    def __init__(self, fleet: str, limits: Limits) -> None:
+        self._topics = Topics(fleet)
+        self._limits = limits
+        self.bytes_up = 0
+        self.bytes_down = 0
+
+    @property
+    def subscriptions(self) -> tuple[str, ...]:
+        """The topic filters the aggregator listens to."""
+        return self._topics.any_presence, self._topics.any_up
+
+    def read(self, topic: str, payload: bytes) -> tuple[str, Message | None]:
+        """Return the device a topic belongs to and its message (None: its presence was removed).
+
+        Raises MessageError for bytes that are no message, or a message that is not this device's.
+        """
+        self.bytes_up += len(payload)
+        device = self._topics.device_of(topic)
+        presence = topic == self._topics.presence(device)
+        if presence and not payload:
+            return device, None
+        message = decode(payload, self._limits)
+        if sender(message) != device:
+            raise MessageError(f"message is from {sender(message)!r}, the topic is {device!r}'s")
+        if not isinstance(message, Presence if presence else UPWARD):
+            raise MessageError(f"{message.kind} does not belong on this topic")
+        return device, message
+
+    def down(self, device: str, message: Message) -> Outgoing:
+        """Return a message to one device."""
+        return self._count(Outgoing(self._topics.down(device), encode(message, self._limits)))
+
+    def release(self, row: ReleaseRow) -> Outgoing:
+        """Return the retained announcement of a release."""
+        payload = encode(announcement(row, self._limits), self._limits)
+        return self._count(Outgoing(self._topics.release, payload, retain=True))
+
+    def _count(self, outgoing: Outgoing) -> Outgoing:
+        self.bytes_down += len(outgoing.payload)
+        return outgoing

@@ -1,0 +1,247 @@
+"""A round as a state machine without I/O: `step(state, event, now) -> (state, actions)`.
+
+    waiting --enough devices present--> collecting --quorum, or everyone answered--> closed
+                                             |
+                                             +--over, with fewer than min_devices updates--> failed
+
+A round that is collecting always ends, at the latest `deadline_s` after it opened, as long as
+somebody calls `step` with `Tick`. The same machine runs under real devices and in simulations.
+"""
+
+import math
+from dataclasses import dataclass, field, replace
+from typing import Literal
+
+from overtone_cloud.aggregator.cohort import POLICIES, Candidate, ModelKey, Policy, eligible, select
+
+Phase = Literal["waiting", "collecting", "closed", "failed"]
+Scope = Literal["head", "full"]
+
+BOUNDS = {
+    "steps": 100_000,
+    "min_examples": 1_000_000,
+    "deadline_s": 30 * 24 * 3600.0,
+    "reply_deadline_s": 30 * 24 * 3600.0,
+    "learning_rate": 100.0,
+    "max_norm": 1e9,
+}
+"""The protocol's upper limits."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class RoundConfig:
+    """How rounds are run; raises ValueError with the field's name when it cannot be."""
+
+    scope: Scope = "head"
+    min_devices: int = 2
+    """Fewest devices to open with, and fewest updates to average."""
+    max_devices: int = 100
+    quorum: int = 100
+    """So many updates close the round at once; a smaller cohort closes when everyone has answered."""
+    deadline_s: float = 600.0
+    reply_deadline_s: float = 60.0
+    """Devices that said nothing for so long are no longer waited for."""
+    gather_s: float = 10.0
+    """How long to wait for more than `min_devices`."""
+    pause_s: float = 0.0
+    """Rest after a round."""
+    failed_pause_s: float = 30.0
+    """Rest after a round that failed."""
+    steps: int = 20
+    learning_rate: float = 0.05
+    momentum: float = 0.9
+    min_examples: int = 1
+    max_norm: float = 100.0
+    seed: int = 0
+    selection: Policy = "longest-waiting"
+
+    def __post_init__(self) -> None:
+        _check(self.scope in ("head", "full"), f'scope is {self.scope!r}, it must be "head" or "full"')
+        _check(
+            self.selection in POLICIES,
+            f"selection is {self.selection!r}, it must be one of {', '.join(POLICIES)}",
+        )
+        _check(
+            1 <= self.min_devices <= self.quorum <= self.max_devices,
+            f"1 <= min_devices <= quorum <= max_devices does not hold for {self.min_devices}, {self.quorum}, "
+            f"{self.max_devices}",
+        )
+        for name, most in BOUNDS.items():
+            value = getattr(self, name)
+            _check(0 < value <= most, f"{name} is {value}, it must be above 0 and at most {most:g}")
+        for name in ("gather_s", "pause_s", "failed_pause_s"):
+            value = getattr(self, name)
+            _check(math.isfinite(value) and value >= 0, f"{name} is {value}, it must not be negative")
+        _check(0 <= self.momentum < 1, f"momentum is {self.momentum}, it must lie in 0..1 (1 not included)")
+        _check(0 <= self.seed < 2**32, f"seed is {self.seed}, it must lie in 0..2^32-1")
+
+
+@dataclass(frozen=True, kw_only=True)
+class RoundState:
+    """One round; times are seconds on the caller's clock."""
+
+    number: int
+    config: RoundConfig
+    model: ModelKey
+    not_before_s: float = 0.0
+    phase: Phase = "waiting"
+    gathering_since_s: float | None = None
+    opened_at_s: float = 0.0
+    called_at_s: float = 0.0
+    """When the devices were last called: at the opening, and again after a restart of the aggregator."""
+    selected: tuple[str, ...] = ()
+    joined: frozenset[str] = field(default_factory=frozenset)
+    declined: frozenset[str] = field(default_factory=frozenset)
+    updated: frozenset[str] = field(default_factory=frozenset)
+    reason: str = ""
+
+    @property
+    def ended(self) -> bool:
+        """Whether nothing more can happen in this round."""
+        return self.phase in ("closed", "failed")
+
+    @property
+    def silent(self) -> tuple[str, ...]:
+        """Selected devices that have neither replied nor sent an update."""
+        return tuple(d for d in self.selected if d not in self.joined | self.declined | self.updated)
+
+
+@dataclass(frozen=True)
+class DevicesPresent:
+    """The devices that are present now."""
+
+    candidates: tuple[Candidate, ...]
+
+
+@dataclass(frozen=True)
+class Reply:
+    """A device joins or declines."""
+
+    device: str
+    joining: bool
+
+
+@dataclass(frozen=True)
+class UpdateAccepted:
+    """A device's update has passed every check and is in the ledger."""
+
+    device: str
+
+
+@dataclass(frozen=True)
+class Tick:
+    """Time has passed."""
+
+
+Event = DevicesPresent | Reply | UpdateAccepted | Tick
+
+
+@dataclass(frozen=True)
+class Open:
+    """Call these devices."""
+
+    devices: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Close:
+    """Average the updates of these devices."""
+
+    devices: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Fail:
+    """End without a new model; the base stays."""
+
+    reason: str
+
+
+Action = Open | Close | Fail
+
+
+def step(state: RoundState, event: Event, now: float) -> tuple[RoundState, tuple[Action, ...]]:
+    """Return the next state and what the caller has to do; a round that ended stays as it is."""
+    if state.ended:
+        return state, ()
+    if state.phase == "waiting":
+        return _gather(state, event.candidates, now) if isinstance(event, DevicesPresent) else (state, ())
+    return _settle(_note(state, event), now)
+
+
+def resume(state: RoundState, now: float) -> RoundState:
+    """Return a stored round after a restart, whose devices are called again now.
+
+    They get a whole reply deadline to be heard, because their messages may still lie in the broker;
+    a clock that was set back meanwhile must not make the round longer than a whole one.
+    """
+    return replace(state, opened_at_s=min(state.opened_at_s, now), called_at_s=now)
+
+
+def following(state: RoundState, model: ModelKey, config: RoundConfig, now: float) -> RoundState:
+    """Return the round after one that ended, waiting."""
+    pause_s = config.failed_pause_s if state.phase == "failed" else config.pause_s
+    return RoundState(number=state.number + 1, config=config, model=model, not_before_s=now + pause_s)
+
+
+def _gather(state: RoundState, candidates: tuple[Candidate, ...], now: float) -> tuple[RoundState, tuple[Action, ...]]:
+    config = state.config
+    pool = eligible(candidates, model=state.model, min_examples=config.min_examples)
+    if len(pool) < config.min_devices or now < state.not_before_s:
+        return replace(state, gathering_since_s=None), ()
+    since = now if state.gathering_since_s is None else min(state.gathering_since_s, now)
+    if len(pool) < config.max_devices and now - since < config.gather_s:
+        return replace(state, gathering_since_s=since), ()
+    chosen = select(
+        pool, count=config.max_devices, policy=config.selection, seed=config.seed, round_number=state.number
+    )
+    opened = replace(
+        state, phase="collecting", gathering_since_s=None, opened_at_s=now, called_at_s=now, selected=chosen
+    )
+    return opened, (Open(chosen),)
+
+
+def _note(state: RoundState, event: Event) -> RoundState:
+    """Return the state with what a selected device said; an update outweighs any reply."""
+    match event:
+        case Reply(device, joining) if device in state.selected and device not in state.updated:
+            if joining:
+                return replace(state, joined=state.joined | {device}, declined=state.declined - {device})
+            return replace(state, joined=state.joined - {device}, declined=state.declined | {device})
+        case UpdateAccepted(device) if device in state.selected:
+            return replace(
+                state,
+                updated=state.updated | {device},
+                joined=state.joined | {device},
+                declined=state.declined - {device},
+            )
+        case _:
+            return state
+
+
+def _settle(state: RoundState, now: float) -> tuple[RoundState, tuple[Action, ...]]:
+    """End the round when it is over."""
+    config = state.config
+    called_for_s = now - state.called_at_s
+    waiting_for = set(state.joined - state.updated)
+    if called_for_s < config.reply_deadline_s:
+        waiting_for |= set(state.silent)
+    if len(state.updated) >= config.quorum:
+        reason = "quorum"
+    elif not waiting_for:
+        reason = "everyone answered"
+    elif now - state.opened_at_s >= config.deadline_s and called_for_s >= min(
+        config.deadline_s, config.reply_deadline_s
+    ):
+        reason = "deadline"
+    else:
+        return state, ()
+    if len(state.updated) < config.min_devices:
+        text = f"{reason}: {len(state.updated)} updates, at least {config.min_devices} are needed"
+        return replace(state, phase="failed", reason=text), (Fail(text),)
+    return replace(state, phase="closed", reason=reason), (Close(tuple(sorted(state.updated))),)
+
+
+def _check(good: bool, text: str) -> None:
+    if not good:
+        raise ValueError(text)

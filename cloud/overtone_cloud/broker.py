@@ -1,0 +1,339 @@
+"""Mosquitto for Overtone: its configuration, its certificates, and a child process for demo and tests.
+
+Every client proves who it is by a certificate whose common name is its user name; the access list
+lets a device publish and read its own topics only. MQTT client identifiers are free (a home may
+read a device's emotions with the device's certificate beside the agent), so long-lived clients must
+use identifiers that others cannot guess: whoever connects with the same one takes over the session.
+"""
+
+import argparse
+import json
+import logging
+import os
+import re
+import shutil
+import socket
+import ssl
+import subprocess
+import sys
+import time
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from cryptography import x509
+
+from overtone_cloud import certificates
+from overtone_cloud.certificates import Identity, write_new, write_over
+from overtone_cloud.errors import BrokerError
+
+AGGREGATOR = "aggregator"
+NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
+MAX_MESSAGE_BYTES = 65_536
+PACKET_ENVELOPE_BYTES = 1024
+"""Room for the topic and the MQTT header beside the payload."""
+START_TIMEOUT_S = 10.0
+
+log = logging.getLogger(__name__)
+
+CONFIGURATION = """\
+# Written by `overtone broker config`; it is written again when that command runs again.
+listener {listener}
+cafile {directory}/ca.crt
+certfile {directory}/server.crt
+keyfile {directory}/server.key
+tls_version tlsv1.2
+require_certificate true
+use_identity_as_username true
+allow_anonymous false
+acl_file {directory}/acl
+# A larger packet is not even read: its sender is disconnected.
+max_packet_size {max_packet_bytes}
+max_queued_messages 2000
+max_inflight_messages 20
+persistence true
+persistence_location {state}/
+autosave_interval 30
+log_dest stderr
+log_type error
+log_type warning
+log_type notice
+"""
+
+ACCESS = """\
+# A device has its own topics and the release that is for everyone; nothing else is allowed.
+user {aggregator}
+topic read {root}/device/+/presence
+topic read {root}/device/+/up
+topic write {root}/device/+/down
+topic readwrite {root}/all/release
+
+pattern readwrite {root}/device/%u/presence
+pattern write {root}/device/%u/up
+pattern read {root}/device/%u/down
+pattern readwrite {root}/device/%u/emotion
+pattern readwrite {root}/device/%u/label
+pattern read {root}/all/release
+"""
+
+
+@dataclass(frozen=True, kw_only=True)
+class BrokerSettings:
+    """What the configuration is written from; kept beside it as `broker.json`."""
+
+    host: str
+    """Name or address by which devices reach the broker; it is in the server's certificate."""
+    fleet: str
+    port: int = 8883
+    bind: str = ""
+    """Address to listen on; empty for every interface."""
+    user: str = ""
+    """System user that Mosquitto runs as when root starts it; empty for its own default."""
+
+    def __post_init__(self) -> None:
+        if not 1 <= self.port <= 65_535:
+            raise BrokerError(f"port is {self.port}, it must lie in 1..65535")
+        if not self.host or any(c.isspace() for c in self.host + self.bind + self.user):
+            raise BrokerError(f"host {self.host!r}, bind {self.bind!r} or user {self.user!r} is empty or has spaces")
+        check_name("fleet", self.fleet)
+
+
+def check_name(field: str, name: str) -> str:
+    """Return `name`; raise BrokerError when it cannot be part of a topic and a common name."""
+    if NAME.fullmatch(name) is None or (field == "device" and name == AGGREGATOR):
+        raise BrokerError(f"{field} is {name!r}, it must match {NAME.pattern} and a device must not be {AGGREGATOR!r}")
+    return name
+
+
+def configure(directory: Path, settings: BrokerSettings, devices: Iterable[str]) -> Path:
+    """Write configuration, access list and missing certificates; return the configuration's path.
+
+    An authority and certificates that are already there stay as they are.
+    """
+    names = [check_name("device", device) for device in devices]
+    directory = directory.resolve()
+    directory.mkdir(parents=True, exist_ok=True)
+    authority = _authority(directory, settings.fleet)
+    _server_certificate(directory, authority, settings.host)
+    for name in (AGGREGATOR, *names):
+        _client_certificate(directory, authority, name)
+    root = f"overtone/1/{settings.fleet}"
+    write_over(directory / "acl", ACCESS.format(aggregator=AGGREGATOR, root=root).encode(), secret=True)
+    write_over(directory / "broker.json", (json.dumps(asdict(settings), indent=2) + "\n").encode())
+    (directory / "state").mkdir(mode=0o700, exist_ok=True)
+    if settings.user and os.geteuid() == 0:
+        for name in ("acl", "server.key", "state"):
+            _give(directory / name, settings.user)
+    return _write_configuration(directory, settings, "mosquitto.conf")
+
+
+def add_device(directory: Path, device: str) -> Path:
+    """Issue a certificate for one more device; return its folder. The broker need not be restarted."""
+    check_name("device", device)
+    directory = directory.resolve()
+    load_settings(directory)
+    folder = directory / "clients" / device
+    if folder.exists():
+        raise BrokerError(f"{folder}: device {device!r} has a certificate already")
+    return _client_certificate(directory, _load(directory, "ca"), device)
+
+
+def load_settings(directory: Path) -> BrokerSettings:
+    """Return the settings that `directory` was configured with."""
+    path = directory / "broker.json"
+    try:
+        return BrokerSettings(**json.loads(path.read_bytes()))
+    except FileNotFoundError as error:
+        raise BrokerError(f"{path}: not there; run `overtone broker config` first") from error
+    except (ValueError, TypeError) as error:
+        raise BrokerError(f"{path}: {error}") from error
+
+
+def _authority(directory: Path, fleet: str) -> Identity:
+    if (directory / "ca.crt").exists() or (directory / "ca.key").exists():
+        return _load(directory, "ca")
+    authority = certificates.make_authority(f"Overtone {fleet}")
+    write_new(directory / "ca.key", authority.key_pem, secret=True)
+    write_new(directory / "ca.crt", authority.certificate_pem)
+    return authority
+
+
+def _server_certificate(directory: Path, authority: Identity, host: str) -> None:
+    hosts = [host, "localhost", "127.0.0.1"]
+    if (directory / "server.crt").exists() and (directory / "server.key").exists():
+        names = _load(directory, "server").certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName)
+        if host in {str(name.value) for name in names.value}:
+            return
+    identity = certificates.issue_server(authority, hosts)
+    write_over(directory / "server.key", identity.key_pem, secret=True)
+    write_over(directory / "server.crt", identity.certificate_pem)
+
+
+def _client_certificate(directory: Path, authority: Identity, name: str) -> Path:
+    """Write `clients/NAME/` (the three files a client needs) as a whole, unless it is there."""
+    folder = directory / "clients" / name
+    if folder.exists():
+        return folder
+    draft = folder.with_name(f".{name}.new")
+    shutil.rmtree(draft, ignore_errors=True)
+    draft.mkdir(mode=0o700, parents=True)
+    identity = certificates.issue_client(authority, name)
+    write_new(draft / "client.key", identity.key_pem, secret=True)
+    write_new(draft / "client.crt", identity.certificate_pem)
+    write_new(draft / "ca.crt", (directory / "ca.crt").read_bytes())
+    return draft.rename(folder)
+
+
+def _load(directory: Path, name: str) -> Identity:
+    try:
+        return certificates.load_identity(directory / f"{name}.key", directory / f"{name}.crt")
+    except (OSError, ValueError) as error:
+        raise BrokerError(f"{directory / name}.key, .crt: {error}") from error
+
+
+def _give(path: Path, user: str) -> None:
+    try:
+        shutil.chown(path, user)
+    except LookupError as error:
+        raise BrokerError(f"user: the system has no user {user!r}") from error
+
+
+def _write_configuration(directory: Path, settings: BrokerSettings, name: str) -> Path:
+    text = CONFIGURATION.format(
+        listener=f"{settings.port} {settings.bind}".strip(),
+        directory=directory,
+        state=directory / "state",
+        max_packet_bytes=MAX_MESSAGE_BYTES + PACKET_ENVELOPE_BYTES,
+    )
+    if settings.user:
+        text += f"user {settings.user}\n"
+    write_over(directory / name, text.encode())
+    return directory / name
+
+
+class Mosquitto:
+    """A real broker as a child process on 127.0.0.1, ended by its own process id.
+
+    `port` 0 takes a free one. Started by root it stays root, because the keys are readable to their
+    owner only.
+    """
+
+    def __init__(self, directory: Path, *, port: int = 0) -> None:
+        self.directory = directory.resolve()
+        self.host = "127.0.0.1"
+        self.port = port
+        self._child: subprocess.Popen[bytes] | None = None
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stop()
+
+    @property
+    def log_file(self) -> Path:
+        """Where the broker's messages go."""
+        return self.directory / "mosquitto.log"
+
+    def start(self) -> None:
+        """Start the broker and return when it accepts connections; raises BrokerError when it does not."""
+        binary = find_mosquitto()
+        settings = load_settings(self.directory)
+        self.port = self.port or free_port()
+        user = "root" if os.geteuid() == 0 else ""
+        settings = replace(settings, port=self.port, bind=self.host, user=user)
+        configuration = _write_configuration(self.directory, settings, "child.conf")
+        with self.log_file.open("ab") as output:
+            self._child = subprocess.Popen(
+                [binary, "-c", str(configuration)], stdin=subprocess.DEVNULL, stdout=output, stderr=output
+            )
+        self._wait_until_it_accepts(self._child)
+        log.debug("mosquitto %d listens on %s:%d", self._child.pid, self.host, self.port)
+
+    def stop(self) -> None:
+        """End the broker; it saves sessions and retained messages first."""
+        child, self._child = self._child, None
+        if child is None:
+            return
+        child.terminate()
+        try:
+            child.wait(timeout=10)
+        except subprocess.TimeoutExpired:
+            child.kill()
+            child.wait()
+
+    def _wait_until_it_accepts(self, child: subprocess.Popen[bytes]) -> None:
+        files = self.directory / "clients" / AGGREGATOR
+        context = ssl.create_default_context(cafile=self.directory / "ca.crt")
+        end = time.monotonic() + START_TIMEOUT_S
+        while time.monotonic() < end and child.poll() is None:
+            try:
+                # Mosquitto listens before it has read its certificates: only a handshake proves that it is up.
+                context.load_cert_chain(files / "client.crt", files / "client.key")
+                with socket.create_connection((self.host, self.port), timeout=1) as plain:
+                    context.wrap_socket(plain, server_hostname=self.host).close()
+            except OSError:
+                time.sleep(0.02)
+            else:
+                return
+        self.stop()
+        last = self.log_file.read_text(errors="replace").strip().splitlines()[-1:]
+        raise BrokerError(f"{self.log_file}: mosquitto does not accept connections: {''.join(last)}")
+
+
+def find_mosquitto() -> str:
+    """Return the path of the mosquitto binary; Debian keeps it outside an ordinary user's PATH."""
+    binary = shutil.which("mosquitto") or shutil.which("mosquitto", path="/usr/sbin:/usr/local/sbin:/opt/homebrew/sbin")
+    if binary is None:
+        raise BrokerError("mosquitto is not installed; on Debian: apt-get install mosquitto")
+    return binary
+
+
+def free_port() -> int:
+    """Return a TCP port of 127.0.0.1 that was free a moment ago."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def register(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    """Add `broker config` and `broker add-device` to the command line."""
+    parser = subparsers.add_parser("broker", help="configure the MQTT broker (Mosquitto)")
+    commands = parser.add_subparsers(dest="broker_command", required=True)
+    config = commands.add_parser("config", help="write configuration, access rules and certificates")
+    config.add_argument("--out", type=Path, required=True, help="folder to write to")
+    config.add_argument("--host", required=True, help="name or address by which devices reach the broker")
+    config.add_argument("--port", type=int, default=8883)
+    config.add_argument("--bind", default="", help="address to listen on (default: every interface)")
+    config.add_argument("--user", default="", help="system user that Mosquitto runs as when started by root")
+    config.add_argument("--fleet", required=True)
+    config.add_argument("--device", nargs="*", default=[], metavar="ID", help="devices to issue certificates for")
+    config.set_defaults(func=_run_config)
+    add = commands.add_parser("add-device", help="issue a certificate for one more device")
+    add.add_argument("--dir", type=Path, required=True, help="folder that `broker config` wrote")
+    add.add_argument("device", metavar="ID")
+    add.set_defaults(func=_run_add_device)
+
+
+def _run_config(args: argparse.Namespace) -> int:
+    settings = BrokerSettings(host=args.host, fleet=args.fleet, port=args.port, bind=args.bind, user=args.user)
+    try:
+        path = configure(args.out, settings, args.device)
+    except OSError as error:
+        raise BrokerError(f"{error.filename or args.out}: {error.strerror or error}") from error
+    sys.stdout.write(f"{path}\nstart it with: mosquitto -c {path}\nclients' files: {path.parent / 'clients'}\n")
+    return 0
+
+
+def _run_add_device(args: argparse.Namespace) -> int:
+    try:
+        folder = add_device(args.dir, args.device)
+    except OSError as error:
+        raise BrokerError(f"{error.filename or args.dir}: {error.strerror or error}") from error
+    sys.stdout.write(f"{folder}\n")
+    return 0

@@ -1,0 +1,141 @@
+"""The aggregator's hands: measure weights on its own test speakers, and make them a signed bundle."""
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from overtone_converters.errors import ConversionError
+from overtone_models.bundle import Bundle
+from overtone_models.calibration import negative_log_likelihood
+from overtone_models.errors import ModelError
+from overtone_models.front_end import F32
+from overtone_models.trained import TrainedModel
+
+from overtone_cloud.aggregator.config import AggregatorConfig, EvaluationConfig
+from overtone_cloud.aggregator.errors import ReleaseError
+from overtone_cloud.aggregator.gatekeeper import Evaluation, Published
+from overtone_cloud.convert_cli import calibration_utterances, golden, load_bundle
+from overtone_cloud.corpora.registry import read_corpus
+from overtone_cloud.corpora.utterance import Utterance
+from overtone_cloud.errors import CloudError
+from overtone_cloud.files import write_atomically
+from overtone_cloud.splits import hold_out, load_split
+from overtone_cloud.training.features import Features, extract
+from overtone_cloud.training.metrics import unweighted_average_recall
+
+
+@dataclass(frozen=True, eq=False)
+class CorpusEvaluator:
+    """Measures weights on utterances of speakers that neither training nor any device has."""
+
+    bundle: Bundle
+    utterances: tuple[F32, ...]
+    targets: NDArray[np.int64]
+
+    def evaluate(self, weights: F32) -> Evaluation:
+        """Return UAR and loss of the offline float network."""
+        from overtone_models.networks import edge_tcn
+
+        logits = edge_tcn.logits(self.bundle.manifest.network, weights, self.utterances)
+        classes = len(self.bundle.manifest.labels)
+        return Evaluation(
+            uar=unweighted_average_recall(logits.argmax(1), self.targets, classes),
+            loss=negative_log_likelihood(logits, self.targets, self.bundle.manifest.calibration.temperature),
+            n=len(self.targets),
+        )
+
+
+@dataclass(frozen=True, eq=False)
+class BundlePublisher:
+    """Converts, checks and signs new weights of one network."""
+
+    bundle: Bundle
+    calibration: tuple[F32, ...]
+    keys: Path
+    out: Path
+
+    def publish(self, weights: F32, *, round_number: int, version: int) -> Path:
+        """Return the path of the signed bundle; raises ReleaseError when it cannot be made."""
+        from overtone_converters.build import build_bundle
+        from overtone_converters.signing import sign_bundle
+
+        manifest = self.bundle.manifest
+        lineage = {**manifest.lineage, "base_weights": self.bundle.base, "rounds": str(round_number)}
+        model = replace(model_of(self.bundle), weights=weights, lineage=lineage)
+        path = self.out / f"{manifest.name}-{version}.bundle"
+        try:
+            data = build_bundle(
+                model,
+                self.calibration,
+                golden(),
+                name=manifest.name,
+                version=version,
+                base_round=round_number,
+                training_graph=self.bundle.training_model,
+            )
+            self.out.mkdir(parents=True, exist_ok=True)
+            write_atomically(path, sign_bundle(data, name=manifest.name, version=version, keys=self.keys))
+        except (ConversionError, CloudError, ModelError, OSError) as error:
+            raise ReleaseError(f"version {version} cannot be released: {error}") from error
+        return path
+
+
+def model_of(bundle: Bundle) -> TrainedModel:
+    """Return what a bundle was made of."""
+    manifest = bundle.manifest
+    return TrainedModel(
+        network=manifest.network,
+        weights=bundle.weights,
+        labels=manifest.labels,
+        standardise_mean=bundle.standardise_mean,
+        standardise_scale=bundle.standardise_scale,
+        front_end=manifest.front_end,
+        gate=manifest.gate,
+        calibration=manifest.calibration,
+        lineage=manifest.lineage,
+        licence=manifest.licence,
+    )
+
+
+def build(config: AggregatorConfig) -> tuple[CorpusEvaluator, BundlePublisher, Published]:
+    """Return evaluator, publisher and first model of an aggregator; raises ReleaseError."""
+    try:
+        bundle = load_bundle(config.model.bundle, config.model.keys / "root.json")
+        others, tested = _corpus(config.evaluation, bundle)
+    except (CloudError, ConversionError, ModelError) as error:
+        raise ReleaseError(str(error)) from error
+    utterances = tuple(bundle.standardise(tested.mfcc(i)) for i in range(len(tested)))
+    evaluator = CorpusEvaluator(bundle, utterances, tested.targets(bundle.manifest.labels))
+    publisher = BundlePublisher(bundle, tuple(calibration_utterances(others)), config.model.keys, config.model.out)
+    first = Published(
+        path=config.model.bundle,
+        version=bundle.manifest.version,
+        weights=bundle.weights,
+        layout=bundle.manifest.layout,
+        front_end=bytes.fromhex(bundle.manifest.front_end.digest),
+    )
+    return evaluator, publisher, first
+
+
+def _corpus(config: EvaluationConfig, bundle: Bundle) -> tuple[Features, Features]:
+    """Return the features of calibration speakers and of test speakers, which are never the same."""
+    reading = read_corpus(config.corpus)
+    labels = set(bundle.manifest.labels)
+    usable = [u for u in reading.labelled if u.label in labels]
+    split = load_split(config.split) if config.split else hold_out(usable, config.test_speakers)
+    fold = split.folds[0]
+    tested = _chosen(usable, fold.test, config.max_utterances)
+    others = _chosen(usable, fold.train, 4 * config.max_utterances)
+    features = extract([*others, *tested], bundle.manifest.front_end, bundle.manifest.gate)
+    return features.where([u.id for u in others]), features.where([u.id for u in tested])
+
+
+def _chosen(utterances: list[Utterance], ids: tuple[str, ...], limit: int) -> list[Utterance]:
+    """Return at most `limit` of the named utterances, spread evenly."""
+    wanted = set(ids)
+    named = [u for u in utterances if u.id in wanted]
+    if not named:
+        raise CloudError("the evaluation split leaves no utterance with a label of the model")
+    rows = np.unique(np.linspace(0, len(named) - 1, min(limit, len(named))).astype(int))
+    return [named[int(row)] for row in rows]

@@ -1,0 +1,82 @@
+"""The gate keeps what is no worse than the margin allows, and asks for the base's measures once."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pytest
+from overtone_cloud.aggregator.config import ServerConfig
+from overtone_cloud.aggregator.errors import ReleaseError
+from overtone_cloud.aggregator.gatekeeper import Evaluation, Gatekeeper, Published, Work, base_digest
+from overtone_cloud.aggregator.twins import FolderPublisher, TargetEvaluator, first_model, read_twin
+from overtone_models.layout import weights_digest
+
+
+@dataclass
+class Fixed:
+    """An evaluator with given answers."""
+
+    answers: list[float]
+
+    def evaluate(self, weights: np.ndarray) -> Evaluation:
+        return Evaluation(uar=self.answers.pop(0), loss=1.0, n=10)
+
+
+def work(base: Published, delta: float = 0.01) -> Work:
+    size = base.weights.size
+    return Work(
+        round_number=1,
+        base=base,
+        part=slice(0, size),
+        deltas=(np.full(size, delta, np.float32),),
+        examples=(3,),
+        velocity=None,
+        version=2,
+    )
+
+
+@pytest.mark.parametrize(
+    ("after", "outcome"), [(0.62, "kept"), (0.595, "kept"), (0.589, "not-kept"), (float("nan"), "not-kept")]
+)
+def test_the_margin_decides(tmp_path: Path, after: float, outcome: str) -> None:
+    gate = Gatekeeper(Fixed([0.6, after]), FolderPublisher(tmp_path), margin=0.01, server=ServerConfig())
+    verdict = gate.conclude(work(first_model(tmp_path)))
+    assert verdict.outcome == outcome
+    assert (verdict.published is not None) == (tmp_path / "twin-2.bundle").exists() == (outcome == "kept")
+
+
+def test_what_is_published_is_what_was_judged(tmp_path: Path) -> None:
+    evaluator = TargetEvaluator()
+    gate = Gatekeeper(evaluator, FolderPublisher(tmp_path), margin=1.0, server=ServerConfig(momentum=0.9))
+    base = first_model(tmp_path)
+    verdict = gate.conclude(work(base))
+    assert verdict.published is not None and verdict.velocity is not None
+    assert np.array_equal(read_twin(verdict.published.path.read_bytes()), evaluator.evaluated[-1])
+    assert verdict.published.key.base.hex() == weights_digest(evaluator.evaluated[-1])
+    assert verdict.published.key.layout == base.key.layout
+
+
+def test_the_base_is_measured_once(tmp_path: Path) -> None:
+    evaluator = TargetEvaluator()
+    gate = Gatekeeper(evaluator, FolderPublisher(tmp_path), margin=1.0, server=ServerConfig())
+    base = first_model(tmp_path)
+    first = gate.conclude(work(base))
+    assert first.published is not None and len(evaluator.evaluated) == 2
+    second = gate.conclude(work(first.published))
+    assert len(evaluator.evaluated) == 3 and second.before == first.after
+
+
+def test_a_model_that_cannot_be_judged_fails_the_round(tmp_path: Path) -> None:
+    class Broken:
+        def evaluate(self, weights: np.ndarray) -> Evaluation:
+            raise ReleaseError("corpus is gone")
+
+    verdict = Gatekeeper(Broken(), FolderPublisher(tmp_path), margin=0.0, server=ServerConfig()).conclude(
+        work(first_model(tmp_path))
+    )
+    assert (verdict.outcome, verdict.reason, verdict.published) == ("failed", "corpus is gone", None)
+
+
+def test_the_digest_is_the_layouts_own() -> None:
+    weights = np.linspace(-1, 1, 7, dtype=np.float32)
+    assert base_digest(weights).hex() == weights_digest(weights)
