@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 
 import numpy as np
+from overtone_edge.errors import InferenceError
 from overtone_edge.recogniser import Recogniser
 from overtone_models.bundle import Bundle, Manifest, read_bundle, write_bundle
 from overtone_models.front_end import F32
@@ -65,7 +66,10 @@ def build_bundle(
 
 def _with_golden(bundle: Bundle) -> bytes:
     """Return the bundle again with what the device's runtime says to its golden clip."""
-    hops = Recogniser(bundle).process(bundle.golden_samples)
+    try:
+        hops = Recogniser(bundle).process(bundle.golden_samples)
+    except InferenceError as error:
+        raise ConversionError(f"the device's runtime refuses the bundle: {error}") from error
     if not hops:
         raise ConversionError(f"golden clip of {bundle.golden_samples.size} samples is shorter than one hop")
     return write_bundle(

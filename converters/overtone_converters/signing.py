@@ -5,6 +5,7 @@ Four roles, one key each. The root key is needed only to rotate the others and b
 """
 
 import os
+import re
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -12,12 +13,23 @@ from typing import Any
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from overtone_models.archive import pack
-from securesystemslib.signer import CryptoSigner
-from tuf.api.metadata import Metadata, MetaFile, Root, Snapshot, TargetFile, Targets, Timestamp
+from securesystemslib.signer import CryptoSigner  # type: ignore[attr-defined]
+from tuf.api.metadata import (  # type: ignore[attr-defined]
+    Metadata,
+    MetaFile,
+    Root,
+    Snapshot,
+    TargetFile,
+    Targets,
+    Timestamp,
+)
+from tuf.api.serialization import DeserializationError
 
 from overtone_converters.errors import SigningError
 
 ROLES = ("root", "targets", "snapshot", "timestamp")
+ROOT = "root.json"
+NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 ROOT_DAYS = 3650
 RELEASE_DAYS = 365
 
@@ -28,11 +40,17 @@ def make_keys(directory: Path, *, now: datetime | None = None) -> Path:
     Raises:
         SigningError: the directory holds keys already.
     """
+    files = (*(f"{role}.pem" for role in ROLES), ROOT)
+    if taken := [name for name in files if (directory / name).exists()]:
+        raise SigningError(f"{directory} holds keys already ({taken[0]}); remove them or choose another folder")
+    try:
+        return _write_keys(directory, now)
+    except OSError as error:
+        raise SigningError(f"{directory} cannot be written: {error.strerror or error}") from error
+
+
+def _write_keys(directory: Path, now: datetime | None) -> Path:
     directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-    if taken := [role for role in ROLES if (directory / f"{role}.pem").exists()]:
-        raise SigningError(
-            f"{directory} holds keys already ({taken[0]}.pem); remove them or choose another folder"
-        )
     root = Root(expires=_expiry(now, ROOT_DAYS), consistent_snapshot=True)
     for role in ROLES:
         signer = CryptoSigner(Ed25519PrivateKey.generate())
@@ -40,8 +58,8 @@ def make_keys(directory: Path, *, now: datetime | None = None) -> Path:
         root.add_key(signer.public_key, role)
     metadata = Metadata(root)
     metadata.sign(_signer(directory, "root"))
-    path = directory / "root.json"
-    metadata.to_file(str(path))
+    path = directory / ROOT
+    path.write_bytes(metadata.to_bytes())
     return path
 
 
@@ -55,11 +73,13 @@ def sign_bundle(
     days: int = RELEASE_DAYS,
 ) -> bytes:
     """Return the signed file of a bundle; `version` must grow with every release of a repository."""
+    if not NAME.fullmatch(name):
+        raise SigningError(f"name is {name!r}, it must be at most 64 letters, digits, dots, dashes and underscores")
     if not 1 <= version < 2**31:
         raise SigningError(f"release version is {version}, limit is 1..2147483647")
     if not 1 <= days <= ROOT_DAYS:
         raise SigningError(f"days is {days}, limit is 1..{ROOT_DAYS}")
-    root_bytes = _read(keys / "root.json")
+    root_bytes = _read(keys / ROOT)
     target = f"{name}.bundle"
     expires = _expiry(now, days)
     file = TargetFile.from_data(target, bundle, ["sha256"])
@@ -67,10 +87,8 @@ def sign_bundle(
     snapshot_meta = {"targets.json": MetaFile(version, len(targets))}
     snapshot = _signed(Snapshot(version=version, expires=expires, meta=snapshot_meta), keys, "snapshot")
     timestamp_meta = MetaFile(version, len(snapshot))
-    timestamp = _signed(
-        Timestamp(version=version, expires=expires, snapshot_meta=timestamp_meta), keys, "timestamp"
-    )
-    root_version = Metadata.from_bytes(root_bytes).signed.version
+    timestamp = _signed(Timestamp(version=version, expires=expires, snapshot_meta=timestamp_meta), keys, "timestamp")
+    root_version = _root_version(keys, root_bytes)
     return pack(
         {
             f"metadata/{root_version}.root.json": root_bytes,
@@ -80,6 +98,13 @@ def sign_bundle(
             f"targets/{file.hashes['sha256']}.{target}": bundle,
         }
     )
+
+
+def _root_version(keys: Path, data: bytes) -> int:
+    try:
+        return int(Metadata.from_bytes(data).signed.version)
+    except DeserializationError as error:
+        raise SigningError(f"{keys / ROOT} is not TUF metadata: {error}") from error
 
 
 def _signed(payload: Any, keys: Path, role: str) -> bytes:

@@ -42,7 +42,7 @@ def _step_function(spec: EdgeTcnSpec, weights: F32) -> Any:
     for index, (steps, channels) in enumerate(spec.state_shapes):
         signature.append(tf.TensorSpec([1, steps, channels], name=f"state{index}"))
 
-    @tf.function(input_signature=signature)
+    @tf.function(input_signature=signature)  # type: ignore[untyped-decorator]
     def step(frames: Any, *states: Any) -> dict[str, Any]:
         hops, after = body(spec, tensors, frames, states)
         return {"hop": hops[:, 0], **{f"state{index}": state for index, state in enumerate(after)}}

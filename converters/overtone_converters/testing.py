@@ -1,5 +1,6 @@
 """A small bundle with random weights, for tests of everything that takes a bundle."""
 
+import math
 from datetime import UTC, datetime
 
 import numpy as np
@@ -16,7 +17,7 @@ def tiny_model(labels: tuple[str, ...] = ("neutral", "happy", "sad", "angry"), s
     spec = EdgeTcnSpec(n_classes=len(labels), channels=16, dilations=(1, 2))
     rng = np.random.default_rng(seed)
     weights = {
-        t.name: (rng.normal(size=t.shape) / np.sqrt(max(1, np.prod(t.shape[:-1])))).astype(np.float32)
+        t.name: (rng.normal(size=t.shape) / np.sqrt(math.prod(t.shape[:-1]))).astype(np.float32)
         for t in spec.layout.tensors
     }
     return TrainedModel(

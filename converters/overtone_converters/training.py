@@ -14,25 +14,27 @@ from overtone_models.network_spec import EdgeTcnSpec
 from overtone_models.networks import native_stderr_silenced, tf
 from overtone_models.networks.edge_tcn import STD_FLOOR
 
+from overtone_converters.errors import ConversionError
+
 BATCH = 16
 FRAMES = 300
 LOG_FLOOR = 1e-12
 
 
-@tf.custom_gradient  # type: ignore[misc]
+@tf.custom_gradient  # type: ignore[untyped-decorator]
 def relu(x: Any) -> Any:
     """Return max(x, 0); its own gradient, since ReluGrad has no builtin operator."""
     return tf.nn.relu(x), lambda g: g * tf.cast(x > 0, tf.float32)
 
 
-@tf.custom_gradient  # type: ignore[misc]
+@tf.custom_gradient  # type: ignore[untyped-decorator]
 def standard_deviation(variance: Any) -> Any:
     """Return sqrt(variance + floor); its own gradient, since SqrtGrad has no builtin operator."""
     deviation = tf.sqrt(variance + STD_FLOOR)
     return deviation, lambda g: g * 0.5 / deviation
 
 
-@tf.custom_gradient  # type: ignore[misc]
+@tf.custom_gradient  # type: ignore[untyped-decorator]
 def add_bias(x: Any, bias: Any) -> Any:
     """Return `(rows, channels)` plus `(channels,)`, with the sum written out in its gradient."""
     return x + bias, lambda g: (g, tf.reduce_sum(g, 0))
@@ -50,9 +52,7 @@ def taps(x: Any, kernel: int, dilation: int, stride: int, past: int) -> list[Any
         cut = tf.slice(padded, [0, tap * dilation, 0], [batch, steps, channels])
         if stride > 1:
             rows = tf.reshape(cut, [batch, steps // stride, stride, channels])
-            cut = tf.reshape(
-                tf.slice(rows, [0, 0, 0, 0], [batch, steps // stride, 1, channels]), [batch, -1, channels]
-            )
+            cut = tf.reshape(tf.slice(rows, [0, 0, 0, 0], [batch, steps // stride, 1, channels]), [batch, -1, channels])
         cuts.append(cut)
     return cuts
 
@@ -62,9 +62,7 @@ def convolution(x: Any, kernel: Any, bias: Any, *, dilation: int = 1, stride: in
     width, inputs, outputs = kernel.shape
     columns = tf.concat(taps(x, width, dilation, stride, past), -1)
     batch, steps = columns.shape[:2]
-    y = tf.matmul(
-        tf.reshape(columns, [batch * steps, width * inputs]), tf.reshape(kernel, [width * inputs, outputs])
-    )
+    y = tf.matmul(tf.reshape(columns, [batch * steps, width * inputs]), tf.reshape(kernel, [width * inputs, outputs]))
     return tf.reshape(add_bias(y, bias), [batch, steps, outputs])
 
 
@@ -74,7 +72,7 @@ def depthwise(x: Any, kernel: Any, *, dilation: int) -> Any:
     batch, steps = x.shape[:2]
     past = (width - 1) * dilation
 
-    @tf.custom_gradient  # type: ignore[misc]
+    @tf.custom_gradient  # type: ignore[untyped-decorator]
     def apply(x: Any, kernel: Any) -> Any:
         padded = tf.pad(x, [[0, 0], [past, 0], [0, 0]])
         cuts = [tf.slice(padded, [0, tap * dilation, 0], [batch, steps, channels]) for tap in range(width)]
@@ -83,9 +81,7 @@ def depthwise(x: Any, kernel: Any, *, dilation: int) -> Any:
 
         def gradient(g: Any) -> tuple[Any, Any]:
             ahead = tf.pad(g, [[0, 0], [0, past], [0, 0]])
-            shifted = [
-                tf.slice(ahead, [0, past - t * dilation, 0], [batch, steps, channels]) for t in range(width)
-            ]
+            shifted = [tf.slice(ahead, [0, past - t * dilation, 0], [batch, steps, channels]) for t in range(width)]
             dx = tf.add_n([s * tf.reshape(r, [1, 1, channels]) for s, r in zip(shifted, rows, strict=True)])
             dk = tf.concat([tf.reshape(tf.reduce_sum(g * cut, [0, 1]), [1, channels]) for cut in cuts], 0)
             return dx, dk
@@ -141,12 +137,8 @@ class TrainingModule(tf.Module):  # type: ignore[misc]
         self.spec, self.batch, self.frames = spec, batch, frames
         layout = spec.layout
         self.sizes = {"full": layout.size, "head": layout.head_slice.stop - layout.head_slice.start}
-        self.weights = {
-            scope: tf.Variable(tf.zeros([n]), name=f"{scope}_weights") for scope, n in self.sizes.items()
-        }
-        self.velocity = {
-            scope: tf.Variable(tf.zeros([n]), name=f"{scope}_velocity") for scope, n in self.sizes.items()
-        }
+        self.weights = {scope: tf.Variable(tf.zeros([n]), name=f"{scope}_weights") for scope, n in self.sizes.items()}
+        self.velocity = {scope: tf.Variable(tf.zeros([n]), name=f"{scope}_velocity") for scope, n in self.sizes.items()}
 
     def tensors(self, scope: str) -> dict[str, Any]:
         """Return the scope's named tensors, cut out of its flat variable."""
@@ -238,6 +230,8 @@ class TrainingModule(tf.Module):  # type: ignore[misc]
 
 def training_model(spec: EdgeTcnSpec, *, batch: int = BATCH, frames: int = FRAMES) -> bytes:
     """Return the training TFLite; it holds no weights: `set` must be called before anything else."""
+    if batch < 1 or frames < 1 or frames % spec.hop_frames:
+        raise ConversionError(f"frames is {frames}, it must be a multiple of the hop of {spec.hop_frames} frames")
     module = TrainingModule(spec, batch=batch, frames=frames)
     with tempfile.TemporaryDirectory() as folder:
         tf.saved_model.save(module, folder, signatures=module.signatures())

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from overtone_edge.errors import InferenceError
 from overtone_edge.recogniser import Recogniser, golden_difference
 from overtone_edge.runtime import TrainingGraph, runtime_name
 from overtone_models.bundle import Bundle
@@ -67,10 +68,17 @@ def verify_bundle(bundle: Bundle, utterances: Sequence[F32], targets: NDArray[np
     """Return the comparison on `(frames, n_mfcc)` utterances of speakers that training never heard."""
     if not utterances:
         raise ParityError("no utterances to verify with")
+    try:
+        return _compared(bundle, utterances, targets)
+    except InferenceError as error:
+        raise ParityError(f"bundle refused: {error}") from error
+
+
+def _compared(bundle: Bundle, utterances: Sequence[F32], targets: NDArray[np.int64]) -> Verification:
     spec = bundle.manifest.network
     standardised = [bundle.standardise(mfcc) for mfcc in utterances]
     offline = edge_tcn.logits(spec, bundle.weights, standardised).argmax(1)
-    streaming = streaming_decisions(bundle, utterances)
+    streaming = streaming_probabilities(bundle, utterances).argmax(1)
     return Verification(
         runtime=runtime_name(),
         utterances=len(utterances),
@@ -91,16 +99,13 @@ def require(verification: Verification) -> None:
         raise ParityError(f"bundle refused: {'; '.join(failures)}")
 
 
-def streaming_decisions(bundle: Bundle, utterances: Sequence[F32]) -> NDArray[np.int64]:
-    """Return the class of each whole utterance as the int8 streaming network hears it."""
+def streaming_probabilities(bundle: Bundle, utterances: Sequence[F32]) -> F32:
+    """Return `(n, K)` probabilities of whole utterances as the int8 streaming network hears them."""
     recogniser = Recogniser(bundle)
-    embeddings = np.stack([recogniser.embedding(mfcc) for mfcc in utterances])
-    return recogniser.probabilities(embeddings).argmax(1)
+    return recogniser.probabilities(np.stack([recogniser.embedding(mfcc) for mfcc in utterances]))
 
 
-def step_difference(
-    bundle: Bundle, scope: str, standardised: Sequence[F32], targets: NDArray[np.int64]
-) -> float:
+def step_difference(bundle: Bundle, scope: str, standardised: Sequence[F32], targets: NDArray[np.int64]) -> float:
     """Return how far 20 steps on the runtime are from 20 steps by TensorFlow's own gradients."""
     graph = TrainingGraph(bundle.training_model)
     spec, layout = bundle.manifest.network, bundle.manifest.layout

@@ -5,11 +5,13 @@ is noticed, also in the zip's own headers.
 """
 
 import io
+import struct
 import zipfile
 
 from overtone_models.errors import BundleError
 
 EPOCH = (1980, 1, 1, 0, 0, 0)
+_BROKEN = (zipfile.BadZipFile, struct.error)
 
 
 def pack(entries: dict[str, bytes]) -> bytes:
@@ -30,8 +32,10 @@ def unpack(data: bytes, limit_bytes: int) -> dict[str, bytes]:
             infos = archive.infolist()
             if sum(info.file_size for info in infos) > limit_bytes:
                 raise BundleError(f"archive unpacks to more than {limit_bytes} bytes")
+            if any(info.compress_type != zipfile.ZIP_STORED for info in infos):
+                raise BundleError("not a bundle: its archive is compressed")
             entries = {info.filename: archive.read(info) for info in infos}
-    except (zipfile.BadZipFile, EOFError, NotImplementedError, OSError, RuntimeError, ValueError) as error:
+    except (*_BROKEN, EOFError, NotImplementedError, OSError, RuntimeError, ValueError) as error:
         raise BundleError(f"not a bundle: {error}") from error
     if pack(entries) != data:
         raise BundleError("not a bundle as it was written: its archive has been changed")

@@ -108,13 +108,9 @@ class Manifest:
                 f"front end digest is {self.front_end.digest[:12]}, the bundle says {front_end_digest[:12]}"
             )
         if layout_digest != self.layout.digest:
-            raise BundleError(
-                f"layout digest is {self.layout.digest[:12]}, the bundle says {layout_digest[:12]}"
-            )
+            raise BundleError(f"layout digest is {self.layout.digest[:12]}, the bundle says {layout_digest[:12]}")
         if len(self.labels) != self.network.n_classes or not set(self.labels) <= set(EMOTIONS):
-            raise BundleError(
-                f"labels {list(self.labels)} do not fit a network of {self.network.n_classes} classes"
-            )
+            raise BundleError(f"labels {list(self.labels)} do not fit a network of {self.network.n_classes} classes")
         if self.network.n_features != self.front_end.n_mfcc:
             raise BundleError(
                 f"the network takes {self.network.n_features} features, the front end gives {self.front_end.n_mfcc}"
@@ -184,11 +180,8 @@ def read_bundle(data: bytes) -> Bundle:
     text, files = _open(data)
     try:
         listed = json.loads(text)
-        entries = {
-            name: (int(listed["files"][name]["bytes"]), str(listed["files"][name]["sha256"]))
-            for name in FILES
-        }
-    except (ValueError, KeyError, TypeError) as error:
+        entries = {name: (int(listed["files"][name]["bytes"]), str(listed["files"][name]["sha256"])) for name in FILES}
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise BundleError(f"{MANIFEST} does not list its files: {error!r}") from error
     for name, (size, digest) in entries.items():
         if len(files[name]) != size or digest_bytes(files[name]) != digest:
@@ -231,15 +224,13 @@ def _npy(array: NDArray[Any]) -> bytes:
 def _array(name: str, data: bytes, dtype: type, shape: tuple[int, ...]) -> Any:
     try:
         array = np.load(io.BytesIO(data), allow_pickle=False)
-    except (ValueError, EOFError, OSError) as error:
+    except (ValueError, EOFError, OSError, MemoryError) as error:
         raise BundleError(f"{name} in the bundle is not an array: {error}") from error
-    fits = array.ndim == len(shape) and all(
-        want in (-1, got) for want, got in zip(shape, array.shape, strict=True)
-    )
+    if not isinstance(array, np.ndarray):
+        raise BundleError(f"{name} in the bundle is not an array")
+    fits = array.ndim == len(shape) and all(want in (-1, got) for want, got in zip(shape, array.shape, strict=True))
     if array.dtype != dtype or not fits:
-        raise BundleError(
-            f"{name} holds {array.dtype} of shape {array.shape}, it must be {dtype.__name__} of {shape}"
-        )
+        raise BundleError(f"{name} holds {array.dtype} of shape {array.shape}, it must be {dtype.__name__} of {shape}")
     if dtype is np.float32 and not math.isfinite(float(np.abs(array).sum(dtype=np.float64))):
         raise BundleError(f"{name} holds a value that is not finite")
     return array

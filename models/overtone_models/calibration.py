@@ -42,9 +42,7 @@ def fit_temperature(logits: F32, targets: NDArray[np.int64]) -> float:
     ratio = (np.sqrt(5.0) - 1.0) / 2.0
     for _ in range(60):
         a, b = high - ratio * (high - low), low + ratio * (high - low)
-        if negative_log_likelihood(logits, targets, np.exp(a)) < negative_log_likelihood(
-            logits, targets, np.exp(b)
-        ):
+        if negative_log_likelihood(logits, targets, np.exp(a)) < negative_log_likelihood(logits, targets, np.exp(b)):
             high = b
         else:
             low = a
@@ -74,7 +72,9 @@ def fit_threshold(probabilities: F32, targets: NDArray[np.int64], accuracy: floa
     order = np.argsort(-confidence)
     kept_accuracy = np.cumsum(correct[order]) / np.arange(1, len(order) + 1)
     least = max(1, len(order) // 10)
-    reached = [n for n in range(least, len(order) + 1) if kept_accuracy[n - 1] >= accuracy]
+    # A threshold cannot part equal confidences: only places where the next one is lower count.
+    apart = np.append(np.diff(confidence[order]) < 0, True)
+    reached = [n for n in range(least, len(order) + 1) if apart[n - 1] and kept_accuracy[n - 1] >= accuracy]
     keep = max(reached) if reached else least
     if keep == len(order):
         return 0.0

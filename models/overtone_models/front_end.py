@@ -6,7 +6,8 @@ librosa's `top_db` is left out: it clips against the loudest frame of the whole 
 stream cannot know.
 """
 
-from dataclasses import asdict, dataclass
+import math
+from dataclasses import asdict, dataclass, fields
 from functools import cached_property
 
 import numpy as np
@@ -34,6 +35,7 @@ class FrontEndSpec:
     block_frames: int = 10
 
     def __post_init__(self) -> None:
+        self._check_kinds()
         if not 0 < self.hop_samples <= self.window_samples <= self.fft_samples:
             raise FrontEndError(
                 f"front end needs 0 < hop_samples <= window_samples <= fft_samples, got "
@@ -43,13 +45,23 @@ class FrontEndSpec:
             raise FrontEndError(f"n_mfcc is {self.n_mfcc}, limit is n_mels = {self.n_mels}")
         if not 0 <= self.fmin_hz < self.fmax_hz <= self.sample_rate_hz / 2:
             raise FrontEndError(
-                f"fmin_hz {self.fmin_hz} and fmax_hz {self.fmax_hz} do not lie within "
-                f"0..{self.sample_rate_hz / 2:g} Hz"
+                f"fmin_hz {self.fmin_hz} and fmax_hz {self.fmax_hz} do not lie within 0..{self.sample_rate_hz / 2:g} Hz"
             )
         if self.block_frames < 1:
             raise FrontEndError(f"block_frames is {self.block_frames}, it must be at least 1")
-        if self.floor_power <= 0:
-            raise FrontEndError(f"floor_power is {self.floor_power}, it must be positive")
+        if not 0 < self.floor_power < math.inf:
+            raise FrontEndError(f"floor_power is {self.floor_power}, it must be positive and finite")
+
+    def _check_kinds(self) -> None:
+        """Make every value of its field's kind, so that equal specifications have equal digests."""
+        for item in fields(self):
+            value = getattr(self, item.name)
+            whole = isinstance(item.default, int)
+            if isinstance(value, bool) or not isinstance(value, int if whole else int | float):
+                kind = "whole number" if whole else "number"
+                raise FrontEndError(f"{item.name} is {value!r}, it must be a {kind}")
+            if not whole:
+                object.__setattr__(self, item.name, float(value))
 
     @cached_property
     def digest(self) -> str:
@@ -73,9 +85,7 @@ class FrontEndSpec:
 
 def hz_to_mel(hz: NDArray[np.float64]) -> NDArray[np.float64]:
     """Return Slaney's mel scale: linear below 1 kHz, logarithmic above (Auditory Toolbox, 1998)."""
-    return np.where(
-        hz < 1000.0, hz * 3.0 / 200.0, 15.0 + np.log(np.maximum(hz, 1e-9) / 1000.0) * 27.0 / np.log(6.4)
-    )
+    return np.where(hz < 1000.0, hz * 3.0 / 200.0, 15.0 + np.log(np.maximum(hz, 1e-9) / 1000.0) * 27.0 / np.log(6.4))
 
 
 def mel_to_hz(mel: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -98,7 +108,8 @@ def mel_filters(spec: FrontEndSpec) -> F32:
             f"n_mels is {spec.n_mels}: filter {int(empty[0])} falls between the FFT's bins; "
             f"use fewer mels or a longer fft_samples than {spec.fft_samples}"
         )
-    return triangles.astype(np.float32)
+    filters: F32 = triangles.astype(np.float32)
+    return filters
 
 
 def dct_matrix(spec: FrontEndSpec) -> F32:
@@ -107,7 +118,8 @@ def dct_matrix(spec: FrontEndSpec) -> F32:
     k = np.arange(spec.n_mfcc)[None]
     matrix = np.cos(np.pi * k * (2 * n + 1) / (2 * spec.n_mels)) * np.sqrt(2.0 / spec.n_mels)
     matrix[:, 0] /= np.sqrt(2.0)
-    return matrix.astype(np.float32)
+    dct: F32 = matrix.astype(np.float32)
+    return dct
 
 
 class Mfcc:
@@ -155,7 +167,8 @@ class Mfcc:
         """Return the `(block_frames, n_mels)` mel powers in decibels that `samples` begin with."""
         spec = self.spec
         frames = np.lib.stride_tricks.sliding_window_view(samples, spec.fft_samples)[:: spec.hop_samples]
-        spectrum = np.fft.rfft(frames[: spec.block_frames] * self._window)
+        # numpy before 2 gives complex128 for float32.
+        spectrum = np.fft.rfft(frames[: spec.block_frames] * self._window).astype(np.complex64, copy=False)
         power = np.square(spectrum.real) + np.square(spectrum.imag)
         mel = np.maximum(power @ self._filters, np.float32(spec.floor_power))
         decibels: F32 = np.float32(10.0) * np.log10(mel)
@@ -165,9 +178,7 @@ class Mfcc:
 def check_samples(samples: F32) -> None:
     """Raise FrontEndError unless `samples` is one finite float32 channel."""
     if samples.dtype != np.float32 or samples.ndim != 1:
-        raise FrontEndError(
-            f"samples must be one float32 channel, got {samples.dtype} of shape {samples.shape}"
-        )
+        raise FrontEndError(f"samples must be one float32 channel, got {samples.dtype} of shape {samples.shape}")
     if not np.isfinite(samples).all():
         bad = int(np.flatnonzero(~np.isfinite(samples))[0])
         raise FrontEndError(f"sample {bad} is not a finite number ({samples[bad]})")

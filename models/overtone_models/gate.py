@@ -6,10 +6,11 @@ that opens and closes on the device, so that the network meets the same beginnin
 
 from collections import deque
 from dataclasses import dataclass
-from typing import Protocol
+from typing import ClassVar, Protocol
 
 import numpy as np
 
+from overtone_models.errors import FrontEndError
 from overtone_models.front_end import F32
 
 
@@ -30,6 +31,27 @@ class GateSpec:
     open_within_frames: int = 8
     preroll_ms: int = 200
     hangover_ms: int = 500
+
+    LIMITS: ClassVar[dict[str, tuple[int, int]]] = {
+        "aggressiveness": (0, 3),
+        "open_frames": (1, 100),
+        "open_within_frames": (1, 100),
+        "preroll_ms": (0, 2_000),
+        "hangover_ms": (10, 10_000),
+    }
+
+    def __post_init__(self) -> None:
+        for name, (low, high) in self.LIMITS.items():
+            value = getattr(self, name)
+            if type(value) is not int or not low <= value <= high:
+                raise FrontEndError(f"gate: {name} is {value!r}, limit is the whole numbers {low}..{high}")
+        if self.open_frames > self.open_within_frames:
+            raise FrontEndError(
+                f"gate: open_frames is {self.open_frames}, limit is open_within_frames = {self.open_within_frames}"
+            )
+        for name in ("preroll_ms", "hangover_ms"):
+            if getattr(self, name) % 10:
+                raise FrontEndError(f"gate: {name} is {getattr(self, name)}, it must be a multiple of 10")
 
 
 FRAME_SAMPLES = 160

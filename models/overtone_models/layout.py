@@ -81,9 +81,7 @@ class WeightLayout:
         """Return the `(size,)` vector of named tensors; raise LayoutError where they do not fit."""
         names = {tensor.name for tensor in self.tensors}
         if set(weights) != names:
-            raise LayoutError(
-                f"weights lack {sorted(names - set(weights))} or add {sorted(set(weights) - names)}"
-            )
+            raise LayoutError(f"weights lack {sorted(names - set(weights))} or add {sorted(set(weights) - names)}")
         for tensor in self.tensors:
             if tuple(weights[tensor.name].shape) != tensor.shape:
                 got = tuple(weights[tensor.name].shape)
@@ -100,9 +98,7 @@ class WeightLayout:
     def check(self, vector: F32) -> None:
         """Raise LayoutError unless `vector` is finite float32 of this layout's size."""
         if vector.shape != (self.size,) or vector.dtype != np.float32:
-            raise LayoutError(
-                f"weights are {vector.dtype} of shape {vector.shape}, the layout says ({self.size},)"
-            )
+            raise LayoutError(f"weights are {vector.dtype} of shape {vector.shape}, the layout says ({self.size},)")
         if not np.isfinite(vector).all():
             raise LayoutError("weights hold a value that is not finite")
 
@@ -115,10 +111,7 @@ class WeightLayout:
         """Return the layout that `to_json` wrote; raise LayoutError for anything else."""
         try:
             return cls(
-                tuple(
-                    Tensor(str(t["name"]), tuple(map(int, t["shape"])), bool(t["head"]))
-                    for t in data["tensors"]
-                )
+                tuple(Tensor(str(t["name"]), tuple(map(int, t["shape"])), bool(t["head"])) for t in data["tensors"])
             )
         except (KeyError, TypeError, ValueError) as error:
             raise LayoutError(f"not a weight layout: {error!r}") from error

@@ -31,15 +31,21 @@ class EdgeTcnSpec:
     def __post_init__(self) -> None:
         if self.family != "edge-tcn":
             raise ModelError(f"unknown network family {self.family!r}; there is edge-tcn")
+        self._check_sizes()
         if self.hop_frames % 2:
             raise ModelError(f"hop_frames is {self.hop_frames}, it must be even (the stem halves time)")
-        for name in ("n_features", "n_classes", "channels", "kernel", "hop_frames"):
-            if not 1 <= getattr(self, name) <= 4096:
-                raise ModelError(f"{name} is {getattr(self, name)}, limit is 1..4096")
         if self.stem_kernel < 2:
             raise ModelError(f"stem_kernel is {self.stem_kernel}, it must be at least its stride, 2")
-        if not self.dilations or min(self.dilations) < 1:
-            raise ModelError("dilations must be a list of whole numbers of at least 1")
+        if not self.dilations or not all(type(d) is int and 1 <= d <= 4096 for d in self.dilations):
+            raise ModelError(f"dilations are {list(self.dilations)}, they must be whole numbers in 1..4096")
+
+    def _check_sizes(self) -> None:
+        for name in ("n_features", "n_classes", "channels", "kernel", "stem_kernel", "hop_frames"):
+            value = getattr(self, name)
+            if type(value) is not int or not 1 <= value <= 4096:
+                raise ModelError(f"{name} is {value!r}, limit is the whole numbers 1..4096")
+        if type(self.separable) is not bool:
+            raise ModelError(f"separable is {self.separable!r}, it must be true or false")
 
     @property
     def embedding_size(self) -> int:
@@ -84,9 +90,7 @@ class EdgeTcnSpec:
         """Return the specification that `to_json` wrote; raise ModelError for anything else."""
         known = {field.name for field in fields(cls)}
         if unknown := set(data) - known:
-            raise ModelError(
-                f"unknown network field {sorted(unknown)[0]!r}; known are {', '.join(sorted(known))}"
-            )
+            raise ModelError(f"unknown network field {sorted(unknown)[0]!r}; known are {', '.join(sorted(known))}")
         try:
             return cls(**{**data, "dilations": tuple(data.get("dilations", cls.dilations))})
         except TypeError as error:

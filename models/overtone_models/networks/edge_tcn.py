@@ -36,9 +36,9 @@ def keras_model(spec: EdgeTcnSpec, *, dropout: float = 0.0) -> Any:
             )(y)
             y = layers.Conv1D(spec.channels, 1, use_bias=False, name=f"block{index}")(y)
         else:
-            y = layers.Conv1D(
-                spec.channels, spec.kernel, dilation_rate=dilation, use_bias=False, name=f"block{index}"
-            )(y)
+            y = layers.Conv1D(spec.channels, spec.kernel, dilation_rate=dilation, use_bias=False, name=f"block{index}")(
+                y
+            )
         y = layers.ReLU()(layers.BatchNormalization(name=f"block{index}_norm")(y))
         x = layers.Add()([x, layers.SpatialDropout1D(dropout)(y) if dropout else y])
     hops = layers.AveragePooling1D(spec.hop_frames // 2)(x)
@@ -110,9 +110,7 @@ def body(spec: EdgeTcnSpec, weights: Tensors, frames: Any, states: Sequence[Any]
         kernel = weights[f"block{index}/w"]
         if spec.separable:
             depthwise = tf.reshape(weights[f"block{index}/depthwise"], [1, spec.kernel, spec.channels, 1])
-            y = tf.nn.depthwise_conv2d(y[:, None], depthwise, [1, 1, 1, 1], "VALID", dilations=[1, dilation])[
-                :, 0
-            ]
+            y = tf.nn.depthwise_conv2d(y[:, None], depthwise, [1, 1, 1, 1], "VALID", dilations=[1, dilation])[:, 0]
             y = tf.nn.conv1d(y, kernel[None], 1, "VALID")
         else:
             y = tf.nn.conv1d(y, kernel, 1, "VALID", dilations=dilation)

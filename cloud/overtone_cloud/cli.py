@@ -1,0 +1,43 @@
+"""`overtone`: corpora, training, conversion, keys, broker."""
+
+import argparse
+import sys
+from collections.abc import Sequence
+
+from overtone_converters.errors import ConversionError
+from overtone_models.errors import ModelError
+
+from overtone_cloud import broker, convert_cli, data_cli, train_cli
+from overtone_cloud.demo import cli as demo_cli
+from overtone_cloud.errors import CloudError
+
+EXIT_FAILED = 1
+EXIT_INTERRUPTED = 130
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """Return the parser of every `overtone` command."""
+    parser = argparse.ArgumentParser(prog="overtone", description="Emotion in speech on small devices")
+    subparsers = parser.add_subparsers(dest="command", required=True)
+    for module in (data_cli, train_cli, convert_cli, broker, demo_cli):
+        module.register(subparsers)
+    return parser
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command; errors that a user can mend are one line on stderr."""
+    args = build_parser().parse_args(argv)
+    try:
+        return int(args.func(args))
+    except (CloudError, ConversionError, ModelError) as error:
+        print(f"overtone: {error}", file=sys.stderr)
+        return EXIT_FAILED
+    except BrokenPipeError:
+        return EXIT_FAILED
+    except KeyboardInterrupt:
+        print("overtone: interrupted", file=sys.stderr)
+        return EXIT_INTERRUPTED
+
+
+if __name__ == "__main__":
+    sys.exit(main())

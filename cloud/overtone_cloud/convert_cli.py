@@ -1,0 +1,144 @@
+"""`overtone convert`, `overtone verify` and `overtone keys`."""
+
+import argparse
+import json
+from pathlib import Path
+
+import numpy as np
+from overtone_models.archive import unpack
+from overtone_models.bundle import MAX_BYTES, Bundle, read_bundle
+from overtone_models.errors import BundleError
+from overtone_models.front_end import F32
+
+from overtone_cloud.errors import TrainingError
+from overtone_cloud.files import write_atomically
+from overtone_cloud.training.experiment import divide, load_plan, read_features
+from overtone_cloud.training.features import Features
+from overtone_cloud.training.run_folder import RunFolder
+
+CALIBRATION_UTTERANCES = 60
+
+
+def register(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    """Add `convert`, `verify` and `keys` to the command line."""
+    convert = subparsers.add_parser("convert", help="make a verified bundle of a run, signed with --keys")
+    convert.add_argument("run", type=Path, metavar="RUN")
+    convert.add_argument("--out", type=Path, required=True, metavar="FILE")
+    convert.add_argument("--keys", type=Path, metavar="DIR", help="keys made by `overtone keys`; without: unsigned")
+    convert.add_argument("--version", type=int, default=1, help="must grow with every release (default 1)")
+    convert.add_argument("--name", default="edge-tcn", help="the model's name in the bundle")
+    _data_arguments(convert)
+    convert.set_defaults(func=_convert)
+    verify = subparsers.add_parser("verify", help="check a bundle on the device's runtime with real test speakers")
+    verify.add_argument("bundle", type=Path, metavar="BUNDLE")
+    verify.add_argument("--run", type=Path, required=True, metavar="RUN", help="the run whose test part is used")
+    verify.add_argument("--root", type=Path, metavar="FILE", help="root.json: also check the signature")
+    _data_arguments(verify)
+    verify.set_defaults(func=_verify)
+    keys = subparsers.add_parser("keys", help="make Ed25519 keys and the root of trust for devices")
+    keys.add_argument("--out", type=Path, required=True, metavar="DIR")
+    keys.set_defaults(func=_keys)
+
+
+def _data_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--corpus", type=Path, help="where the corpus is, if it has moved")
+    parser.add_argument("--cache", type=Path, metavar="DIR", help="where features are kept")
+    parser.add_argument("--json", action="store_true")
+
+
+def _convert(args: argparse.Namespace) -> int:
+    from overtone_converters.build import build_bundle
+    from overtone_converters.signing import sign_bundle
+    from overtone_converters.verify import require, verify_bundle
+
+    if args.keys:
+        sign_bundle(b"", name=args.name, version=args.version, keys=args.keys)  # what cannot be signed fails now
+    folder = RunFolder(args.run)
+    model = folder.load_model()
+    train, _, test = _parts(folder, args)
+    data = build_bundle(model, calibration_utterances(train), golden(), name=args.name, version=args.version)
+    found = verify_bundle(read_bundle(data), *_utterances(test, model.labels))
+    _print(found.to_json(), args.json)
+    require(found)
+    if args.keys:
+        data = sign_bundle(data, name=args.name, version=args.version, keys=args.keys)
+    write_atomically(args.out, data, error=TrainingError)
+    if not args.json:
+        print(f"{args.out}: {len(data)} bytes, {'signed' if args.keys else 'not signed'}")
+    return 0
+
+
+def golden() -> F32:
+    """Return the clip on which every bundle tests itself (synthesised speech)."""
+    from overtone_cloud.synthesis import golden_clip
+
+    return golden_clip()
+
+
+def calibration_utterances(train: Features) -> list[F32]:
+    """Return the MFCC of training utterances, spread evenly over the corpus, that set the int8 ranges."""
+    rows = np.unique(np.linspace(0, len(train) - 1, CALIBRATION_UTTERANCES).astype(int))
+    return [train.mfcc(int(row)) for row in rows]
+
+
+def _verify(args: argparse.Namespace) -> int:
+    from overtone_converters.verify import require, verify_bundle
+
+    bundle = load_bundle(args.bundle, args.root)
+    _, _, test = _parts(RunFolder(args.run), args)
+    found = verify_bundle(bundle, *_utterances(test, bundle.manifest.labels))
+    _print(found.to_json(), args.json)
+    require(found)
+    return 0
+
+
+def _parts(folder: RunFolder, args: argparse.Namespace) -> tuple[Features, Features, Features]:
+    plan, settings = load_plan(folder, args.corpus)
+    model = folder.load_model()
+    _, features = read_features(plan, front_end=model.front_end, gate=model.gate, cache=args.cache)
+    return divide(features, plan.chosen, settings)
+
+
+def _utterances(
+    test: Features, labels: tuple[str, ...]
+) -> tuple[list[F32], "np.ndarray[tuple[int], np.dtype[np.int64]]"]:
+    return [test.mfcc(i) for i in range(len(test))], test.targets(labels)
+
+
+def load_bundle(path: Path, root: Path | None = None) -> Bundle:
+    """Return a bundle file's content, signed or not; with `root` the signature is checked first."""
+    data = _read(path)
+    if root is not None:
+        from overtone_converters.signing import verify_signed
+
+        data = verify_signed(data, _read(root))
+    entries = unpack(data, MAX_BYTES)
+    inner = [value for name, value in entries.items() if name.startswith("targets/")]
+    return read_bundle(inner[0] if len(inner) == 1 else data)
+
+
+def _read(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise BundleError(f"cannot read {path}: {error.strerror}") from error
+
+
+def _print(found: dict[str, object], as_json: bool) -> None:
+    if as_json:
+        print(json.dumps(found, indent=1))
+        return
+    for name, value in found.items():
+        print(
+            f"{name.replace('_', ' '):24} {value:.6g}"
+            if isinstance(value, float)
+            else f"{name.replace('_', ' '):24} {value}"
+        )
+
+
+def _keys(args: argparse.Namespace) -> int:
+    from overtone_converters.signing import make_keys
+
+    root = make_keys(args.out)
+    print(f"{root}: give this file to every device; keep root.pem offline and the other keys with the aggregator")
+    return 0

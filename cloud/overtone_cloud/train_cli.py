@@ -1,0 +1,192 @@
+"""`overtone train` and `overtone evaluate`."""
+
+import argparse
+import json
+import tomllib
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.table import Table
+
+from overtone_cloud.corpora.registry import read_corpus
+from overtone_cloud.errors import ConfigError
+from overtone_cloud.split_file import KINDS, Split, load_split
+from overtone_cloud.splits import make_split
+from overtone_cloud.training.experiment import (
+    Plan,
+    divide,
+    evaluate_model,
+    load_plan,
+    read_features,
+    train_run,
+)
+from overtone_cloud.training.metrics import Scores
+from overtone_cloud.training.run_folder import RunFolder
+from overtone_cloud.training.settings import TrainSettings
+
+
+def register(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    """Add `train` and `evaluate` to the command line."""
+    train = subparsers.add_parser("train", help="train an edge network on a corpus")
+    train.add_argument("corpus", type=Path, metavar="CORPUS", help="a corpus' folder or a CSV manifest")
+    train.add_argument("--corpus-name", help="which corpus it is (default: recognised by its names)")
+    train.add_argument("--out", type=Path, required=True, metavar="DIR", help="run folder; an interrupted run goes on")
+    train.add_argument("--split", type=Path, metavar="FILE", help="a split made by `overtone data split`")
+    train.add_argument("--kind", choices=tuple(KINDS), default="speaker", help="kind of split without --split")
+    train.add_argument("--folds", type=int, default=5)
+    train.add_argument("--fold", help="which fold of the split (name or number from 1)")
+    train.add_argument("--test-speakers", default="", metavar="A,B", help="hold these speakers out for the test")
+    train.add_argument("--config", type=Path, metavar="TOML", help="training settings")
+    train.add_argument("--size", choices=("S", "M", "L"))
+    train.add_argument("--epochs", type=int)
+    train.add_argument("--seed", type=int, help="first seed (default 0)")
+    train.add_argument("--seeds", type=int, default=1, help="train that many seeds and report mean and deviation")
+    train.add_argument("--cache", type=Path, metavar="DIR", help="where features are kept")
+    train.add_argument("--json", action="store_true")
+    train.set_defaults(func=_train)
+    evaluate = subparsers.add_parser("evaluate", help="score a run on its fold's test part")
+    evaluate.add_argument("run", type=Path, metavar="RUN")
+    evaluate.add_argument("--corpus", type=Path, help="where the corpus is, if it has moved")
+    evaluate.add_argument("--cache", type=Path, metavar="DIR")
+    evaluate.add_argument("--json", action="store_true")
+    evaluate.set_defaults(func=_evaluate)
+
+
+def _train(args: argparse.Namespace) -> int:
+    settings = _settings(args)
+    if args.seeds < 1:
+        raise ConfigError(f"--seeds is {args.seeds}, it must be at least 1")
+    plan = Plan(corpus=args.corpus, corpus_name=args.corpus_name, fold=args.fold, split=_split(args))
+    plan = replace(plan, fold=plan.chosen.name)
+    console = Console(stderr=True)
+    results: list[Scores] = []
+    for seed in range(settings.seed, settings.seed + args.seeds):
+        folder = RunFolder(args.out if args.seeds == 1 else args.out / f"seed{seed}")
+        with _progress(console) as bars:
+            features = bars.add_task("features", total=None)
+            epochs = bars.add_task(f"seed {seed}", total=settings.epochs, start=False)
+            _, result = train_run(
+                plan,
+                replace(settings, seed=seed),
+                folder,
+                cache=args.cache,
+                progress=_bar(bars, features),
+                report=_epoch_bar(bars, epochs, seed),
+            )
+        results.append(result)
+        if not args.json:
+            show_scores(result, plan.split.describe(), plan.chosen.name)
+    summary = summarise(results, plan)
+    if args.seeds > 1:
+        RunFolder(args.out).write_json("summary.json", summary)
+    _print_summary(summary, args)
+    return 0
+
+
+def _settings(args: argparse.Namespace) -> TrainSettings:
+    values: dict[str, Any] = {}
+    if args.config:
+        try:
+            values = tomllib.loads(args.config.read_text())
+        except (OSError, ValueError) as error:
+            raise ConfigError(f"{args.config} cannot be read: {error}") from error
+    for name in ("size", "epochs", "seed"):
+        if getattr(args, name) is not None:
+            values[name] = getattr(args, name)
+    return TrainSettings.from_json(values, where=str(args.config or "command line"))
+
+
+def _split(args: argparse.Namespace) -> Split:
+    if args.split:
+        return load_split(args.split)
+    reading = read_corpus(args.corpus, args.corpus_name)
+    speakers = [s for s in args.test_speakers.split(",") if s]
+    kind = "holdout" if speakers else args.kind
+    return make_split(reading.utterances, kind, folds=args.folds, seed=args.seed or 0, test_speakers=speakers)
+
+
+@contextmanager
+def _progress(console: Console) -> Iterator[Progress]:
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=console) as bars:
+        yield bars
+
+
+def _bar(bars: Progress, task: Any) -> Any:
+    return lambda done, total: bars.update(task, completed=done, total=total)
+
+
+def _epoch_bar(bars: Progress, task: Any, seed: int) -> Any:
+    def report(entry: dict[str, float]) -> None:
+        if not bars.tasks[task].started:
+            bars.start_task(task)
+        text = f"seed {seed}  loss {entry['loss']:.2f}"
+        if "inner_uar" in entry:
+            text += f"  inner UAR {100 * entry['inner_uar']:.1f} %"
+        bars.update(task, completed=entry["epoch"], description=text)
+
+    return report
+
+
+def _evaluate(args: argparse.Namespace) -> int:
+    folder = RunFolder(args.run)
+    plan, settings = load_plan(folder, args.corpus)
+    model = folder.load_model()
+    _, features = read_features(plan, front_end=model.front_end, gate=model.gate, cache=args.cache)
+    _, _, test = divide(features, plan.chosen, settings)
+    result = evaluate_model(model, test, plan, folder)
+    if args.json:
+        print(json.dumps({"split": plan.split.describe(), **result.to_json()}, indent=1))
+    else:
+        show_scores(result, plan.split.describe(), plan.chosen.name)
+    return 0
+
+
+def summarise(results: Sequence[Scores], plan: Plan) -> dict[str, Any]:
+    """Return mean and standard deviation over seeds."""
+    uars = np.array([r.uar for r in results])
+    return {
+        "split": plan.split.describe(),
+        "fold": plan.chosen.name,
+        "speakers_shared": plan.split.speakers_shared,
+        "seeds": len(results),
+        "uar": [round(float(u), 4) for u in uars],
+        "uar_mean": round(float(uars.mean()), 4),
+        "uar_sd": round(float(uars.std(ddof=1)), 4) if len(uars) > 1 else None,
+        "accuracy_mean": round(float(np.mean([r.accuracy for r in results])), 4),
+    }
+
+
+def _print_summary(summary: dict[str, Any], args: argparse.Namespace) -> None:
+    if args.json:
+        print(json.dumps(summary, indent=1))
+        return
+    deviation = "" if summary["uar_sd"] is None else f" +- {100 * summary['uar_sd']:.1f}"
+    print(f"UAR {100 * summary['uar_mean']:.1f}{deviation} % over {summary['seeds']} seed(s); {summary['split']}")
+    print(f"run folder: {args.out}")
+
+
+def show_scores(result: Scores, split: str, fold: str) -> None:
+    """Print the tables of one evaluation."""
+    console = Console()
+    console.print(f"[bold]UAR {100 * result.uar:.1f} %[/]  {split}; fold {fold}")
+    console.print(
+        f"accuracy {100 * result.accuracy:.1f} %  macro F1 {100 * result.macro_f1:.1f} %  "
+        f"calibration error {100 * result.calibration_error:.1f} %  "
+        f"decided {100 * result.decided:.0f} % of utterances, {100 * result.accuracy_when_decided:.1f} % of them right"
+    )
+    table = Table("emotion", "recall %", "precision %", "utterances")
+    totals = result.confusion.sum(1)
+    for label, recall, precision, n in zip(result.labels, result.recalls, result.precisions, totals, strict=True):
+        table.add_row(label, f"{100 * recall:.1f}", f"{100 * precision:.1f}", str(n))
+    console.print(table)
+    speakers = Table("speaker", "UAR %")
+    for speaker, uar in result.per_speaker.items():
+        speakers.add_row(speaker, f"{100 * uar:.1f}")
+    console.print(speakers)

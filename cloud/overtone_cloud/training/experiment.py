@@ -1,0 +1,190 @@
+"""One training on one fold of one corpus: from paths to a run folder."""
+
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from overtone_models.digests import digest_mapping
+from overtone_models.front_end import F32, FrontEndSpec
+from overtone_models.gate import GateSpec
+from overtone_models.labels import ordered
+from overtone_models.trained import TrainedModel
+
+from overtone_cloud.corpora.registry import read_corpus
+from overtone_cloud.corpora.utterance import Reading
+from overtone_cloud.errors import TrainingError
+from overtone_cloud.split_file import Fold, Split, load_split
+from overtone_cloud.splits import inner_speakers
+from overtone_cloud.training.features import Features, Progress, extract
+from overtone_cloud.training.metrics import Scores, scores
+from overtone_cloud.training.plots import plot_confusion, plot_curves
+from overtone_cloud.training.run_folder import METRICS, SPLIT, RunFolder
+from overtone_cloud.training.settings import TrainSettings
+
+CONFIG = "config.json"
+
+LICENCES = {
+    "ravdess": "CC BY-NC-SA 4.0 (RAVDESS): non-commercial, share alike",
+    "tess": "CC BY-NC-ND 4.0 (TESS): non-commercial, no derivatives of the recordings",
+    "emodb": "free for research with citation (EmoDB)",
+    "savee": "research only, on registration (SAVEE)",
+    "crema-d": "ODbL 1.0 (CREMA-D)",
+    "nemo": "CC BY-NC-SA 4.0 (nEMO): non-commercial, share alike",
+    "iemocap": "research licence of USC (IEMOCAP): no redistribution",
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Plan:
+    """What a run trains on; kept in its folder, so that evaluation and conversion find it again."""
+
+    corpus: Path
+    corpus_name: str | None
+    fold: str | None
+    split: Split
+
+    @property
+    def chosen(self) -> Fold:
+        """The fold that is trained and tested."""
+        if self.fold is not None:
+            return self.split.fold(self.fold)
+        if len(self.split.folds) != 1:
+            names = ", ".join(fold.name for fold in self.split.folds)
+            raise TrainingError(f"the split has {len(self.split.folds)} folds: choose one of {names}")
+        return self.split.folds[0]
+
+
+def save_plan(folder: RunFolder, plan: Plan, settings: TrainSettings) -> None:
+    """Write config and split; refuse a folder that holds another run."""
+    config = {
+        "corpus": str(plan.corpus),
+        "corpus_name": plan.corpus_name,
+        "fold": plan.chosen.name,
+        "split_digest": digest_mapping(asdict(plan.split)),
+        "settings": settings.to_json(),
+    }
+    if (folder.path / CONFIG).exists() and folder.read_json(CONFIG) != config:
+        raise TrainingError(f"{folder.path} holds a run with another split or other settings; choose another folder")
+    plan.split.save(folder.path / SPLIT)
+    folder.write_json(CONFIG, config)
+
+
+def load_plan(folder: RunFolder, corpus: Path | None = None) -> tuple[Plan, TrainSettings]:
+    """Return what a run folder was trained on; `corpus` names the corpus' folder where it has moved."""
+    config = folder.read_json(CONFIG)
+    try:
+        path = Path(config["corpus"]) if corpus is None else corpus
+        settings = TrainSettings.from_json(config["settings"], where=str(folder.path / CONFIG))
+        split = load_split(folder.path / SPLIT)
+        return Plan(corpus=path, corpus_name=config["corpus_name"], fold=config["fold"], split=split), settings
+    except (KeyError, TypeError) as error:
+        raise TrainingError(f"{folder.path / CONFIG} lacks {error}") from error
+
+
+def read_features(
+    plan: Plan,
+    *,
+    front_end: FrontEndSpec | None = None,
+    gate: GateSpec | None = None,
+    cache: Path | None = None,
+    progress: Progress | None = None,
+) -> tuple[Reading, Features]:
+    """Return the plan's corpus and its features; raise where the split was made for another corpus."""
+    reading = read_corpus(plan.corpus, plan.corpus_name)
+    plan.split.check(reading.utterances)
+    features = extract(
+        reading.labelled, front_end or FrontEndSpec(), gate or GateSpec(), cache=cache, progress=progress
+    )
+    return reading, features
+
+
+def divide(features: Features, fold: Fold, settings: TrainSettings) -> tuple[Features, Features, Features]:
+    """Return training, inner and test features; inner speakers are taken from the training part only."""
+    outer = features.where(fold.train)
+    if any(u.speaker is None for u in outer.utterances):
+        rng = np.random.default_rng(settings.seed)
+        ids = [u.id for u in outer.utterances]
+        chosen = set(rng.permutation(ids)[: max(1, round(settings.inner_fraction * len(ids)))])
+        inner_ids = [i for i in ids if i in chosen]
+    else:
+        speakers = inner_speakers(outer.utterances, fraction=settings.inner_fraction, seed=settings.seed)
+        inner_ids = [u.id for u in outer.utterances if u.speaker in speakers]
+    kept = set(inner_ids)
+    train_ids = [u.id for u in outer.utterances if u.id not in kept]
+    return outer.where(train_ids), outer.where(inner_ids), features.where(fold.test)
+
+
+def train_run(
+    plan: Plan,
+    settings: TrainSettings,
+    folder: RunFolder,
+    *,
+    cache: Path | None = None,
+    progress: Progress | None = None,
+    report: Any = None,
+) -> tuple[TrainedModel, Scores]:
+    """Train, evaluate on the fold's test part and leave a whole run folder."""
+    from overtone_cloud.training.trainer import Trainer, prepare
+
+    save_plan(folder, plan, settings)
+    reading, features = read_features(plan, cache=cache, progress=progress)
+    train, inner, test = divide(features, plan.chosen, settings)
+    labels = ordered({str(u.label) for u in train.utterances})
+    test.targets(labels)  # a test label that nobody trains is an error now, not after the training
+    trainer = Trainer(prepare(train, inner, labels), settings, folder)
+    trained = trainer.run(report)
+    model = described(trained, reading, plan, settings)
+    folder.save_model(model)
+    plot_curves(trainer.history, folder.path / "curves.png")
+    result = evaluate_model(model, test, plan, folder)
+    return model, result
+
+
+def described(model: TrainedModel, reading: Reading, plan: Plan, settings: TrainSettings) -> TrainedModel:
+    """Return the model with its lineage and the licence that follows from its training data."""
+    from dataclasses import replace
+
+    lineage = {
+        "training_data": reading.corpus,
+        "training_data_digest": reading.digest,
+        "split": plan.split.describe(),
+        "fold": plan.chosen.name,
+        "seed": str(settings.seed),
+    }
+    return replace(model, lineage=lineage, licence=LICENCES.get(reading.corpus, "as the training data"))
+
+
+def evaluate_model(model: TrainedModel, test: Features, plan: Plan, folder: RunFolder) -> Scores:
+    """Score the offline float network on test features and write metrics.json and confusion.png."""
+    probabilities = predict(model, test)
+    speakers = [u.speaker or "unknown" for u in test.utterances]
+    result = scores(probabilities, test.targets(model.labels), model.labels, speakers, model.calibration.threshold)
+    folder.write_json(
+        METRICS,
+        {
+            **result.to_json(),
+            "split": plan.split.describe(),
+            "fold": plan.chosen.name,
+            "speakers_shared": plan.split.speakers_shared,
+            "network": model.network.to_json(),
+            "parameters": model.network.layout.size,
+            "multiply_adds_3_s": model.network.multiply_adds(300),
+            "skipped": list(test.skipped),
+        },
+    )
+    title = f"{plan.split.describe()}\nUAR {100 * result.uar:.1f} % ({int(result.confusion.sum())} utterances)"
+    plot_confusion(result.confusion, model.labels, title, folder.path / "confusion.png")
+    return result
+
+
+def predict(model: TrainedModel, features: Features) -> F32:
+    """Return `(n, K)` calibrated probabilities by the offline float network."""
+    from overtone_models.networks import edge_tcn
+
+    if features.front_end.digest != model.front_end.digest:
+        raise TrainingError(
+            f"features have front end {features.front_end.digest[:12]}, the model {model.front_end.digest[:12]}"
+        )
+    utterances = [model.standardise(features.mfcc(i)) for i in range(len(features))]
+    return model.calibration.probabilities(edge_tcn.logits(model.network, model.weights, utterances))

@@ -1,0 +1,88 @@
+"""How an edge network is trained; every run folder keeps these values."""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, fields
+from typing import Any, ClassVar
+
+from overtone_cloud.errors import ConfigError
+from overtone_cloud.training.augment import Augmentation
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainSettings:
+    """Settings of one training; the same settings, data and seed give the same network."""
+
+    size: str = "M"
+    separable: bool = True
+    epochs: int = 120
+    batch: int = 32
+    max_frames: int = 320
+    learning_rate: float = 3e-3
+    weight_decay: float = 1e-2
+    label_smoothing: float = 0.1
+    dropout: float = 0.1
+    warmup_steps: int = 100
+    patience_epochs: int = 60
+    evaluate_every_epochs: int = 5
+    inner_fraction: float = 0.15
+    no_decision_accuracy: float = 0.7
+    seed: int = 0
+    augmentation: Augmentation = field(default_factory=Augmentation)
+
+    LIMITS: ClassVar[dict[str, tuple[float, float]]] = {
+        "epochs": (1, 10_000),
+        "batch": (2, 1024),
+        "max_frames": (20, 10_000),
+        "learning_rate": (1e-6, 1.0),
+        "weight_decay": (0.0, 1.0),
+        "label_smoothing": (0.0, 0.9),
+        "dropout": (0.0, 0.9),
+        "warmup_steps": (0, 100_000),
+        "patience_epochs": (1, 10_000),
+        "evaluate_every_epochs": (1, 1000),
+        "inner_fraction": (0.01, 0.5),
+        "no_decision_accuracy": (0.0, 1.0),
+        "seed": (0, 2**31 - 1),
+    }
+
+    def __post_init__(self) -> None:
+        for name, (low, high) in self.LIMITS.items():
+            value = getattr(self, name)
+            if not low <= value <= high:
+                raise ConfigError(f"training setting {name} is {value}, limit is {low:g}..{high:g}")
+        if self.size not in "SML" or len(self.size) != 1:
+            raise ConfigError(f"training setting size is {self.size!r}, it must be S, M or L")
+        if self.patience_epochs < self.evaluate_every_epochs:
+            raise ConfigError(
+                f"training setting patience_epochs is {self.patience_epochs}, "
+                f"limit is evaluate_every_epochs = {self.evaluate_every_epochs}"
+            )
+        if self.max_frames % 10:
+            raise ConfigError(f"training setting max_frames is {self.max_frames}, it must be a multiple of 10")
+
+    def to_json(self) -> dict[str, Any]:
+        """Return a JSON form that `from_json` reads."""
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any], where: str = "settings") -> "TrainSettings":
+        """Return checked settings; raise ConfigError naming `where` and the field that is wrong."""
+        values = dict(data)
+        varied = values.pop("augmentation", {})
+        if not isinstance(varied, Mapping):
+            raise ConfigError(f"{where}: augmentation is {varied!r}, it must be a table")
+        augmentation = _checked(Augmentation, varied, f"{where}: augmentation")
+        settings: TrainSettings = _checked(cls, values, where, augmentation=augmentation)
+        return settings
+
+
+def _checked(kind: Any, values: Mapping[str, Any], where: str, **more: Any) -> Any:
+    defaults = {f.name: f.default for f in fields(kind) if f.name not in more}
+    for name, value in values.items():
+        if name not in defaults:
+            raise ConfigError(f"{where}: unknown field {name!r}; known are {', '.join(defaults)}")
+        wanted = type(defaults[name])
+        right = isinstance(value, wanted) or (wanted is float and isinstance(value, int))
+        if not right or (wanted is not bool and isinstance(value, bool)):
+            raise ConfigError(f"{where}: {name} is {value!r}, it must be a {wanted.__name__}")
+    return kind(**values, **more)
