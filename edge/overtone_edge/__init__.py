@@ -1,0 +1,3 @@
+"""The agent on the device."""
+
+__version__ = "0.1.0"

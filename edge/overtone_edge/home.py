@@ -1,0 +1,165 @@
+"""What the agent keeps on the disk, and where: one folder, one owner."""
+
+import contextlib
+import fcntl
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from overtone_edge.config import Config
+from overtone_edge.errors import AgentError, InstallError
+from overtone_edge.files import make_folder, read_limited, remove, storing
+from overtone_edge.outbox import Outbox
+from overtone_edge.outputs import remove_log
+from overtone_edge.personal import PersonalStore
+from overtone_edge.rounds import RoundDesk
+from overtone_edge.slots import Slots
+from overtone_edge.store import Store
+from overtone_models.bundle import Bundle, read_bundle
+from overtone_models.front_end import FrontEndSpec
+from overtone_models.gate import GateSpec
+
+
+@dataclass
+class Home:
+    """The state folder of one device."""
+
+    config: Config
+    folder: Path = field(init=False)
+    slots: Slots = field(init=False)
+    store: Store = field(init=False)
+    outbox: Outbox = field(init=False)
+    personal: PersonalStore = field(init=False)
+    desk: RoundDesk = field(init=False)
+
+    def __post_init__(self) -> None:
+        learning = self.config.learning
+        self.folder = make_folder(self.config.device.state_dir)
+        self.slots = Slots(self.folder / "slots")
+        self.store = Store(
+            self.folder / "store",
+            max_bytes=learning.max_store_bytes,
+            held_out_fraction=learning.held_out_fraction,
+        )
+        self.outbox = Outbox(self.folder / "outbox")
+        self.personal = PersonalStore(self.folder / "personal")
+        self.desk = RoundDesk(self.folder / "rounds.json")
+
+    @property
+    def trust(self) -> Path:
+        """Where the trusted TUF metadata is kept."""
+        return self.folder / "trust"
+
+    @property
+    def incoming(self) -> Path:
+        """Where a bundle arrives."""
+        return make_folder(self.folder / "incoming")
+
+    @property
+    def jobs(self) -> Path:
+        """Where child processes work."""
+        return self.folder / "jobs"
+
+    @property
+    def socket(self) -> Path:
+        """Where the running agent takes requests."""
+        return self.folder / "agent.sock"
+
+    def bundle(self) -> Bundle | None:
+        """Return the installed bundle, None where there is none; raise for one that is damaged."""
+        return read_bundle(self.slots.payload()) if self.slots.state.current is not None else None
+
+    def specs(self) -> tuple[FrontEndSpec, GateSpec, tuple[str, ...] | None]:
+        """Return front end, gate and labels of the installed bundle, or the defaults where there is none."""
+        bundle = self.bundle()
+        if bundle is None:
+            return FrontEndSpec(), GateSpec(), None
+        return bundle.manifest.front_end, bundle.manifest.gate, bundle.manifest.labels
+
+    def install_request(self, signed: Path) -> dict[str, Any]:
+        """Return the installer's request for a signed file."""
+        return {
+            "signed": str(signed),
+            "root": str(self.config.trust.root_file),
+            "trust": str(self.trust),
+            "slots": str(self.folder / "slots"),
+        }
+
+    @contextlib.contextmanager
+    def locked(self) -> Iterator[None]:
+        """Hold the folder for this process inside the block; raises InstallError where an agent has it."""
+        path = self.folder / "agent.lock"
+        with storing(path):
+            descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            os.close(descriptor)
+            raise InstallError(f"{self.folder} is in use by a running agent") from error
+        try:
+            yield
+        finally:
+            os.close(descriptor)
+
+    def erase(self) -> None:
+        """Remove everything that was learned from this person: examples, head, updates, logs."""
+        self.store.erase()
+        self.personal.erase()
+        self.outbox.erase()
+        self.desk.erase()
+        remove(self.jobs)
+        if self.config.output.jsonl is not None:
+            remove_log(self.config.output.jsonl)
+
+    def status(self) -> dict[str, Any]:
+        """Return what the disk tells: bundle, examples, outbox, personal head (JSON values)."""
+        return {
+            "device": self.config.device.id,
+            "fleet": self.config.device.fleet,
+            "bundle": self._bundle_status(),
+            "previous_version": self.slots.state.previous.version if self.slots.state.previous else None,
+            **self._example_status(),
+            "outbox": len(self.outbox.parcels()),
+            "personal": self._personal_status(),
+        }
+
+    def _bundle_status(self) -> dict[str, Any] | None:
+        slot = self.slots.state.current
+        if slot is None:
+            return None
+        try:
+            bundle = read_bundle(read_limited(self.slots.payload_path(slot), 1 << 30))
+        except AgentError as error:
+            return {"version": slot.version, "signed": slot.signed, "error": str(error)}
+        manifest = bundle.manifest
+        return {
+            "name": manifest.name,
+            "version": manifest.version,
+            "signed": slot.signed,
+            "digest": bundle.digest,
+            "base": bundle.base,
+            "layout": manifest.layout.digest,
+            "front_end": manifest.front_end.digest,
+            "base_round": manifest.base_round,
+            "labels": list(manifest.labels),
+            "licence": manifest.licence,
+            "confirmed": self.slots.state.confirmed,
+        }
+
+    def _example_status(self) -> dict[str, Any]:
+        training, held_out = self.store.counts()
+        return {
+            "examples": training,
+            "held_out": held_out,
+            "by_label": self.store.counts_by_label(),
+            "store_bytes": self.store.size_bytes(),
+        }
+
+    def _personal_status(self) -> dict[str, Any] | None:
+        try:
+            head = self.personal.load()
+        except AgentError as error:
+            return {"error": str(error)}
+        return None if head is None else {"base": head.base, **head.quality}

@@ -1,0 +1,60 @@
+"""The installing process: `python -m overtone_edge.installer FOLDER`: verify, self-test, stage.
+
+In a process of its own, so that a model that crashes the runtime, or the libraries that verify
+signatures, cost the listening agent neither its life nor its memory.
+"""
+
+import hashlib
+import sys
+from pathlib import Path
+from typing import Any
+
+from overtone_edge.child import run_child
+from overtone_edge.errors import InstallError
+from overtone_edge.files import read_limited
+from overtone_edge.recogniser import golden_difference
+from overtone_edge.runtime import TrainingGraph
+from overtone_edge.slots import Slots
+from overtone_edge.trust import MAX_SIGNED_BYTES, TrustStore
+from overtone_models.bundle import Bundle, read_bundle
+
+GOLDEN_TOLERANCE = 0.05
+"""Largest difference of a probability on the golden clip: runtimes round int8 differently."""
+
+
+def work(_folder: Path, request: dict[str, Any]) -> dict[str, Any]:
+    """Return the slot that the signed bundle was staged in."""
+    signed = read_limited(Path(request["signed"]), MAX_SIGNED_BYTES)
+    root = read_limited(Path(request["root"]), 1 << 20)
+    payload = TrustStore(Path(request["trust"]), root).verify(signed)
+    bundle = read_bundle(payload)
+    self_test(bundle)
+    slot = Slots(Path(request["slots"])).stage(signed, payload, bundle.manifest.version)
+    return {"name": slot.name, "signed": slot.signed, "payload": slot.payload, "version": slot.version}
+
+
+def self_test(bundle: Bundle) -> None:
+    """Raise InstallError unless both models load here and the golden clip gives the bundle's answers."""
+    difference = golden_difference(bundle)
+    if not difference <= GOLDEN_TOLERANCE:
+        raise InstallError(
+            f"self-test failed: the golden clip's probabilities differ by {difference:.3f}, limit is {GOLDEN_TOLERANCE}"
+        )
+    graph = TrainingGraph(bundle.training_model)
+    layout = bundle.manifest.layout
+    for scope in ("head", "full"):
+        part = layout.scope_slice(scope)
+        if graph.size(scope) != part.stop - part.start:
+            raise InstallError(
+                f"self-test failed: the training model's scope {scope} has {graph.size(scope)} weights, "
+                f"the layout {part.stop - part.start}"
+            )
+
+
+def digest_of(path: Path) -> str:
+    """Return the SHA-256 of a signed file, hexadecimal; raise StorageError where it cannot be read."""
+    return hashlib.sha256(read_limited(path, MAX_SIGNED_BYTES)).hexdigest()
+
+
+if __name__ == "__main__":
+    sys.exit(run_child(work))

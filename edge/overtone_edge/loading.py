@@ -1,0 +1,89 @@
+"""From the slots to a recogniser that works; a bundle that does not is rolled back."""
+
+import logging
+from dataclasses import dataclass, field
+
+from overtone_edge.errors import AgentError, StorageError
+from overtone_edge.home import Home
+from overtone_edge.installer import self_test
+from overtone_edge.personal import PersonalHead
+from overtone_edge.recogniser import Recogniser
+from overtone_edge.slots import Slot
+from overtone_models.bundle import Bundle
+from overtone_models.errors import ModelError
+from overtone_models.front_end import F32
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Failure:
+    """A bundle that was given up, and why."""
+
+    slot: Slot
+    reason: str
+
+
+@dataclass
+class Model:
+    """What is in use: None where nothing is installed. `stale_head` is a personal head of another base."""
+
+    bundle: Bundle | None = None
+    recogniser: Recogniser | None = None
+    stale_head: bool = False
+    failures: list[Failure] = field(default_factory=list)
+
+
+def load_model(home: Home, *, starting: bool) -> Model:
+    """Return the newest installed bundle that works here, with its personal head.
+
+    With `starting` a bundle on trial uses up one of its starts and is tested once more.
+    """
+    model = Model()
+    slots = home.slots
+    within_starts = slots.starting() if starting else True
+    while (slot := slots.state.current) is not None:
+        try:
+            if not within_starts:
+                raise StorageError(
+                    f"version {slot.version} ended the agent {slots.state.starts - 1} times at its start"
+                )
+            _load(home, model, test=starting and not slots.state.confirmed)
+        except (AgentError, ModelError) as error:
+            within_starts = True
+            model.failures.append(Failure(slot, str(error)))
+            previous = slots.roll_back()
+            _log.error("%s; returning to %s", error, f"version {previous.version}" if previous else "no bundle")
+        else:
+            break
+    return model
+
+
+def _load(home: Home, model: Model, *, test: bool) -> None:
+    bundle = home.bundle()
+    if bundle is None:
+        return
+    if test:
+        self_test(bundle)
+    recogniser = Recogniser(bundle)
+    head = stored_head(home)
+    model.stale_head = head is not None and head.base != bundle.base
+    recogniser.set_head(fitting_head(head, bundle))
+    model.bundle, model.recogniser = bundle, recogniser
+
+
+def stored_head(home: Home) -> PersonalHead | None:
+    """Return the personal head on the disk; one that cannot be read is removed, with a line in the log."""
+    try:
+        return home.personal.load()
+    except StorageError as error:
+        _log.warning("the personal head is given up: %s", error)
+        home.personal.erase()
+        return None
+
+
+def fitting_head(head: PersonalHead | None, bundle: Bundle) -> F32 | None:
+    """Return the head's weights where they were trained from this bundle's base."""
+    if head is None or head.base != bundle.base or head.weights.shape != bundle.head.shape:
+        return None
+    return head.weights

@@ -1,0 +1,108 @@
+"""The last seconds of speech as features, so that a person can say afterwards what they were."""
+
+import threading
+from collections import deque
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from overtone_models.front_end import F32, FrontEndSpec
+
+SHORTEST_PIECE_S = 0.3
+
+
+@dataclass(frozen=True, eq=False)
+class Speech:
+    """A piece of one utterance: MFCC `(frames, n_mfcc)`, and its samples where audio is kept."""
+
+    frames: F32
+    samples: F32 | None
+
+
+@dataclass
+class _Utterance:
+    blocks: list[F32] = field(default_factory=list)
+    samples: list[F32] = field(default_factory=list)
+
+    @property
+    def frames(self) -> int:
+        return sum(len(block) for block in self.blocks)
+
+
+class RecentSpeech:
+    """A ring of the utterances of the last `max_s` seconds of speech; silence does not count.
+
+    Samples are kept only with `keep_audio`. Filled by the listening thread, read by others.
+    """
+
+    def __init__(self, spec: FrontEndSpec, *, max_s: float, keep_audio: bool = False) -> None:
+        self.spec = spec
+        self._max_frames = round(max_s / spec.hop_s)
+        self._keep_audio = keep_audio
+        self._lock = threading.Lock()
+        self._utterances: deque[_Utterance] = deque()
+        self._frames = 0
+
+    def begin(self) -> None:
+        """Begin an utterance."""
+        with self._lock:
+            self._utterances.append(_Utterance())
+
+    def add(self, frames: F32) -> None:
+        """Add frames of the current utterance; the oldest speech goes where the ring is full."""
+        with self._lock:
+            self._current().blocks.append(frames)
+            self._frames += len(frames)
+            self._forget()
+
+    def add_samples(self, samples: F32) -> None:
+        """Add the current utterance's samples, which are kept only where the user asked for that."""
+        if self._keep_audio:
+            with self._lock:
+                self._current().samples.append(samples)
+
+    def _current(self) -> _Utterance:
+        if not self._utterances:
+            self._utterances.append(_Utterance())
+        return self._utterances[-1]
+
+    def clear(self) -> None:
+        """Forget everything."""
+        with self._lock:
+            self._utterances.clear()
+            self._frames = 0
+
+    def last(self, seconds: float) -> list[Speech]:
+        """Return the last `seconds` of speech, one piece an utterance, oldest first.
+
+        Pieces too short to say anything are left out.
+        """
+        wanted = round(seconds / self.spec.hop_s)
+        pieces: list[Speech] = []
+        with self._lock:
+            for utterance in reversed(self._utterances):
+                count = min(utterance.frames, wanted)
+                wanted -= count
+                if count * self.spec.hop_s >= SHORTEST_PIECE_S:
+                    pieces.append(self._piece(utterance, count))
+                if wanted <= 0:
+                    break
+        return pieces[::-1]
+
+    def _piece(self, utterance: _Utterance, count: int) -> Speech:
+        frames = np.concatenate(utterance.blocks)[-count:]
+        samples = None
+        if self._keep_audio and utterance.samples:
+            samples = np.concatenate(utterance.samples)[-count * self.spec.hop_samples :]
+        return Speech(frames, samples)
+
+    def _forget(self) -> None:
+        while self._frames > self._max_frames:
+            oldest = self._utterances[0]
+            if not oldest.blocks:
+                self._utterances.popleft()
+                continue
+            self._frames -= len(oldest.blocks.pop(0))
+            excess = sum(part.size for part in oldest.samples) - oldest.frames * self.spec.hop_samples
+            while oldest.samples and excess >= oldest.samples[0].size:
+                excess -= oldest.samples.pop(0).size

@@ -1,0 +1,164 @@
+"""From samples to probabilities: features, streaming network, pooling, head, calibration."""
+
+from collections import deque
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from overtone_edge.errors import InferenceError
+from overtone_edge.runtime import StreamingNetwork
+from overtone_models.bundle import Bundle
+from overtone_models.front_end import F32, Mfcc
+
+STD_FLOOR = np.float32(1e-4)
+
+
+@dataclass(frozen=True, eq=False)
+class Hop:
+    """What the network made of one hop (100 ms) of an utterance.
+
+    `embedding` and `probabilities` are of the last `window_s` seconds of the utterance.
+    """
+
+    index: int
+    time_s: float
+    mfcc: F32
+    embedding: F32
+    probabilities: F32
+
+
+class Statistics:
+    """Mean and deviation of hop features: over the whole utterance and over its last hops."""
+
+    def __init__(self, window: int) -> None:
+        self._recent: deque[F32] = deque(maxlen=window)
+        self._sum: NDArray[np.float64] | float = 0.0
+        self._squares: NDArray[np.float64] | float = 0.0
+        self.count = 0
+
+    def add(self, hop: F32) -> None:
+        """Take in the `(channels,)` features of one hop."""
+        wide = hop.astype(np.float64)
+        self._recent.append(hop)
+        self._sum = self._sum + wide
+        self._squares = self._squares + wide * wide
+        self.count += 1
+
+    def recent(self) -> F32:
+        """Return the `(2 * channels,)` embedding of the last hops."""
+        return pooled(np.stack(self._recent))
+
+    def whole(self) -> F32:
+        """Return the `(2 * channels,)` embedding of the utterance so far."""
+        mean = self._sum / self.count
+        variance = np.maximum(self._squares / self.count - mean * mean, 0.0)
+        embedding: F32 = np.concatenate([mean, np.sqrt(variance + STD_FLOOR)]).astype(np.float32)
+        return embedding
+
+
+def pooled(hops: F32) -> F32:
+    """Return the `(2 * channels,)` mean and deviation of `(hops, channels)`."""
+    embedding: F32 = np.concatenate([hops.mean(0), np.sqrt(hops.var(0) + STD_FLOOR)]).astype(np.float32)
+    return embedding
+
+
+class Recogniser:
+    """One utterance at a time: `begin()`, `process(samples) -> hops`, `end() -> the whole's answer`."""
+
+    def __init__(self, bundle: Bundle, head: F32 | None = None, *, window_s: float = 3.0) -> None:
+        self.bundle = bundle
+        self._mfcc = Mfcc(bundle.manifest.front_end)
+        self._network = StreamingNetwork(bundle.streaming_model)
+        network = bundle.manifest.network
+        if (self._network.hop_frames, self._network.width) != (network.hop_frames, network.channels):
+            raise InferenceError("the streaming model's hop or width differs from the bundle's manifest")
+        if self._network.n_features != network.n_features:
+            raise InferenceError("the streaming model's number of features differs from the bundle's manifest")
+        self._hop_s = network.hop_frames * bundle.manifest.front_end.hop_s
+        self._window = max(1, round(window_s / self._hop_s))
+        self.set_head(head)
+        self.begin()
+
+    @property
+    def hop_s(self) -> float:
+        """Seconds of speech in one hop."""
+        return self._hop_s
+
+    @property
+    def personal(self) -> bool:
+        """Whether a personal head is in use."""
+        return self._personal
+
+    def set_head(self, head: F32 | None) -> None:
+        """Use a personal head's flat weights, or the bundle's own when None."""
+        network = self.bundle.manifest.network
+        vector = self.bundle.head if head is None else head
+        split = network.embedding_size * network.n_classes
+        if vector.shape != (split + network.n_classes,) or not np.isfinite(vector).all():
+            raise InferenceError(f"a head of shape {vector.shape} does not fit, or holds a value that is not finite")
+        self._personal = head is not None
+        self._w = vector[:split].reshape(network.embedding_size, network.n_classes)
+        self._b = vector[split:]
+
+    def begin(self) -> None:
+        """Begin an utterance: nothing of what came before is remembered."""
+        self._mfcc.reset()
+        self._network.reset()
+        self._statistics = Statistics(self._window)
+        self._waiting = np.empty((0, self.bundle.manifest.front_end.n_mfcc), np.float32)
+
+    def process(self, samples: F32) -> list[Hop]:
+        """Return the hops that `samples` (float32, 16 kHz) complete."""
+        return self.process_frames(self._mfcc.process(samples))
+
+    def process_frames(self, mfcc: F32) -> list[Hop]:
+        """Return the hops that `(frames, n_mfcc)` complete."""
+        waiting = np.concatenate([self._waiting, mfcc]) if self._waiting.size else mfcc
+        size = self._network.hop_frames
+        whole = len(waiting) // size * size
+        self._waiting = waiting[whole:]
+        return [self._hop(waiting[start : start + size]) for start in range(0, whole, size)]
+
+    def _hop(self, mfcc: F32) -> Hop:
+        self._statistics.add(self._network.process(self.bundle.standardise(mfcc)))
+        embedding = self._statistics.recent()
+        count = self._statistics.count
+        return Hop(count - 1, count * self._hop_s, mfcc, embedding, self.probabilities(embedding))
+
+    def end(self) -> Hop | None:
+        """Return the answer for the whole utterance, None when it had no whole hop; and begin anew."""
+        self.process_frames(self._mfcc.flush())
+        result = None
+        if count := self._statistics.count:
+            embedding = self._statistics.whole()
+            empty = np.empty((0, self.bundle.manifest.front_end.n_mfcc), np.float32)
+            result = Hop(count - 1, count * self._hop_s, empty, embedding, self.probabilities(embedding))
+        self.begin()
+        return result
+
+    def probabilities(self, embedding: F32) -> F32:
+        """Return calibrated probabilities of `(..., 2 * channels)` embeddings under the head in use."""
+        return self.bundle.manifest.calibration.probabilities(embedding @ self._w + self._b)
+
+    def embedding(self, mfcc: F32) -> F32:
+        """Return the whole-utterance embedding of `(frames, n_mfcc)`; the current utterance is lost."""
+        self.begin()
+        self.process_frames(mfcc)
+        if not self._statistics.count:
+            raise InferenceError(f"{len(mfcc)} frames are shorter than one hop of {self._network.hop_frames}")
+        result = self._statistics.whole()
+        self.begin()
+        return result
+
+
+def golden_difference(bundle: Bundle) -> float:
+    """Return the largest difference between this machine's and the bundle's golden probabilities."""
+    recogniser = Recogniser(bundle)
+    hops = [hop.probabilities for hop in recogniser.process(bundle.golden_samples)]
+    got = np.stack(hops) if hops else np.empty((0, len(bundle.manifest.labels)), np.float32)
+    if got.shape != bundle.golden_probabilities.shape:
+        raise InferenceError(f"golden clip gives {got.shape}, the bundle says {bundle.golden_probabilities.shape}")
+    if not hops:
+        raise InferenceError(f"golden clip of {bundle.golden_samples.size} samples is shorter than one hop")
+    return float(np.abs(got - bundle.golden_probabilities).max())

@@ -1,0 +1,177 @@
+"""The TFLite runtime: the only module that imports `ai_edge_litert` or `tflite_runtime`.
+
+Everything above it sees two nouns: a `StreamingNetwork` that listens and a `TrainingGraph` that
+learns.
+"""
+
+import os
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from overtone_edge.errors import InferenceError
+from overtone_models.front_end import F32
+
+SCOPES = ("head", "full")
+
+
+def runtime_name() -> str:
+    """Return which runtime is used, with its version."""
+    module, version = _load()[1:]
+    return f"{module} {version}"
+
+
+def _load() -> tuple[Callable[..., Any], str, str]:
+    """Return the interpreter class, its module's name and version; OVERTONE_RUNTIME forces one."""
+    from importlib import import_module
+    from importlib.metadata import version
+
+    wanted = os.environ.get("OVERTONE_RUNTIME")
+    for module, package in (("ai_edge_litert", "ai-edge-litert"), ("tflite_runtime", "tflite-runtime")):
+        if wanted and wanted != package:
+            continue
+        try:
+            interpreter = import_module(f"{module}.interpreter").Interpreter
+        except ImportError:
+            continue
+        return interpreter, package, version(package)
+    raise InferenceError(
+        f"no TFLite runtime{f' called {wanted}' if wanted else ''}: install ai-edge-litert or tflite-runtime"
+    )
+
+
+def _interpreter(model: bytes, threads: int) -> Any:
+    make = _load()[0]
+    try:
+        return make(model_content=model, num_threads=threads)
+    except (ValueError, RuntimeError) as error:
+        raise InferenceError(f"the runtime refuses the model: {error}") from error
+
+
+def _runner(interpreter: Any, signature: str) -> Any:
+    if signature not in interpreter.get_signature_list():
+        raise InferenceError(f"the model has no signature {signature!r}")
+    return interpreter.get_signature_runner(signature)
+
+
+class StreamingNetwork:
+    """The int8 network, one hop at a time, with its states kept between calls."""
+
+    def __init__(self, model: bytes, threads: int = 1) -> None:
+        self._interpreter = _interpreter(model, threads)
+        self._step = _runner(self._interpreter, "step")
+        inputs = self._step.get_input_details()
+        outputs = self._step.get_output_details()
+        if "frames" not in inputs or "hop" not in outputs:
+            raise InferenceError("the streaming model lacks the tensors 'frames' and 'hop'")
+        self.hop_frames = int(inputs["frames"]["shape"][1])
+        self.n_features = int(inputs["frames"]["shape"][2])
+        self.width = int(outputs["hop"]["shape"][-1])
+        shapes = {name: tuple(d["shape"]) for name, d in inputs.items() if name != "frames"}
+        if shapes != {name: tuple(d["shape"]) for name, d in outputs.items() if name != "hop"}:
+            raise InferenceError("the streaming model's states going in and coming out differ")
+        self._zeros = {name: np.zeros(shape, np.float32) for name, shape in shapes.items()}
+        self._states = self._zeros
+
+    def reset(self) -> None:
+        """Begin a new utterance."""
+        self._states = self._zeros
+
+    def process(self, frames: F32) -> F32:
+        """Return the `(width,)` features of one hop of `(hop_frames, n_features)` standardised frames."""
+        if frames.shape != (self.hop_frames, self.n_features):
+            wanted = (self.hop_frames, self.n_features)
+            raise InferenceError(f"a hop has shape {frames.shape}, the model takes {wanted}")
+        result = _run(self._step, {"frames": frames[None], **self._states})
+        hop: F32 = result.pop("hop").reshape(-1)
+        self._states = result
+        return hop
+
+
+class TrainingGraph:
+    """The float network that learns: weights and momentum live in the interpreter."""
+
+    def __init__(self, model: bytes, threads: int = 1) -> None:
+        self._interpreter = _interpreter(model, threads)
+        runners = {
+            f"{scope}_{verb}": _runner(self._interpreter, f"{scope}_{verb}")
+            for scope in SCOPES
+            for verb in ("set", "get", "train", "infer")
+        }
+        self._runners = runners
+        self.batch, self.frames, self.n_features = map(int, self._shape("full_train", "x"))
+        self.embedding_size = int(self._shape("head_train", "x")[1])
+        self.n_classes = int(self._shape("head_train", "y")[1])
+        self._ready: set[str] = set()
+
+    def _shape(self, runner: str, name: str) -> Any:
+        return self._runners[runner].get_input_details()[name]["shape"]
+
+    def size(self, scope: str) -> int:
+        """Return the length of the scope's flat weight vector."""
+        return int(self._shape(f"{_checked(scope)}_set", "weights")[0])
+
+    def set(self, scope: str, weights: F32, velocity: F32 | None = None) -> None:
+        """Load flat weights and the optimiser's velocity (zeros when None)."""
+        expected = (self.size(scope),)
+        if velocity is None:
+            velocity = np.zeros(expected, np.float32)
+        for name, vector in (("weights", weights), ("velocity", velocity)):
+            if vector.shape != expected or vector.dtype != np.float32:
+                raise InferenceError(
+                    f"{name} for scope {scope} are {vector.dtype} of shape {vector.shape}, the model takes {expected}"
+                )
+        _run(self._runners[f"{scope}_set"], {"weights": weights, "velocity": velocity})
+        self._ready.add(scope)
+
+    def get(self, scope: str) -> tuple[F32, F32]:
+        """Return `(weights, velocity)`."""
+        result = self._call(scope, "get")
+        return result["weights"].copy(), result["velocity"].copy()
+
+    def train(self, scope: str, x: F32, y: F32, weight: F32, *, lr: float, momentum: float) -> float:
+        """Take one step of SGD with momentum and return the loss before it (nats).
+
+        `x` is `(batch, frames, n_features)` for the scope full and `(batch, embedding)` for head;
+        `y` is `(batch, n_classes)`; `weight` is `(batch,)`, 0 for rows that only fill the batch.
+        """
+        result = self._call(
+            scope,
+            "train",
+            x=x,
+            y=y,
+            weight=weight,
+            lr=np.array([lr], np.float32),
+            momentum=np.array([momentum], np.float32),
+        )
+        return float(result["loss"].reshape(-1)[0])
+
+    def infer(self, scope: str, x: F32) -> F32:
+        """Return `(batch, n_classes)` logits of one full batch."""
+        logits: F32 = self._call(scope, "infer", x=x)["logits"]
+        return logits.copy()
+
+    def _call(self, scope: str, verb: str, **inputs: F32) -> Any:
+        if _checked(scope) not in self._ready:
+            raise InferenceError(f"scope {scope} has no weights yet: call set first")
+        return _run(self._runners[f"{scope}_{verb}"], inputs)
+
+
+def _run(runner: Any, inputs: dict[str, F32]) -> Any:
+    """Run a signature; the runtime itself resizes a graph to inputs of another shape, and then fails or worse."""
+    for name, details in runner.get_input_details().items():
+        value = inputs[name]
+        if value.dtype != np.float32 or value.shape != tuple(details["shape"]):
+            wanted = tuple(map(int, details["shape"]))
+            raise InferenceError(f"{name} is {value.dtype} of shape {value.shape}, the model takes float32 of {wanted}")
+    try:
+        return runner(**inputs)
+    except (ValueError, RuntimeError) as error:
+        raise InferenceError(f"the runtime cannot run the model: {error}") from error
+
+
+def _checked(scope: str) -> str:
+    if scope not in SCOPES:
+        raise InferenceError(f"unknown scope {scope!r}; scopes are {', '.join(SCOPES)}")
+    return scope

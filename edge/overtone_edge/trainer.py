@@ -1,0 +1,95 @@
+"""The training process: `python -m overtone_edge.trainer FOLDER`. Its crash costs the agent nothing."""
+
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from overtone_edge.child import run_child, watch_parent
+from overtone_edge.errors import LearningError
+from overtone_edge.files import read_limited, storing
+from overtone_edge.learning import Embeddings, Plan, Quality, clipped, one_hot, quality, train, usable
+from overtone_edge.personal import PersonalStore
+from overtone_edge.store import Example, Store
+from overtone_models.bundle import MAX_BYTES, Bundle, read_bundle
+from overtone_models.front_end import F32
+
+VECTOR = "vector.npy"
+
+
+def work(folder: Path, request: dict[str, Any]) -> dict[str, Any]:
+    """Train as `request` says; the weights (personal) or the update (round) lie in `vector.npy`."""
+    bundle = read_bundle(read_limited(Path(request["payload"]), MAX_BYTES))
+    store = Store(Path(request["store"]), max_bytes=sys.maxsize, held_out_fraction=0.0)
+    front_end, labels = bundle.manifest.front_end.digest, bundle.manifest.labels
+    examples = usable(bundle, store.examples(front_end, labels))
+    plan = Plan(**request["plan"])
+    if request["purpose"] == "round":
+        vector, answer = round_update(bundle, examples, plan, max_norm=request["max_norm"])
+    else:
+        vector, answer = personal_head(bundle, examples, plan, Path(request["personal"]))
+    with storing(folder):
+        np.save(folder / VECTOR, vector, allow_pickle=False)
+    return answer
+
+
+def round_update(bundle: Bundle, examples: list[Example], plan: Plan, *, max_norm: float) -> tuple[F32, dict[str, Any]]:
+    """Return `trained - base` of norm at most `max_norm`, and what the update says about it."""
+    training = [example for example in examples if not example.held_out]
+    trained = train(bundle, training, plan, between_steps=watch_parent())
+    base = bundle.weights[bundle.manifest.layout.scope_slice(plan.scope)]
+    answer = {
+        "base": bundle.base,
+        "examples": len(training),
+        "loss_before": trained.loss_before,
+        "loss_after": trained.loss_after,
+    }
+    return clipped(trained.weights - base, max_norm), answer
+
+
+def personal_head(bundle: Bundle, examples: list[Example], plan: Plan, folder: Path) -> tuple[F32, dict[str, Any]]:
+    """Return a head trained on this device's examples, and whether it beats the one in use on held-out ones."""
+    training = [example for example in examples if not example.held_out]
+    held_out = [example for example in examples if example.held_out]
+    if not held_out:
+        raise LearningError(
+            f"there are {len(training)} training examples and none held out: label more speech before personalising"
+        )
+    trained = train(bundle, training, plan, between_steps=watch_parent())
+    embeddings = Embeddings(bundle, held_out).values
+    targets = one_hot(held_out, bundle.manifest.labels)
+
+    def measured(head: F32) -> Quality:
+        return quality(bundle, head, embeddings, targets)
+
+    current = PersonalStore(folder).load()
+    in_use = current.weights if current is not None and current.base == bundle.base else bundle.head
+    base, before, after = measured(bundle.head), measured(in_use), measured(trained.weights)
+    return trained.weights, {
+        "base": bundle.base,
+        "kept": after.better_than(before),
+        "examples": len(training),
+        "held_out": len(held_out),
+        "uar_base": base.uar,
+        "loss_base": base.loss,
+        "uar_before": before.uar,
+        "loss_before": before.loss,
+        "uar_after": after.uar,
+        "loss_after": after.loss,
+    }
+
+
+def read_vector(folder: Path) -> F32:
+    """Return the vector that a training left in its folder; raise LearningError for anything else."""
+    try:
+        vector: F32 = np.load(folder / VECTOR, allow_pickle=False)
+    except (OSError, ValueError, EOFError) as error:
+        raise LearningError(f"training left no vector: {error}") from error
+    if vector.dtype != np.float32 or vector.ndim != 1 or not np.isfinite(vector).all():
+        raise LearningError(f"training left {vector.dtype} of shape {vector.shape}, not a finite float32 vector")
+    return vector
+
+
+if __name__ == "__main__":
+    sys.exit(run_child(work))

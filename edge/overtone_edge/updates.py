@@ -1,0 +1,147 @@
+"""Fetching a release: which one, in windows, with patience. Installing is the installer's."""
+
+import logging
+from pathlib import Path
+
+from overtone_edge.downloads import Download
+from overtone_edge.errors import StorageError
+from overtone_edge.federation import Patience
+from overtone_edge.files import remove
+from overtone_edge.slots import Slots
+from overtone_protocol import (
+    DEFAULT_LIMITS,
+    Chunk,
+    Fetch,
+    Health,
+    Limits,
+    Message,
+    Release,
+    TransferError,
+    clip_text,
+)
+
+_log = logging.getLogger(__name__)
+
+MAX_DAMAGED = 3
+
+
+class Updates:
+    """Releases and chunks in, fetches out; `ready` is a whole signed file that waits to be installed."""
+
+    def __init__(
+        self,
+        device: str,
+        slots: Slots,
+        folder: Path,
+        *,
+        limits: Limits = DEFAULT_LIMITS,
+        patience: Patience | None = None,
+    ) -> None:
+        self._device = device
+        self._slots = slots
+        self._folder = folder / "download"
+        self._file = folder / "signed.bundle"
+        self._limits = limits
+        self._patience = patience or Patience()
+        self._download: Download | None = None
+        self._asked: set[int] = set()
+        self._attempts = 0
+        self._damaged = 0
+        self._due_s = 0.0
+        self.ready: tuple[Release, Path] | None = None
+
+    def release(self, release: Release, now_s: float) -> list[Message]:
+        """Return the first fetch of a release that is new here; a report for one that failed here before."""
+        digest = release.bundle.hex()
+        state = self._slots.state
+        installed = state.current is not None and state.current.signed == digest
+        under_way = self.ready is not None and self.ready[0].bundle == release.bundle
+        if digest in state.refused:
+            return [self.health(release.bundle, release.version, "refused", "it failed here before")]
+        if installed or under_way:
+            return []
+        if self._download is not None and self._download.release == release:
+            return []
+        self._download = Download(self._folder, release, self._limits)
+        self._attempts = self._damaged = 0
+        if self._download.complete:
+            return self._complete(self._download, now_s)
+        return self._fetch(self._download, now_s)
+
+    def connected(self, now_s: float) -> list[Message]:
+        """Ask again at once: what was asked for may have been lost with the connection."""
+        self._attempts = 0
+        self._due_s = now_s
+        return self.tick(now_s)
+
+    def tick(self, now_s: float) -> list[Message]:
+        """Ask again for chunks that did not come in time."""
+        if self._download is None or now_s < self._due_s:
+            return []
+        if self._download.complete:
+            return self._complete(self._download, now_s)
+        return self._fetch(self._download, now_s)
+
+    def chunk(self, chunk: Chunk, now_s: float) -> list[Message]:
+        """Keep a chunk; return the next fetch once the window is here. Chunks of other bundles are ignored."""
+        download = self._download
+        if download is None or chunk.transfer != download.release.bundle:
+            return []
+        if download.add(chunk.index, chunk.data):
+            self._attempts = 0
+            self._due_s = now_s + self._patience.first_s
+        self._asked.discard(chunk.index)
+        if download.complete:
+            return self._complete(download, now_s)
+        return [] if self._asked else self._fetch(download, now_s)
+
+    def settled(self, release: Release, *, error: str) -> Health:
+        """Return the report of an installation that ended, with `error` empty where it succeeded."""
+        self.ready = None
+        remove(self._file)
+        if error:
+            self._slots.refuse(release.bundle.hex())
+        state = "refused" if error else "installed"
+        return self.health(release.bundle, release.version, state, error)
+
+    def health(self, bundle: bytes, version: int, state: str, detail: str = "") -> Health:
+        """Return a report on a bundle: installed, rolled-back or refused."""
+        return Health(
+            device=self._device,
+            bundle=bundle,
+            version=version,
+            state=state,  # type: ignore[arg-type]  # the message checks it when it is encoded
+            detail=clip_text(detail, self._limits),
+        )
+
+    def _fetch(self, download: Download, now_s: float) -> list[Message]:
+        window = download.window()
+        self._asked = set(window)
+        self._due_s = now_s + self._patience.wait_s(self._attempts)
+        self._attempts += 1
+        return [Fetch(device=self._device, bundle=download.release.bundle, indices=window)]
+
+    def _complete(self, download: Download, now_s: float) -> list[Message]:
+        try:
+            download.assemble(self._file)
+        except TransferError as error:
+            return self._again(download.release, error, now_s)
+        except StorageError as error:
+            # A full disk: the chunks stay, and the next tick tries again.
+            _log.error("bundle cannot be stored: %s", error)
+            self._due_s = now_s + self._patience.longest_s
+            return []
+        download.discard()
+        self._download = None
+        self.ready = (download.release, self._file)
+        return []
+
+    def _again(self, release: Release, error: TransferError, now_s: float) -> list[Message]:
+        """Begin anew after a digest that differs; give the release up after `MAX_DAMAGED` times."""
+        self._damaged += 1
+        _log.warning("%s", error)
+        if self._damaged >= MAX_DAMAGED:
+            self._download = None
+            return [self.settled(release, error=str(error))]
+        self._download = Download(self._folder, release, self._limits)
+        return self._fetch(self._download, now_s)

@@ -1,0 +1,121 @@
+"""Fixtures of the agent's tests: small signed bundles, speech made by rule, and a configuration."""
+
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+
+RATE_HZ = 16_000
+
+_MAKE_BUNDLES = """
+import sys
+from pathlib import Path
+from overtone_converters.testing import tiny_bundle
+folder = Path(sys.argv[1])
+for version, seed in ((1, 0), (2, 1), (3, 2)):
+    (folder / f"{version}.zip").write_bytes(tiny_bundle(seed=seed, version=version))
+"""
+
+
+@dataclass(frozen=True)
+class Fleet:
+    """Keys of a fleet and its bundles 1, 2, 3: `payload(n)`, `signed(n)` and the `root` file."""
+
+    folder: Path
+
+    @property
+    def root(self) -> Path:
+        return self.folder / "keys" / "root.json"
+
+    def payload(self, version: int) -> bytes:
+        return (self.folder / f"{version}.zip").read_bytes()
+
+    def path(self, version: int) -> Path:
+        return self.folder / f"{version}.signed"
+
+    def signed(self, version: int) -> bytes:
+        return self.path(version).read_bytes()
+
+
+@pytest.fixture(scope="session")
+def fleet(tmp_path_factory: pytest.TempPathFactory) -> Fleet:
+    """Three signed bundles of different weights, made in a process of its own (TensorFlow stays there)."""
+    from overtone_converters.signing import make_keys, sign_bundle
+
+    folder = tmp_path_factory.mktemp("fleet")
+    subprocess.run([sys.executable, "-c", _MAKE_BUNDLES, str(folder)], check=True, capture_output=True, timeout=280)
+    made = Fleet(folder)
+    make_keys(folder / "keys")
+    for version in (1, 2, 3):
+        signed = sign_bundle(made.payload(version), name="tiny", version=version, keys=folder / "keys")
+        made.path(version).write_bytes(signed)
+    return made
+
+
+def make_voice(seconds: float, *, pitch_hz: float = 120.0, seed: int = 0) -> np.ndarray:
+    """Return a buzz with formants and syllables: enough of a voice for the gate to open."""
+    rng = np.random.default_rng(seed)
+    t = np.arange(int(seconds * RATE_HZ)) / RATE_HZ
+    phase = np.cumsum(pitch_hz * (1 + 0.05 * np.sin(2 * np.pi * 3 * t)) / RATE_HZ)
+    harmonics = range(1, int(4000 / pitch_hz))
+    wave = sum(
+        np.sin(2 * np.pi * k * phase)
+        * (np.exp(-(((k * pitch_hz - 600) / 300) ** 2)) + 0.4 * np.exp(-(((k * pitch_hz - 1700) / 400) ** 2)) + 0.02)
+        for k in harmonics
+    )
+    syllables = 0.6 + 0.4 * np.sin(2 * np.pi * 4 * t)
+    sound = 0.2 * wave / np.abs(wave).max() * syllables + 0.0005 * rng.normal(size=t.size)
+    return sound.astype(np.float32)
+
+
+def make_silence(seconds: float) -> np.ndarray:
+    """Return near-silence."""
+    return (1e-4 * np.random.default_rng(1).normal(size=int(seconds * RATE_HZ))).astype(np.float32)
+
+
+@pytest.fixture(scope="session")
+def voice():
+    """Return `make_voice`."""
+    return make_voice
+
+
+@pytest.fixture(scope="session")
+def silence():
+    """Return `make_silence`."""
+    return make_silence
+
+
+@pytest.fixture
+def recording(tmp_path: Path) -> Path:
+    """A WAV with two utterances of 2 s, silence before, between and after."""
+    path = tmp_path / "speech.wav"
+    sound = np.concatenate(
+        [
+            make_silence(0.5),
+            make_voice(2.0),
+            make_silence(1.0),
+            make_voice(2.0, pitch_hz=210.0, seed=2),
+            make_silence(1.0),
+        ]
+    )
+    soundfile.write(path, sound, RATE_HZ, subtype="PCM_16")
+    return path
+
+
+@pytest.fixture
+def make_config(tmp_path: Path, fleet: Fleet):
+    """Return a function `(toml of the other sections) -> path of a configuration`."""
+
+    def make(sections: str = "", *, device: str = "device-a") -> Path:
+        path = tmp_path / f"{device}.toml"
+        path.write_text(
+            f'[device]\nid = "{device}"\nfleet = "test"\nstate_dir = "state-{device}"\n'
+            f'[trust]\nroot_file = "{fleet.root}"\n{sections}'
+        )
+        return path
+
+    return make

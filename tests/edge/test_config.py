@@ -1,0 +1,80 @@
+"""Every mistake in the configuration is one line that names file, section and field."""
+
+from pathlib import Path
+
+import pytest
+
+from overtone_edge.config import load_config
+from overtone_edge.errors import ConfigError
+
+BASE = '[device]\nid = "a"\nstate_dir = "state"\n[trust]\nroot_file = "root.json"\n'
+
+
+@pytest.fixture
+def write(tmp_path: Path):
+    (tmp_path / "root.json").write_text("{}")
+
+    def write(text: str) -> Path:
+        path = tmp_path / "agent.toml"
+        path.write_text(text)
+        return path
+
+    return write
+
+
+def test_a_minimal_file_has_defaults_and_paths_beside_it(write, tmp_path: Path) -> None:
+    config = load_config(write(BASE))
+    assert config.device.state_dir == tmp_path / "state"
+    assert config.mqtt is None
+    assert config.learning.keep_audio is False
+
+
+def test_the_example_file_is_valid(tmp_path: Path) -> None:
+    example = Path(__file__).parents[2] / "edge" / "config.example.toml"
+    copy = tmp_path / "agent.toml"
+    copy.write_text(example.read_text())
+    for name in ("root.json", "ca.crt", "kitchen.crt", "kitchen.key"):
+        (tmp_path / name).write_text("")
+    assert load_config(copy).device.id == "kitchen"
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        (
+            BASE + "[decision]\nsmoothing_ms = 500\n",
+            "[decision] has an unknown key 'smoothing_ms'; did you mean 'smoothing_s'",
+        ),
+        (
+            BASE + '[decision]\nsmoothing_s = "500ms"\n',
+            "[decision] smoothing_s must be a number (seconds), got '500ms'",
+        ),
+        (BASE + "[decision]\nthreshold = 60\n", "[decision] threshold is 60.0, limit is 0..1"),
+        (BASE + "[decision]\nsmoothing_s = nan\n", "[decision] smoothing_s is nan"),
+        (BASE + "[learning]\nsteps = 1.5\n", "[learning] steps must be a whole number, got 1.5"),
+        (BASE + "[learning]\nkeep_audio = 1\n", "[learning] keep_audio must be true or false, got 1"),
+        (BASE + "[source]\nkind = 'radio'\n", "[source] kind is 'radio'; it must be one of 'microphone'"),
+        (BASE + "[source]\nkind = 'file'\n", "[source] path is missing"),
+        (BASE + "[source]\nkind = 'command'\ncommand = 'arecord'\n", "[source] command must be a list of texts"),
+        (BASE + "[source]\nkind = 'none'\n", "[mqtt] is missing"),
+        (BASE + "[sauce]\n", "unknown section [sauce]"),
+        (BASE + "[mqtt]\nca_file = 'ca.crt'\n", "[mqtt] ca_file: there is no file"),
+        (BASE.replace('id = "a"', 'id = "Kitchen 1"'), "[device] id is 'Kitchen 1'"),
+        (BASE.replace("root.json", "other.json"), "[trust] root_file: there is no file"),
+        ("[trust]\nroot_file = 'root.json'\n", "section [device] is missing"),
+        ("[device\n", "not TOML"),
+    ],
+)
+def test_mistakes(write, text: str, expected: str) -> None:
+    path = write(text)
+    with pytest.raises(ConfigError) as error:
+        load_config(path)
+    message = str(error.value)
+    assert message.startswith(str(path))
+    assert expected in message
+    assert "\n" not in message or "not TOML" in message
+
+
+def test_a_missing_file_is_named(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="No such file"):
+        load_config(tmp_path / "agent.toml")
