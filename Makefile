@@ -1,0 +1,67 @@
+# `make demo` runs the main job, `make test` every test; both do all of their own set-up.
+.NOTPARALLEL:
+.DELETE_ON_ERROR:
+.DEFAULT_GOAL := help
+SHELL := /bin/sh
+BIN := .venv/bin
+DEMO_DIR := build/demo
+
+.PHONY: help setup setup-demo setup-test demo test lint ruff mypy imports tree bench lock clean distclean
+
+help: ## Say what can be made
+	@echo "make demo [DATA=folder]  the main job, on a voice of its own or on recordings (for example RAVDESS)"
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/make \1@\2/p' Makefile | awk -F@ '{ printf "%-25s%s\n", $$1, $$2 }'
+
+setup: setup-demo setup-test ## Install everything that demo and test need, and run nothing
+
+setup-demo:
+	@tools/setup packages demo
+	@tools/setup venv .venv cloud
+	@tools/setup venv .venv-edge edge
+
+setup-test:
+	@tools/setup packages test
+	@tools/setup venv .venv dev
+	@tools/setup venv .venv-edge edge
+	@tools/setup venv .venv-legacy legacy
+
+demo: setup-demo
+	@$(BIN)/overtone demo --out "$(DEMO_DIR)" --agent .venv-edge/bin/overtone-agent $(if $(DATA),--data "$(DATA)")
+
+test: setup-test ## Run every test (ARGS="-k gate" and the like reach pytest)
+	@$(BIN)/pytest -q $(ARGS)
+
+lint: ruff mypy imports tree ## Check style, types, import rules, locks and paths
+	@echo "lint: all clean"
+
+ruff: setup-test
+	@echo "==> ruff"
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+
+mypy: setup-test
+	@echo "==> mypy --strict"
+	@$(BIN)/mypy
+
+imports: setup-test
+	@echo "==> import rules"
+	@$(BIN)/lint-imports --config setup.cfg
+
+tree:
+	@echo "==> locks and paths"
+	@tools/check-tree
+
+bench: setup-demo ## Measure latency on this machine (ARGS reach overtone-bench)
+	@.venv-edge/bin/overtone-bench $(ARGS)
+
+lock: ## Recompute the locked requirements
+	@tools/setup tools
+	@PATH="$(CURDIR)/.venv-tools/bin:$$PATH" requirements/lock
+
+clean: ## Remove what was built, keep the environments
+	rm -rf build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+	find . -name '.venv*' -prune -o -name __pycache__ -type d -prune -exec rm -rf {} +
+	find . -maxdepth 2 -name '*.egg-info' -type d -prune -exec rm -rf {} +
+
+distclean: clean ## Remove the environments as well
+	rm -rf .venv .venv-edge .venv-legacy .venv-tools

@@ -1,0 +1,135 @@
+"""The wheel holds our packages whole and nothing else, and says what it needs."""
+
+import configparser
+import shutil
+import subprocess
+import sys
+import zipfile
+from collections.abc import Callable
+from email.message import Message
+from email.parser import Parser
+from pathlib import Path
+
+import pytest
+
+REPOSITORY = Path(__file__).resolve().parents[1]
+PACKAGES = {
+    "overtone_protocol": "protocol",
+    "overtone_models": "models",
+    "overtone_converters": "converters",
+    "overtone_edge": "edge",
+    "overtone_cloud": "cloud",
+}
+LIGHT = {"numpy", "cbor2"}
+CLOUD_ONLY = {"tensorflow", "librosa", "sqlalchemy", "matplotlib", "scipy"}
+
+
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Build the wheel from a copy, so that nothing is left in the repository and nothing old gets in."""
+    copy = tmp_path_factory.mktemp("source")
+    for name in ("setup.cfg", "pyproject.toml", "LICENSE", "README.md"):
+        if (REPOSITORY / name).exists():
+            shutil.copy(REPOSITORY / name, copy)
+    for folder in (*PACKAGES.values(), "tests", "firmware_tests", "benchmarks"):
+        if (REPOSITORY / folder).exists():
+            shutil.copytree(REPOSITORY / folder, copy / folder, ignore=shutil.ignore_patterns("__pycache__"))
+    out = copy / "dist"
+    command = [sys.executable, "-m", "build", "--wheel", "--no-isolation", "--outdir", str(out), str(copy)]
+    built = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert built.returncode == 0, built.stdout + built.stderr
+    (path,) = out.glob("*.whl")
+    return path
+
+
+@pytest.fixture(scope="module")
+def read(wheel: Path) -> Callable[[str], str]:
+    """Return a reader of the files in the wheel's dist-info folder."""
+
+    def reader(name: str) -> str:
+        with zipfile.ZipFile(wheel) as archive:
+            (path,) = [n for n in archive.namelist() if n.endswith(f".dist-info/{name}")]
+            return archive.read(path).decode()
+
+    return reader
+
+
+@pytest.fixture(scope="module")
+def metadata(read: Callable[[str], str]) -> Message:
+    return Parser().parsestr(read("METADATA"))
+
+
+def requirements(metadata: Message, extra: str | None) -> set[str]:
+    """Return the names that an extra (None: the bare package) needs."""
+    from packaging.requirements import Requirement
+
+    wanted = [Requirement(line) for line in metadata.get_all("Requires-Dist") or []]
+    return {
+        item.name.lower()
+        for item in wanted
+        if (item.marker is None if extra is None else item.marker and item.marker.evaluate({"extra": extra}))
+    }
+
+
+def test_the_wheel_is_pure_python_for_any_machine(wheel: Path):
+    assert wheel.name.endswith("-py3-none-any.whl")
+
+
+def test_the_wheel_holds_every_file_of_our_packages_and_nothing_else(wheel: Path):
+    with zipfile.ZipFile(wheel) as archive:
+        inside = {name for name in archive.namelist() if ".dist-info/" not in name}
+    expected = {
+        path.relative_to(REPOSITORY / folder).as_posix()
+        for package, folder in PACKAGES.items()
+        for path in (REPOSITORY / folder / package).rglob("*")
+        if path.is_file() and "__pycache__" not in path.parts
+    }
+    assert sorted(inside - expected) == []
+    assert sorted(expected - inside) == []
+    assert {name.split("/")[0] for name in inside} == set(PACKAGES)
+
+
+def test_every_package_is_typed(wheel: Path):
+    with zipfile.ZipFile(wheel) as archive:
+        assert {f"{package}/py.typed" for package in PACKAGES} <= set(archive.namelist())
+
+
+def test_the_commands(read: Callable[[str], str]):
+    scripts = configparser.ConfigParser()
+    scripts.read_string(read("entry_points.txt"))
+    assert set(scripts["console_scripts"]) == {
+        "overtone",
+        "overtone-agent",
+        "overtone-aggregator",
+        "overtone-bench",
+    }
+    for target in scripts["console_scripts"].values():
+        module, function = target.split(":")
+        source = REPOSITORY / PACKAGES[module.split(".")[0]] / (module.replace(".", "/") + ".py")
+        assert f"def {function}(" in source.read_text(encoding="utf-8")
+
+
+def test_the_extras_bring_what_their_side_needs(metadata: Message):
+    assert set(metadata.get_all("Provides-Extra") or []) == {"edge", "mic", "cloud", "dev"}
+    assert requirements(metadata, None) == LIGHT
+    edge, cloud, dev = (requirements(metadata, extra) for extra in ("edge", "cloud", "dev"))
+    assert not edge & CLOUD_ONLY
+    assert {"ai-edge-litert", "paho-mqtt", "tuf"} <= edge
+    assert edge | CLOUD_ONLY <= cloud < dev
+    assert requirements(metadata, "mic") >= {"pyaudio"}
+
+
+def test_the_licence_and_the_versions(metadata: Message, read: Callable[[str], str]):
+    assert metadata["Name"] == "overtone"
+    assert "Apache-2.0" in (metadata["License-Expression"] or metadata["License"])
+    assert metadata["Requires-Python"] == "<3.14,>=3.11"
+    assert "Apache License" in read("licenses/LICENSE")
+
+
+@pytest.mark.parametrize("lock", sorted(path.name for path in (REPOSITORY / "requirements").glob("*.txt")))
+def test_locks_hold_versions_and_hashes_and_no_addresses(lock: str):
+    lines = (REPOSITORY / "requirements" / lock).read_text(encoding="utf-8").replace("\\\n", " ").splitlines()
+    pinned = [line for line in lines if line and not line.startswith("#")]
+    assert pinned
+    for line in pinned:
+        assert "==" in line and "--hash=sha256:" in line and "://" not in line, line
