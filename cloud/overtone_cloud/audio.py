@@ -94,9 +94,7 @@ def _opened(path: Path) -> Iterator[soundfile.SoundFile]:
 
 def _check_header(path: Path, sound: soundfile.SoundFile, max_duration_s: float) -> None:
     if not MIN_RATE_HZ <= sound.samplerate <= MAX_RATE_HZ:
-        raise AudioError(
-            f"{path}: sample rate is {sound.samplerate} Hz, limits are {MIN_RATE_HZ} and {MAX_RATE_HZ} Hz"
-        )
+        raise AudioError(f"{path}: sample rate is {sound.samplerate} Hz, limits are {MIN_RATE_HZ} and {MAX_RATE_HZ} Hz")
     if sound.channels > MAX_CHANNELS:
         raise AudioError(f"{path}: {sound.channels} channels, limit is {MAX_CHANNELS}")
     if sound.frames <= 0:

@@ -4,12 +4,11 @@ import argparse
 import sys
 from collections.abc import Sequence
 
-from overtone_converters.errors import ConversionError
-from overtone_models.errors import ModelError
-
 from overtone_cloud import broker, convert_cli, data_cli, train_cli
 from overtone_cloud.demo import cli as demo_cli
 from overtone_cloud.errors import CloudError
+from overtone_converters.errors import ConversionError
+from overtone_models.errors import ModelError
 
 EXIT_FAILED = 1
 EXIT_INTERRUPTED = 130

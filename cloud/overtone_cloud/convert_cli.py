@@ -5,16 +5,16 @@ import json
 from pathlib import Path
 
 import numpy as np
-from overtone_models.archive import unpack
-from overtone_models.bundle import MAX_BYTES, Bundle, read_bundle
-from overtone_models.errors import BundleError
-from overtone_models.front_end import F32
 
 from overtone_cloud.errors import TrainingError
 from overtone_cloud.files import write_atomically
 from overtone_cloud.training.experiment import divide, load_plan, read_features
 from overtone_cloud.training.features import Features
 from overtone_cloud.training.run_folder import RunFolder
+from overtone_models.archive import unpack
+from overtone_models.bundle import MAX_BYTES, Bundle, read_bundle
+from overtone_models.errors import BundleError
+from overtone_models.front_end import F32
 
 CALIBRATION_UTTERANCES = 60
 

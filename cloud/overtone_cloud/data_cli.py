@@ -52,9 +52,7 @@ def register(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") 
 
 def _with_path(parser: argparse.ArgumentParser) -> argparse.ArgumentParser:
     parser.add_argument("path", type=Path, metavar="PATH", help="a corpus' folder or a CSV manifest")
-    parser.add_argument(
-        "--corpus", choices=NAMES, help="which corpus it is (default: recognised by its names)"
-    )
+    parser.add_argument("--corpus", choices=NAMES, help="which corpus it is (default: recognised by its names)")
     return parser
 
 
@@ -163,9 +161,7 @@ def _fetch(args: argparse.Namespace) -> int:
     console = _console(sys.stderr)
     console.print(f"{origin.title}: {origin.page}\nLicence: {origin.licence}", highlight=False)
     if not args.accept_licence and not _accepted():
-        raise DownloadError(
-            f"{origin.title}: licence not accepted, nothing downloaded (--accept-licence accepts it)"
-        )
+        raise DownloadError(f"{origin.title}: licence not accepted, nothing downloaded (--accept-licence accepts it)")
     if origin.checksum is None:
         console.print("Its publisher gives no checksum: only the archive's own is checked.", highlight=False)
     with _download_progress() as progress:
@@ -240,9 +236,7 @@ def _print_problems(problems: tuple[Problem, ...]) -> None:
 def _print_statistics(numbers: Statistics) -> None:
     rows_of = {"label": numbers.by_label, "speaker": numbers.by_speaker}
     for noun, rows in rows_of.items():
-        table = _table(
-            f"{numbers.corpus}, by {noun}", noun, "n", "minutes", "shortest s", "median s", "longest s"
-        )
+        table = _table(f"{numbers.corpus}, by {noun}", noun, "n", "minutes", "shortest s", "median s", "longest s")
         for row in (*rows, numbers.total):
             durations = (row.total_s / 60, row.shortest_s, row.median_s, row.longest_s)
             cells = (row.name, str(row.utterances), *(f"{value:.1f}" for value in durations))

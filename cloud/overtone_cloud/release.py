@@ -5,12 +5,6 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from overtone_converters.errors import ConversionError
-from overtone_models.bundle import Bundle
-from overtone_models.calibration import negative_log_likelihood
-from overtone_models.errors import ModelError
-from overtone_models.front_end import F32
-from overtone_models.trained import TrainedModel
 
 from overtone_cloud.aggregator.config import AggregatorConfig, EvaluationConfig
 from overtone_cloud.aggregator.errors import ReleaseError
@@ -23,6 +17,12 @@ from overtone_cloud.files import write_atomically
 from overtone_cloud.splits import hold_out, load_split
 from overtone_cloud.training.features import Features, extract
 from overtone_cloud.training.metrics import unweighted_average_recall
+from overtone_converters.errors import ConversionError
+from overtone_models.bundle import Bundle
+from overtone_models.calibration import negative_log_likelihood
+from overtone_models.errors import ModelError
+from overtone_models.front_end import F32
+from overtone_models.trained import TrainedModel
 
 
 @dataclass(frozen=True, eq=False)
@@ -95,6 +95,7 @@ def model_of(bundle: Bundle) -> TrainedModel:
         calibration=manifest.calibration,
         lineage=manifest.lineage,
         licence=manifest.licence,
+        label_smoothing=manifest.label_smoothing,
     )
 
 

@@ -70,9 +70,7 @@ class Split:
         known = {u.id: u.speaker for u in utterances if u.label is not None}
         strange = sorted({i for fold in self.folds for i in (*fold.train, *fold.test)} - set(known))
         if strange:
-            raise SplitError(
-                f"split names {len(strange)} utterances that the corpus lacks, the first is {strange[0]}"
-            )
+            raise SplitError(f"split names {len(strange)} utterances that the corpus lacks, the first is {strange[0]}")
         digest = utterances_digest(utterances)
         if self.digest != digest:
             raise SplitError(
@@ -81,9 +79,7 @@ class Split:
             )
         for fold in self.folds:
             if not self.speakers_shared and shares_speakers(fold, known):
-                raise SplitError(
-                    f"split says that no speakers are shared, but fold {fold.name!r} shares some"
-                )
+                raise SplitError(f"split says that no speakers are shared, but fold {fold.name!r} shares some")
 
     def save(self, path: Path) -> None:
         """Write the split as JSON, all or nothing."""

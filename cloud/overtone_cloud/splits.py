@@ -37,9 +37,7 @@ def by_speaker(utterances: Sequence[Utterance], *, folds: int = 5, seed: int = 0
     speakers = _speakers(used)
     _enough("speakers", len(speakers), folds)
     groups = _deal(_mixed(used, seed), folds)
-    return _split(
-        "speaker", used, [(f"fold {i + 1}", _speaks(group)) for i, group in enumerate(groups)], seed
-    )
+    return _split("speaker", used, [(f"fold {i + 1}", _speaks(group)) for i, group in enumerate(groups)], seed)
 
 
 def leave_one_speaker_out(utterances: Sequence[Utterance]) -> Split:
@@ -151,9 +149,7 @@ def make_split(
         "leave-one-speaker-out": lambda: leave_one_speaker_out(utterances),
         "emobox": lambda: emobox(utterances),
         "session": lambda: by_session(utterances),
-        "speaker-script": lambda: by_speaker_and_script(
-            utterances, folds=folds, script_folds=script_folds, seed=seed
-        ),
+        "speaker-script": lambda: by_speaker_and_script(utterances, folds=folds, script_folds=script_folds, seed=seed),
         "random": lambda: at_random(utterances, folds=folds, seed=seed),
         "holdout": lambda: hold_out(utterances, test_speakers),
     }

@@ -8,6 +8,7 @@ import pytest
 import soundfile
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+
 from overtone_cloud import audio
 from overtone_cloud.errors import AudioError
 

@@ -12,6 +12,9 @@ from pathlib import Path
 import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import serialization
+from paho.mqtt.client import Client
+from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
+
 from overtone_cloud.broker import (
     MAX_MESSAGE_BYTES,
     PACKET_ENVELOPE_BYTES,
@@ -24,8 +27,6 @@ from overtone_cloud.broker import (
 )
 from overtone_cloud.certificates import load_identity
 from overtone_cloud.errors import BrokerError
-from paho.mqtt.client import Client
-from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
 
 ROOT = "overtone/1/home"
 PATIENCE_S = 20.0

@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import soundfile
+
 from overtone_cloud.corpora import read_corpus
 from overtone_cloud.data_cli import register
 from overtone_cloud.errors import CorpusError, DownloadError, SplitError
@@ -157,9 +158,7 @@ def test_fetch_shows_the_licence_and_wants_it_accepted(
     assert (tmp_path / "emodb" / "wav" / "03a01Fa.wav").is_file()
 
 
-@pytest.mark.parametrize(
-    ("answer", "accepted"), [("y\n", True), ("Yes\n", True), ("\n", False), ("no\n", False)]
-)
+@pytest.mark.parametrize(("answer", "accepted"), [("y\n", True), ("Yes\n", True), ("\n", False), ("no\n", False)])
 def test_fetch_asks_a_person(
     run: Run, address: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, answer: str, accepted: bool
 ) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
 from overtone_cloud.corpora import Utterance, read_corpus
 from overtone_cloud.errors import SplitError
 from overtone_cloud.splits import (

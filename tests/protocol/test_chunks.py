@@ -6,6 +6,7 @@ import itertools
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from overtone_protocol import Assembly, Limits, TransferError, chunk_count, expand, split
 
 payloads = st.binary(min_size=1, max_size=400)

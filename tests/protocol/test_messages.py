@@ -7,6 +7,7 @@ import cbor2
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from overtone_protocol import (
     Chunk,
     Fetch,
@@ -95,9 +96,7 @@ any_message = st.one_of(
         counts,
     ),
     st.builds(Fetch, devices, digests, st.lists(indices, min_size=1, max_size=16)),
-    st.builds(
-        Health, devices, digests, counts, st.sampled_from(["installed", "rolled-back", "refused"]), texts
-    ),
+    st.builds(Health, devices, digests, counts, st.sampled_from(["installed", "rolled-back", "refused"]), texts),
 )
 
 wire_values = st.recursive(

@@ -5,6 +5,7 @@ import re
 
 import numpy as np
 import pytest
+
 from overtone_protocol import (
     DEFAULT_LIMITS,
     MessageError,
@@ -112,9 +113,7 @@ def test_the_cddl_has_the_limits_of_the_code(cddl):
 
 
 def test_every_vector_is_valid_against_the_cddl(cddl, vectors):
-    pycddl = pytest.importorskip(
-        "pycddl", reason="pycddl is not installed: the CDDL is checked by its keys only"
-    )
+    pycddl = pytest.importorskip("pycddl", reason="pycddl is not installed: the CDDL is checked by its keys only")
     schema = pycddl.Schema(cddl)
     for vector in vectors["messages"]:
         schema.validate_cbor(bytes.fromhex(vector["cbor"]))

@@ -3,6 +3,7 @@
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from overtone_protocol import MessageError, Topics
 
 TOPICS = Topics("home")

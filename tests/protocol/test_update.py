@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
+
 from overtone_protocol import (
     Limits,
     MessageError,
@@ -22,9 +23,7 @@ from overtone_protocol import (
 )
 from overtone_protocol.errors import UPDATE_CODES
 
-finite = hnp.arrays(
-    np.float32, st.integers(0, 50), elements=st.floats(width=32, allow_nan=False, allow_infinity=False)
-)
+finite = hnp.arrays(np.float32, st.integers(0, 50), elements=st.floats(width=32, allow_nan=False, allow_infinity=False))
 ROUND = {"round_id": b"r" * 16, "base": b"b" * 32, "layout": b"l" * 32, "front_end": b"f" * 32}
 
 

@@ -14,6 +14,7 @@ from typing import Any
 
 import cbor2
 import numpy as np
+
 from overtone_protocol import (
     Chunk,
     Fetch,

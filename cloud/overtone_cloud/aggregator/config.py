@@ -7,10 +7,9 @@ from dataclasses import dataclass, field, fields, is_dataclass
 from pathlib import Path
 from typing import Any, TypeVar, get_args, get_origin, get_type_hints
 
-from overtone_protocol import Limits, ProtocolError, Topics
-
 from overtone_cloud.aggregator.errors import ConfigError
 from overtone_cloud.aggregator.rounds import RoundConfig
+from overtone_protocol import Limits, ProtocolError, Topics
 
 T = TypeVar("T")
 LOOPBACK = ("127.0.0.1", "::1", "localhost")

@@ -6,7 +6,6 @@ what came in (see `aggregator.py`). No threads, no clock, no network here.
 
 import logging
 
-from overtone_protocol import Chunk, Fetch, Health, MessageError, Offer, Presence, RoundReply
 from sqlalchemy.orm import Session
 
 from overtone_cloud.aggregator import journal, registry
@@ -19,6 +18,7 @@ from overtone_cloud.aggregator.releases import Shelf
 from overtone_cloud.aggregator.round_keeper import Memory, RoundKeeper
 from overtone_cloud.aggregator.rounds import DevicesPresent, Reply, Tick, UpdateAccepted
 from overtone_cloud.aggregator.transfers import Answer, Transfers
+from overtone_protocol import Chunk, Fetch, Health, MessageError, Offer, Presence, RoundReply
 
 log = logging.getLogger(__name__)
 

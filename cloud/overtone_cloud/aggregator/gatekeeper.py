@@ -14,12 +14,12 @@ from typing import Literal, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
-from overtone_models.layout import WeightLayout
 
 from overtone_cloud.aggregator.averaging import F32, F64, average, server_step, spread
 from overtone_cloud.aggregator.cohort import ModelKey
 from overtone_cloud.aggregator.config import ServerConfig
 from overtone_cloud.aggregator.errors import ReleaseError
+from overtone_models.layout import WeightLayout
 
 Outcome = Literal["kept", "not-kept", "failed"]
 

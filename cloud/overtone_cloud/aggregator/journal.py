@@ -4,7 +4,6 @@ import logging
 from dataclasses import asdict
 
 import numpy as np
-from overtone_protocol import RoundReply
 from sqlalchemy import delete, func, select, update
 from sqlalchemy.orm import Session
 
@@ -21,6 +20,7 @@ from overtone_cloud.aggregator.state import (
     TransferRow,
     UpdateRow,
 )
+from overtone_protocol import RoundReply
 
 KEEP_EVENTS = 5000
 KEEP_TRANSFERS_ROUNDS = 50

@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+from overtone_cloud.aggregator.releases import announcement
+from overtone_cloud.aggregator.state import ReleaseRow
 from overtone_protocol import (
     Chunk,
     Fetch,
@@ -17,9 +19,6 @@ from overtone_protocol import (
     encode,
     sender,
 )
-
-from overtone_cloud.aggregator.releases import announcement
-from overtone_cloud.aggregator.state import ReleaseRow
 
 UPWARD = (RoundReply, Offer, Chunk, Fetch, Health)
 """What devices send on `up`."""

@@ -1,11 +1,11 @@
 """The devices of the fleet as they describe themselves."""
 
-from overtone_protocol import Health, Presence
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from overtone_cloud.aggregator.cohort import Candidate, ModelKey
 from overtone_cloud.aggregator.state import DeviceRow
+from overtone_protocol import Health, Presence
 
 
 def note_presence(session: Session, presence: Presence, now: float) -> bool:

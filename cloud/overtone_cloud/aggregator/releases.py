@@ -4,10 +4,9 @@ import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 
-from overtone_protocol import AGGREGATOR, Chunk, Fetch, Limits, Release, chunk_count
-
 from overtone_cloud.aggregator.errors import ReleaseError
 from overtone_cloud.aggregator.state import ReleaseRow
+from overtone_protocol import AGGREGATOR, Chunk, Fetch, Limits, Release, chunk_count
 
 
 @dataclass(frozen=True)

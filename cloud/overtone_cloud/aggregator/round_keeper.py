@@ -9,7 +9,6 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from overtone_protocol import RoundCall
 from sqlalchemy.orm import Session
 
 from overtone_cloud.aggregator import journal, registry
@@ -22,6 +21,7 @@ from overtone_cloud.aggregator.releases import measure
 from overtone_cloud.aggregator.rounds import Close, Event, Fail, Open, RoundState, following, resume, step
 from overtone_cloud.aggregator.state import ReleaseRow, RoundRow
 from overtone_cloud.aggregator.transfers import RoundTerms, Transfers
+from overtone_protocol import RoundCall
 
 
 @dataclass(frozen=True, eq=False)

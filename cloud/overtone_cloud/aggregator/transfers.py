@@ -8,6 +8,12 @@ be sent only after it was committed.
 import logging
 from dataclasses import dataclass, replace
 
+from sqlalchemy import delete, func, select
+from sqlalchemy.orm import Session
+
+from overtone_cloud.aggregator.cohort import ModelKey
+from overtone_cloud.aggregator.config import QuotaConfig
+from overtone_cloud.aggregator.state import ChunkRow, RoundRow, TransferRow, UpdateRow
 from overtone_protocol import (
     Assembly,
     Chunk,
@@ -24,12 +30,6 @@ from overtone_protocol import (
     clip_text,
     decode_update,
 )
-from sqlalchemy import delete, func, select
-from sqlalchemy.orm import Session
-
-from overtone_cloud.aggregator.cohort import ModelKey
-from overtone_cloud.aggregator.config import QuotaConfig
-from overtone_cloud.aggregator.state import ChunkRow, RoundRow, TransferRow, UpdateRow
 
 ENVELOPE_BYTES = 4096
 """Room for everything in an update but its weights."""

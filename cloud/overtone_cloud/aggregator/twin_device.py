@@ -8,6 +8,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 import numpy as np
+
+from overtone_cloud.aggregator.averaging import F32
+from overtone_cloud.aggregator.cohort import ModelKey
 from overtone_protocol import (
     Assembly,
     Chunk,
@@ -31,9 +34,6 @@ from overtone_protocol import (
     expand,
     split,
 )
-
-from overtone_cloud.aggregator.averaging import F32
-from overtone_cloud.aggregator.cohort import ModelKey
 
 Send = Callable[[str, bytes, bool], None]
 Train = Callable[[RoundCall, F32], F32]

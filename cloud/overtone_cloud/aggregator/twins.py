@@ -5,11 +5,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
-from overtone_models.layout import Tensor, WeightLayout
 
 from overtone_cloud.aggregator.averaging import F32
 from overtone_cloud.aggregator.errors import ReleaseError
 from overtone_cloud.aggregator.gatekeeper import Evaluation, Published
+from overtone_models.layout import Tensor, WeightLayout
 
 
 @dataclass

@@ -6,11 +6,10 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
-from overtone_models.errors import LabelError
-from overtone_models.labels import canonical_label, corpus_label
-
 from overtone_cloud.corpora.utterance import Problem, Reading, Utterance
 from overtone_cloud.errors import CorpusError
+from overtone_models.errors import LabelError
+from overtone_models.labels import canonical_label, corpus_label
 
 AUDIO_ENDINGS = frozenset({".wav", ".wave", ".flac", ".ogg", ".oga", ".aiff", ".aif", ".aifc"})
 

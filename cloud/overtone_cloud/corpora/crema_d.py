@@ -26,9 +26,7 @@ _TEXTS = {
     "WSI": "We'll stop in a couple of minutes.",
 }
 # One official file ends in a single X (1040_ITH_SAD_X.wav).
-_NAME = re.compile(
-    rf"(1\d{{3}})_({'|'.join(_TEXTS)})_(ANG|DIS|FEA|HAP|NEU|SAD)_(LO|MD|HI|XX|X)", re.IGNORECASE
-)
+_NAME = re.compile(rf"(1\d{{3}})_({'|'.join(_TEXTS)})_(ANG|DIS|FEA|HAP|NEU|SAD)_(LO|MD|HI|XX|X)", re.IGNORECASE)
 _INTENSITIES = {"LO": "low", "MD": "medium", "HI": "high"}
 _TABLE = "VideoDemographics.csv"
 

@@ -130,9 +130,7 @@ class Download:
         if total is not None and arrived < total:
             raise _InterruptedError(f"connection ended after {arrived} of {total} bytes")
 
-    def _copy(
-        self, response: http.client.HTTPResponse, file: IO[bytes], there: int, total: int | None
-    ) -> int:
+    def _copy(self, response: http.client.HTTPResponse, file: IO[bytes], there: int, total: int | None) -> int:
         """Copy the body behind `there` bytes; return how many there are then."""
         limit = self.size_bytes or total or MAX_DOWNLOAD_BYTES
         while chunk := _read(response):

@@ -25,9 +25,7 @@ def source(name: str) -> Source:
     return found
 
 
-def fetch(
-    origin: Source, to: Path, *, progress: Progress | None = None, retries: Retries | None = None
-) -> Path:
+def fetch(origin: Source, to: Path, *, progress: Progress | None = None, retries: Retries | None = None) -> Path:
     """Return the folder `to`/name with the corpus in it; the licence is the caller's to show.
 
     A folder that is already there is left alone: DownloadError.

@@ -2,12 +2,11 @@
 
 from pathlib import Path, PurePosixPath
 
-from overtone_models.errors import LabelError
-from overtone_models.labels import canonical_label
-
 from overtone_cloud.corpora.base import counted
 from overtone_cloud.corpora.utterance import Problem, Reading, Utterance
 from overtone_cloud.errors import CorpusError
+from overtone_models.errors import LabelError
+from overtone_models.labels import canonical_label
 
 NAME = "folders"
 

@@ -18,9 +18,7 @@ from overtone_cloud.errors import CorpusError
 _TURN = re.compile(r"Ses0([1-5])[FM]_((?:impro|script)\d{2}(?:_\d)?[a-z]?)_([FM])[XM]*\d{3}", re.IGNORECASE)
 _DIALOGUE = re.compile(r"Ses0[1-5][FM]_(?:impro|script)\d{2}(?:_\d)?[a-z]?", re.IGNORECASE)
 _NUMBER = r"(-?\d+(?:\.\d+)?)"
-_RATING = re.compile(
-    rf"\[{_NUMBER} - {_NUMBER}\]\t(\S+)\t(\w+)\t\[{_NUMBER}, {_NUMBER}, {_NUMBER}\]\s*", re.ASCII
-)
+_RATING = re.compile(rf"\[{_NUMBER} - {_NUMBER}\]\t(\S+)\t(\w+)\t\[{_NUMBER}, {_NUMBER}, {_NUMBER}\]\s*", re.ASCII)
 _WORDS = re.compile(r"(\S+) \[[\d.]+-[\d.]+\]: ?(.*)")
 
 
@@ -87,12 +85,8 @@ def enrich(root: Path, utterances: tuple[Utterance, ...]) -> Enriched:
         problems.append(Problem(kind="missing", text=text, names=absent))
     unrated = tuple(u.id for u in utterances if u.path.stem not in ratings)
     if unrated:
-        problems.append(
-            Problem(kind="missing", text=f"{len(unrated)} recordings are not rated", names=unrated)
-        )
-    return tuple(_complete(u, ratings.get(u.path.stem), words.get(u.path.stem)) for u in utterances), tuple(
-        problems
-    )
+        problems.append(Problem(kind="missing", text=f"{len(unrated)} recordings are not rated", names=unrated))
+    return tuple(_complete(u, ratings.get(u.path.stem), words.get(u.path.stem)) for u in utterances), tuple(problems)
 
 
 def _tables(root: Path, folder: str) -> list[Path]:

@@ -3,12 +3,11 @@
 import math
 from pathlib import Path, PurePosixPath
 
-from overtone_models.errors import LabelError
-from overtone_models.labels import canonical_label
-
 from overtone_cloud.corpora.tables import read_rows
 from overtone_cloud.corpora.utterance import Problem, Reading, Utterance
 from overtone_cloud.errors import CorpusError
+from overtone_models.errors import LabelError
+from overtone_models.labels import canonical_label
 
 NAME = "manifest"
 FILE_NAME = "manifest.csv"
@@ -51,26 +50,20 @@ def read(table: Path) -> Reading:
             raise CorpusError(f"{table}, row {number}: path {utterance.id!r} is listed twice")
         utterances[utterance.id] = utterance
     ordered = tuple(utterances[key] for key in sorted(utterances))
-    return Reading(
-        corpus=NAME, root=table.parent, utterances=ordered, problems=_problems(ordered, set(rows[0]))
-    )
+    return Reading(corpus=NAME, root=table.parent, utterances=ordered, problems=_problems(ordered, set(rows[0])))
 
 
 def _problems(utterances: tuple[Utterance, ...], columns: set[str]) -> tuple[Problem, ...]:
     problems = []
     absent = tuple(u.id for u in utterances if not u.path.is_file())
     if absent:
-        problems.append(
-            Problem(kind="missing", text=f"{len(absent)} listed files are not there", names=absent)
-        )
+        problems.append(Problem(kind="missing", text=f"{len(absent)} listed files are not there", names=absent))
     strange = tuple(sorted(columns - {"path", "label"} - OPTIONAL))
     if strange:
         problems.append(Problem(kind="note", text=f"columns not used: {', '.join(strange)}", names=strange))
     without = tuple(u.id for u in utterances if u.label is None)
     if without:
-        problems.append(
-            Problem(kind="label", text=f"{len(without)} utterances without a label", names=without)
-        )
+        problems.append(Problem(kind="label", text=f"{len(without)} utterances without a label", names=without))
     return tuple(problems)
 
 

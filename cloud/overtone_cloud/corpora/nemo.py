@@ -19,9 +19,7 @@ def describe(relative: PurePosixPath) -> Described | None:
     if match is None:
         return None
     speaker, emotion, sentence = match[1].upper(), match[2].lower(), str(int(match[3]))
-    return Described(
-        key=f"{speaker}_{emotion}_{sentence}", corpus_label=emotion, speaker=speaker, sentence=sentence
-    )
+    return Described(key=f"{speaker}_{emotion}_{sentence}", corpus_label=emotion, speaker=speaker, sentence=sentence)
 
 
 def enrich(root: Path, utterances: tuple[Utterance, ...]) -> Enriched:

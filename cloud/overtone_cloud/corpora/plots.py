@@ -6,14 +6,14 @@ from typing import Any
 import numpy as np
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
-from overtone_models.front_end import F32, FrontEndSpec, hz_to_mel, mel_filters
-from overtone_models.labels import EMOTIONS
 
 from overtone_cloud import audio
 from overtone_cloud.corpora.check import Checked
 from overtone_cloud.corpora.statistics import Statistics, statistics
 from overtone_cloud.corpora.utterance import Reading, Utterance
 from overtone_cloud.errors import AudioError, CorpusError
+from overtone_models.front_end import F32, FrontEndSpec, hz_to_mel, mel_filters
+from overtone_models.labels import EMOTIONS
 
 COLOURS = dict(
     zip(
@@ -134,10 +134,7 @@ def durations_figure(checked: Checked, numbers: Statistics) -> Figure:
     labels = [label for label in numbers.labels if label != "none"]
     figure = _figure(8.0, 4.0)
     axes = figure.subplots()
-    seconds = [
-        [checked.durations_s[u.id] for u in checked.reading.utterances if u.label == label]
-        for label in labels
-    ]
+    seconds = [[checked.durations_s[u.id] for u in checked.reading.utterances if u.label == label] for label in labels]
     boxes: dict[str, Any] = axes.boxplot(seconds, patch_artist=True, flierprops={"markersize": 2})
     for box, label in zip(boxes["boxes"], labels, strict=True):
         box.set(facecolor=COLOURS[label], alpha=0.7)

@@ -47,7 +47,5 @@ def _detect(path: Path, files: tuple[PurePosixPath, ...]) -> str:
         return folders.NAME
     some = ", ".join(f"{name} {number}" for name, number in found.items() if number)
     if some:
-        raise CorpusError(
-            f"{path}: several corpora or strange names ({len(files)} files; {some}): name one folder"
-        )
+        raise CorpusError(f"{path}: several corpora or strange names ({len(files)} files; {some}): name one folder")
     raise CorpusError(f"{path}: no known corpus among {len(files)} sound files (the first is {files[0]})")

@@ -4,10 +4,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
-from overtone_models.labels import EMOTIONS
 
 from overtone_cloud.corpora.check import Checked
 from overtone_cloud.corpora.utterance import Utterance
+from overtone_models.labels import EMOTIONS
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,9 +53,7 @@ def statistics(checked: Checked) -> Statistics:
     )
 
 
-def _row(
-    name: str, utterances: list[Utterance], labels: tuple[str, ...], durations_s: dict[str, float]
-) -> Row:
+def _row(name: str, utterances: list[Utterance], labels: tuple[str, ...], durations_s: dict[str, float]) -> Row:
     seconds = np.array([durations_s[u.id] for u in utterances] or [0.0])
     return Row(
         name=name,

@@ -30,9 +30,7 @@ def read_rows(path: Path) -> list[dict[str, str]]:
     """
     lines = read_text(path).splitlines()
     heading = lines[0] if lines else ""
-    delimiter = (
-        "\t" if path.suffix.lower() == ".tsv" else ";" if ";" in heading and "," not in heading else ","
-    )
+    delimiter = "\t" if path.suffix.lower() == ".tsv" else ";" if ";" in heading and "," not in heading else ","
     try:
         rows = list(csv.reader(lines, delimiter=delimiter, strict=True))
     except csv.Error as error:
@@ -41,9 +39,7 @@ def read_rows(path: Path) -> list[dict[str, str]]:
         raise CorpusError(f"{path}: empty table")
     columns = [column.strip().lower() for column in rows[0]]
     return [
-        {column: value.strip() for column, value in zip(columns, row, strict=False)}
-        for row in rows[1:]
-        if any(row)
+        {column: value.strip() for column, value in zip(columns, row, strict=False)} for row in rows[1:] if any(row)
     ]
 
 

@@ -4,9 +4,9 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 import numpy as np
-from overtone_models.front_end import F32
 
 from overtone_cloud.errors import ConfigError
+from overtone_models.front_end import F32
 
 
 @dataclass(frozen=True, kw_only=True)

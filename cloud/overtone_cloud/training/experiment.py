@@ -5,11 +5,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from overtone_models.digests import digest_mapping
-from overtone_models.front_end import F32, FrontEndSpec
-from overtone_models.gate import GateSpec
-from overtone_models.labels import ordered
-from overtone_models.trained import TrainedModel
 
 from overtone_cloud.corpora.registry import read_corpus
 from overtone_cloud.corpora.utterance import Reading
@@ -21,6 +16,11 @@ from overtone_cloud.training.metrics import Scores, scores
 from overtone_cloud.training.plots import plot_confusion, plot_curves
 from overtone_cloud.training.run_folder import METRICS, SPLIT, RunFolder
 from overtone_cloud.training.settings import TrainSettings
+from overtone_models.digests import digest_mapping
+from overtone_models.front_end import F32, FrontEndSpec
+from overtone_models.gate import GateSpec
+from overtone_models.labels import ordered
+from overtone_models.trained import TrainedModel
 
 CONFIG = "config.json"
 

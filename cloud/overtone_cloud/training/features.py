@@ -7,13 +7,13 @@ from pathlib import Path
 from zipfile import BadZipFile
 
 import numpy as np
-from overtone_models.digests import digest_mapping
-from overtone_models.front_end import F32, FrontEndSpec, dct_matrix, log_mel
-from overtone_models.gate import GateSpec, speech_span
 
 from overtone_cloud import audio
 from overtone_cloud.corpora.utterance import Utterance
 from overtone_cloud.errors import AudioError, TrainingError
+from overtone_models.digests import digest_mapping
+from overtone_models.front_end import F32, FrontEndSpec, dct_matrix, log_mel
+from overtone_models.gate import GateSpec, speech_span
 
 Progress = Callable[[int, int], None]
 

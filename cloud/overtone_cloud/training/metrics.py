@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+
 from overtone_models.calibration import expected_calibration_error
 from overtone_models.front_end import F32
 

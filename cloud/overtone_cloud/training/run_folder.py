@@ -8,18 +8,18 @@ from typing import Any
 from zipfile import BadZipFile
 
 import numpy as np
-from overtone_models.calibration import Calibration
-from overtone_models.errors import ModelError
-from overtone_models.front_end import FrontEndSpec
-from overtone_models.gate import GateSpec
-from overtone_models.network_spec import EdgeTcnSpec
-from overtone_models.trained import TrainedModel
 from safetensors import SafetensorError
 from safetensors.numpy import load as load_tensors
 from safetensors.numpy import save as save_tensors
 
 from overtone_cloud.errors import TrainingError
 from overtone_cloud.files import write_atomically
+from overtone_models.calibration import Calibration
+from overtone_models.errors import ModelError
+from overtone_models.front_end import FrontEndSpec
+from overtone_models.gate import GateSpec
+from overtone_models.network_spec import EdgeTcnSpec
+from overtone_models.trained import TrainedModel
 
 MODEL, WEIGHTS, SPLIT, METRICS, HISTORY, CHECKPOINT = (
     "model.json",
@@ -65,6 +65,7 @@ class RunFolder:
                 "calibration": asdict(model.calibration),
                 "lineage": dict(model.lineage),
                 "licence": model.licence,
+                "label_smoothing": model.label_smoothing,
             },
         )
 
@@ -86,6 +87,7 @@ class RunFolder:
                 calibration=Calibration(**data["calibration"]),
                 lineage=data["lineage"],
                 licence=data["licence"],
+                label_smoothing=data["label_smoothing"],
             )
         except (OSError, KeyError, TypeError, SafetensorError, ModelError) as error:
             raise TrainingError(f"{self.path} holds no whole model: {error}") from error

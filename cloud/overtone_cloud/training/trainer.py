@@ -5,12 +5,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from overtone_models.calibration import Calibration, fit_temperature, fit_threshold, negative_log_likelihood
-from overtone_models.front_end import F32, dct_matrix
-from overtone_models.network_spec import edge_tcn
-from overtone_models.networks import edge_tcn as networks
-from overtone_models.networks import tf
-from overtone_models.trained import TrainedModel
 
 from overtone_cloud.errors import TrainingError
 from overtone_cloud.training.augment import augment, mixup
@@ -18,6 +12,12 @@ from overtone_cloud.training.features import Features
 from overtone_cloud.training.metrics import unweighted_average_recall
 from overtone_cloud.training.run_folder import HISTORY, RunFolder
 from overtone_cloud.training.settings import TrainSettings
+from overtone_models.calibration import Calibration, fit_temperature, fit_threshold, negative_log_likelihood
+from overtone_models.front_end import F32, dct_matrix
+from overtone_models.network_spec import edge_tcn
+from overtone_models.networks import edge_tcn as networks
+from overtone_models.networks import tf
+from overtone_models.trained import TrainedModel
 
 Report = Callable[[dict[str, float]], None]
 
@@ -175,6 +175,7 @@ class Trainer:
             front_end=self.data.train.front_end,
             gate=self.data.train.gate,
             calibration=Calibration(temperature=temperature, threshold=threshold),
+            label_smoothing=self.settings.label_smoothing,
         )
 
     def _save(self) -> None:

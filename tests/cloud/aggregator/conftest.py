@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+
 from overtone_cloud.aggregator.aggregator import Aggregator
 from overtone_cloud.aggregator.config import (
     AggregatorConfig,

@@ -7,12 +7,13 @@ from typing import Any
 
 import numpy as np
 import pytest
+from sqlalchemy import select
+
 from overtone_cloud.aggregator.config import ServerConfig
 from overtone_cloud.aggregator.errors import StateError
 from overtone_cloud.aggregator.state import ChunkRow, UpdateRow
 from overtone_cloud.aggregator.twins import read_twin, small_layout
 from overtone_protocol import Release, RoundCall, decode
-from sqlalchemy import select
 
 
 def released(rig: Any) -> Release:

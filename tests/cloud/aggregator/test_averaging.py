@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from overtone_cloud.aggregator.averaging import average, fed_avg, server_step, spread
 
 

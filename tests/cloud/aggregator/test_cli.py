@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from overtone_cloud.aggregator import cli
 from overtone_cloud.aggregator.errors import StateError
 from overtone_cloud.aggregator.state import Store

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+
 from overtone_cloud.aggregator.config import load_config
 from overtone_cloud.errors import ConfigError
 

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+
 from overtone_cloud.aggregator.config import ServerConfig
 from overtone_cloud.aggregator.errors import ReleaseError
 from overtone_cloud.aggregator.gatekeeper import Evaluation, Gatekeeper, Published, Work, base_digest

@@ -12,6 +12,11 @@ from typing import Any
 
 import numpy as np
 import pytest
+from paho.mqtt.client import Client, MQTTMessage
+from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
+from paho.mqtt.packettypes import PacketTypes
+from paho.mqtt.properties import Properties
+
 from overtone_cloud.aggregator.averaging import F32, average, server_step
 from overtone_cloud.aggregator.report import status
 from overtone_cloud.aggregator.state import Store
@@ -19,10 +24,6 @@ from overtone_cloud.aggregator.twin_device import TwinDevice
 from overtone_cloud.aggregator.twins import first_model, read_twin, small_layout
 from overtone_cloud.broker import BrokerSettings, Mosquitto, configure
 from overtone_protocol import RoundCall
-from paho.mqtt.client import Client, MQTTMessage
-from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
-from paho.mqtt.packettypes import PacketTypes
-from paho.mqtt.properties import Properties
 
 HERE = Path(__file__).parent
 NAMES = ("pi-0", "pi-1", "pi-2")

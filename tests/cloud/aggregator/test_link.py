@@ -5,6 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+
 from overtone_cloud.aggregator.config import MqttConfig
 from overtone_cloud.aggregator.errors import LinkError
 from overtone_cloud.aggregator.link import Incoming

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from overtone_cloud.aggregator import journal
 from overtone_cloud.aggregator.errors import AggregatorError, ReleaseError
 from overtone_cloud.aggregator.releases import Shelf, announcement, measure

@@ -5,6 +5,7 @@ import random
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from overtone_cloud.aggregator.cohort import Candidate, ModelKey, eligible, select
 from overtone_cloud.aggregator.rounds import (
     Close,

@@ -8,6 +8,8 @@ from typing import Any
 
 import numpy as np
 import pytest
+from sqlalchemy import func, select
+
 from overtone_cloud.aggregator import journal
 from overtone_cloud.aggregator.coordinator import Coordinator
 from overtone_cloud.aggregator.mailbox import Outgoing
@@ -29,7 +31,6 @@ from overtone_protocol import (
     encode,
     encode_update,
 )
-from sqlalchemy import func, select
 
 TOPICS = Topics("home")
 

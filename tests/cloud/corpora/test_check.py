@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import soundfile
+
 from overtone_cloud.corpora import Problem, read_corpus
 from overtone_cloud.corpora.check import Checked, check, measure
 from overtone_cloud.corpora.plots import plot

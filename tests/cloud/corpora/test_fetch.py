@@ -13,6 +13,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
+
 from overtone_cloud.corpora import download as download_module
 from overtone_cloud.corpora.download import Download, Retries
 from overtone_cloud.corpora.fetch import fetch, source, unpack
@@ -60,9 +61,7 @@ class Handler(BaseHTTPRequestHandler):
                 self.send_error(416)
                 return
             self.send_response(206)
-            self.send_header(
-                "Content-Range", f"bytes {start}-{len(server.content) - 1}/{len(server.content)}"
-            )
+            self.send_header("Content-Range", f"bytes {start}-{len(server.content) - 1}/{len(server.content)}")
         else:
             self.send_response(200)
         if server.etag:
@@ -173,9 +172,7 @@ def test_changed_file_is_downloaded_anew(server: Server, tmp_path: Path) -> None
 
 
 @pytest.mark.parametrize("etag", ["", 'W/"weak"'])
-def test_without_a_validator_only_a_checksum_allows_resuming(
-    server: Server, tmp_path: Path, etag: str
-) -> None:
+def test_without_a_validator_only_a_checksum_allows_resuming(server: Server, tmp_path: Path, etag: str) -> None:
     server.etag = etag
     server.cuts = [50_000, 60_000]
     assert get(server, tmp_path / "a.zip").read_bytes() == server.content
@@ -221,9 +218,7 @@ def test_wrong_checksum_leaves_nothing(server: Server, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("lengths", [True, False])
 @pytest.mark.parametrize("difference", [-1, 1])
-def test_wrong_size_names_both_numbers(
-    server: Server, tmp_path: Path, lengths: bool, difference: int
-) -> None:
+def test_wrong_size_names_both_numbers(server: Server, tmp_path: Path, lengths: bool, difference: int) -> None:
     server.lengths = lengths
     official = len(server.content) + difference
     assert str(official) in refused(server, tmp_path / "corpus.zip", size_bytes=official)

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+
 from overtone_cloud.corpora import read_corpus
 from overtone_cloud.corpora.tables import MAX_TABLE_BYTES
 from overtone_cloud.errors import CorpusError

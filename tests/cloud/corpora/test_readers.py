@@ -5,6 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+
 from overtone_cloud.corpora import CORPORA, Reading, Utterance, read_corpus
 from overtone_cloud.errors import CorpusError
 
@@ -51,9 +52,7 @@ def test_ravdess_wherever_the_files_lie(tree: Tree, prefix: str) -> None:
 
 
 def test_ravdess_nested_copy_songs_and_strangers(tree: Tree) -> None:
-    names = [f"Actor_01/{name}" for name in RAVDESS] + [
-        f"audio_speech_actors_01-24/Actor_01/{n}" for n in RAVDESS
-    ]
+    names = [f"Actor_01/{name}" for name in RAVDESS] + [f"audio_speech_actors_01-24/Actor_01/{n}" for n in RAVDESS]
     root = tree([*names, "Actor_01/03-02-01-01-01-01-01.wav", "Actor_01/01-01-01-01-01-01-01.wav"])
     tree(["Actor_01/noise.wav", "Actor_01/03-01-09-01-01-01-01.wav", "Actor_01/._03-01-01-01-01-01-01.wav"])
     reading = read_corpus(root)
@@ -104,9 +103,7 @@ def test_tess_with_its_mixed_case_and_prefixes(tree: Tree) -> None:
     assert not texts(reading, "name")
 
 
-@pytest.mark.parametrize(
-    "names", [["DC_sa01.wav", "KL_n30.wav"], ["AudioData/DC/sa01.wav", "AudioData/KL/n30.wav"]]
-)
+@pytest.mark.parametrize("names", [["DC_sa01.wav", "KL_n30.wav"], ["AudioData/DC/sa01.wav", "AudioData/KL/n30.wav"]])
 def test_savee_flat_and_in_folders(tree: Tree, names: list[str]) -> None:
     reading = read_corpus(tree(names))
     assert reading.corpus == "savee"
@@ -117,9 +114,7 @@ def test_savee_flat_and_in_folders(tree: Tree, names: list[str]) -> None:
 
 
 def test_crema_d_with_and_without_demographics(tree: Tree) -> None:
-    root = tree(
-        ["AudioWAV/1001_DFA_ANG_XX.wav", "AudioWAV/1002_IEO_SAD_HI.wav", "AudioWAV/1040_ITH_SAD_X.wav"]
-    )
+    root = tree(["AudioWAV/1001_DFA_ANG_XX.wav", "AudioWAV/1002_IEO_SAD_HI.wav", "AudioWAV/1040_ITH_SAD_X.wav"])
     assert read_corpus(root).utterances[0].gender is None
     (root / "VideoDemographics.csv").write_text(
         '"ActorID","Age","Sex","Race","Ethnicity"\n1001,51,"Male","x","y"\n1002,21,"Female","x","y"\n'

@@ -1,0 +1,189 @@
+"""The demonstration's processes: broker, aggregator and four agents, each on its own."""
+
+import json
+import subprocess
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from overtone_cloud.errors import CloudError
+
+FLEET = "demo"
+
+
+class DemoError(CloudError):
+    """A part of the demonstration that failed; the line names its log."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Rounds:
+    """How the demonstration's rounds are run."""
+
+    number: int
+    scope: str
+    steps: int
+    learning_rate: float
+    momentum: float
+    seed: int
+
+
+def aggregator_config(
+    folder: Path,
+    *,
+    port: int,
+    bundle: Path,
+    keys: Path,
+    corpus: Path,
+    test: Sequence[str],
+    devices: int,
+    rounds: Rounds,
+) -> Path:
+    """Write the aggregator's TOML and return its path."""
+    clients = "broker/clients/aggregator"
+    values: dict[str, dict[str, Any]] = {
+        "aggregator": {"fleet": FLEET, "state_dir": "aggregator", "linger_s": 60.0},
+        "mqtt": {
+            "host": "127.0.0.1",
+            "port": port,
+            "ca_file": f"{clients}/ca.crt",
+            "cert_file": f"{clients}/client.crt",
+            "key_file": f"{clients}/client.key",
+        },
+        "model": {"bundle": str(bundle.resolve()), "keys": str(keys.resolve()), "out": "releases"},
+        "evaluation": {"corpus": str(corpus.resolve()), "test_speakers": list(test), "margin": 0.02},
+        "round": {
+            "scope": rounds.scope,
+            "min_devices": devices,
+            "max_devices": devices,
+            "quorum": devices,
+            "deadline_s": 60.0,
+            "reply_deadline_s": 20.0,
+            "gather_s": 1.0,
+            "failed_pause_s": 1.0,
+            "steps": rounds.steps,
+            "learning_rate": rounds.learning_rate,
+            "momentum": rounds.momentum,
+            "seed": rounds.seed,
+        },
+    }
+    return write_toml(folder / "aggregator.toml", values)
+
+
+def agent_config(folder: Path, device: str, *, port: int, root: Path, seed: int) -> Path:
+    """Write an agent's TOML (it only federates) and return its path."""
+    clients = f"../broker/clients/{device}"
+    values: dict[str, dict[str, Any]] = {
+        "device": {"id": device, "fleet": FLEET, "state_dir": "state"},
+        "source": {"kind": "none"},
+        "mqtt": {
+            "host": "127.0.0.1",
+            "port": port,
+            "ca_file": f"{clients}/ca.crt",
+            "cert_file": f"{clients}/client.crt",
+            "key_file": f"{clients}/client.key",
+        },
+        "learning": {"seed": seed},
+        "trust": {"root_file": str(root.resolve())},
+    }
+    return write_toml(folder / device / "agent.toml", values)
+
+
+def listening_config(folder: Path, device: str, *, recording: Path, root: Path) -> Path:
+    """Write the TOML with which a device listens to a recording at its real pace, and return its path."""
+    values: dict[str, dict[str, Any]] = {
+        "device": {"id": device, "fleet": FLEET, "state_dir": "state"},
+        "source": {"kind": "file", "path": str(recording.resolve()), "paced": True},
+        "output": {"stdout": True},
+        "trust": {"root_file": str(root.resolve())},
+    }
+    return write_toml(folder / device / "listen.toml", values)
+
+
+def write_toml(path: Path, values: dict[str, dict[str, Any]]) -> Path:
+    """Write sections of plain values as TOML (whose texts, numbers and lists are JSON's)."""
+    lines = []
+    for section, fields in values.items():
+        lines.append(f"[{section}]")
+        lines += [f"{name} = {json.dumps(value, ensure_ascii=False)}" for name, value in fields.items()]
+        lines.append("")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text("\n".join(lines), encoding="utf-8")
+    return path
+
+
+Command = Sequence[str | Path]
+
+
+class Child:
+    """A child process with its log; ended by its own process id."""
+
+    def __init__(self, name: str, command: Command, log: Path) -> None:
+        self.name, self.log = name, log
+        with log.open("ab") as out:
+            self._process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=out, stderr=out)
+
+    @property
+    def running(self) -> bool:
+        """Whether it has not ended."""
+        return self._process.poll() is None
+
+    def check(self) -> None:
+        """Raise DemoError when it has ended."""
+        if not self.running:
+            raise DemoError(f"{self.name} ended with {self._process.returncode}: {last_line(self.log)} ({self.log})")
+
+    def wait(self, timeout_s: float) -> int:
+        """Return its exit status; raise DemoError when it takes longer."""
+        try:
+            return self._process.wait(timeout_s)
+        except subprocess.TimeoutExpired as error:
+            raise DemoError(
+                f"{self.name} did not end within {timeout_s:.0f} s: {last_line(self.log)} ({self.log})"
+            ) from error
+
+    def peak_mb(self) -> float | None:
+        """Return the peak resident memory in MB while it runs, None where the system does not tell."""
+        try:
+            status = Path(f"/proc/{self._process.pid}/status").read_text()
+        except OSError:
+            return None
+        found = [line.split()[1] for line in status.splitlines() if line.startswith("VmHWM:")]
+        return int(found[0]) / 1024 if found else None
+
+    def stop(self) -> None:
+        """End it, first politely."""
+        if self.running:
+            self._process.terminate()
+            try:
+                self._process.wait(10)
+            except subprocess.TimeoutExpired:
+                self._process.kill()
+                self._process.wait()
+
+
+def call(name: str, command: Command, log: Path, timeout_s: float = 120.0) -> str:
+    """Run a command to its end and return its standard output; errors go to the log."""
+    try:
+        done = subprocess.run(
+            command, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=timeout_s, check=False
+        )
+    except (OSError, subprocess.TimeoutExpired) as error:
+        raise DemoError(f"{name}: {error}") from error
+    with log.open("a") as out:
+        out.write(f"{done.stdout}{done.stderr}")
+    if done.returncode:
+        raise DemoError(f"{name} ended with {done.returncode}: {last_line(log)} ({log})")
+    return done.stdout
+
+
+def last_line(log: Path) -> str:
+    """Return the last line of a log."""
+    lines = log.read_text(errors="replace").strip().splitlines() if log.exists() else []
+    return lines[-1] if lines else "no output"
+
+
+def aggregator_program() -> Path:
+    """Return the aggregator's program in this environment."""
+    return Path(sys.executable).parent / "overtone-aggregator"

@@ -1,0 +1,114 @@
+"""The demonstration's closing table, and its report as JSON and as one HTML page with its pictures."""
+
+import base64
+import html
+import json
+from pathlib import Path
+from typing import Any
+
+from overtone_cloud.files import write_atomically
+
+PICTURES = (("curves.png", "Training of the base network"), ("confusion.png", "Confusions on unseen speakers"))
+STYLE = """
+body { font: 16px/1.5 system-ui, sans-serif; max-width: 60rem; margin: 2rem auto; padding: 0 1rem; color: #222; }
+table { border-collapse: collapse; margin: 1rem 0; }
+td, th { border-bottom: 1px solid #ccc; padding: .3rem .8rem; text-align: left; }
+td.n { text-align: right; font-variant-numeric: tabular-nums; }
+img { max-width: 100%; }
+.note { color: #555; }
+"""
+
+
+def rows(report: dict[str, Any]) -> list[tuple[str, str]]:
+    """Return the closing table as names and values."""
+    before, after = 100 * report["uar_before"], 100 * report["uar_after"]
+    kept = sum(1 for r in report["rounds"] if r["kept"])
+    verdict = "better" if after > before else "the rounds did not help"
+    hop = report["hop_ms"]
+    table = [
+        ("data", report["data"]),
+        ("split", report["split"]),
+        ("UAR on unseen speakers", f"{before:.1f} % before, {after:.1f} % after: {verdict}"),
+        ("rounds kept", f"{kept} of {len(report['rounds'])}"),
+    ]
+    for device, gain in report["personal"].items():
+        change = f"{100 * gain['uar']:.1f} -> {100 * gain['uar_personal']:.1f} % UAR ({100 * gain['gain']:+.1f} points)"
+        table.append((f"personal head, {device}", change if gain["kept"] else f"{change}; not kept: no better"))
+    memory = [value for value in report["rss_mb"].values() if value is not None]
+    return [
+        *table,
+        ("bytes sent by devices", f"{report['bytes_up']}"),
+        ("bytes sent to devices", f"{report['bytes_down']}"),
+        ("listening model", f"{report['model_bytes']} bytes"),
+        ("one hop (100 ms of sound)", f"p50 {hop['p50']:.2f} ms, p95 {hop['p95']:.2f} ms, p99 {hop['p99']:.2f} ms"),
+        ("largest agent in memory", f"{max(memory):.0f} MB" if memory else "unknown"),
+    ]
+
+
+def write_report(report: dict[str, Any], out: Path) -> None:
+    """Write report.json and report.html."""
+    text = json.dumps(report, indent=1, sort_keys=True, allow_nan=False)
+    write_atomically(out / "report.json", text.encode() + b"\n")
+    write_atomically(out / "report.html", as_html(report, out).encode())
+
+
+def as_html(report: dict[str, Any], out: Path) -> str:
+    """Return the page; pictures are inside it, so that it can be sent as one file."""
+    parts = [
+        "<!doctype html><html lang='en'><head><meta charset='utf-8'>",
+        "<meta name='viewport' content='width=device-width'>",
+        f"<title>Overtone demonstration</title><style>{STYLE}</style></head><body>",
+        "<h1>Overtone demonstration</h1>",
+        "<p class='note'>Three rounds of federated learning between four devices. "
+        "Raw sound stayed on the devices; only weight changes were sent.</p>",
+        _table(("", ""), [(name, value) for name, value in rows(report)]),
+        "<h2>Rounds</h2>",
+        _table(
+            ("round", "outcome", "UAR before", "UAR after", "updates", "seconds"),
+            [
+                (
+                    r["number"],
+                    r["outcome"],
+                    _percent(r["uar_before"]),
+                    _percent(r["uar_after"]),
+                    r["accepted"],
+                    f"{r['duration_s'] or 0:.1f}",
+                )
+                for r in report["rounds"]
+            ],
+        ),
+        "<p class='note'>The aggregator measures the float network; the table above the int8 one.</p>",
+        "<h2>What one device heard</h2>",
+        _table(
+            ("second", "emotion", "probability", ""),
+            [
+                (
+                    f"{e['stream_s']:.1f}",
+                    e["label"] or "no decision",
+                    _percent(e["confidence"]),
+                    "whole utterance" if e["final"] else "",
+                )
+                for e in report["heard"]
+            ],
+        ),
+    ]
+    for name, title in PICTURES:
+        parts.append(f"<h2>{html.escape(title)}</h2>{_picture(out / name, title)}")
+    versions = ", ".join(f"{name} {value}" for name, value in report["versions"].items())
+    parts.append(f"<p class='note'>{html.escape(versions)}; seed {report['seed']}; {report['seconds']} s in all.</p>")
+    return "".join([*parts, "</body></html>\n"])
+
+
+def _percent(value: float | None) -> str:
+    return "" if value is None else f"{100 * value:.1f} %"
+
+
+def _table(head: tuple[str, ...], lines: list[tuple[Any, ...]]) -> str:
+    header = "".join(f"<th>{html.escape(cell)}</th>" for cell in head) if any(head) else ""
+    body = "".join("<tr>" + "".join(f"<td>{html.escape(str(c))}</td>" for c in line) + "</tr>" for line in lines)
+    return f"<table>{f'<tr>{header}</tr>' if header else ''}{body}</table>"
+
+
+def _picture(path: Path, title: str) -> str:
+    data = base64.b64encode(path.read_bytes()).decode()
+    return f"<img alt='{html.escape(title)}' src='data:image/png;base64,{data}'>"

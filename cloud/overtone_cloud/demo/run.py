@@ -1,0 +1,401 @@
+"""The demonstration: train a base, put it on four devices, three rounds of federation, listen, measure.
+
+Every device is a process of its own with its own certificate; nothing here reaches into them.
+"""
+
+import csv
+import io
+import json
+import platform
+import shutil
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from overtone_cloud import audio
+from overtone_cloud.broker import BrokerSettings, Mosquitto, configure
+from overtone_cloud.convert_cli import calibration_utterances, golden, load_bundle
+from overtone_cloud.corpora.registry import read_corpus
+from overtone_cloud.corpora.utterance import Utterance
+from overtone_cloud.demo import fleet
+from overtone_cloud.demo.people import People, choose_people, divide_owner, spoken_by, write_manifest
+from overtone_cloud.splits import hold_out
+from overtone_cloud.synthesis.corpus import write_corpus, write_wav
+from overtone_cloud.training.experiment import Plan, described, divide, read_features
+from overtone_cloud.training.features import Features
+from overtone_cloud.training.metrics import Scores, scores
+from overtone_cloud.training.plots import plot_confusion, plot_curves
+from overtone_cloud.training.run_folder import RunFolder
+from overtone_cloud.training.settings import TrainSettings
+from overtone_models.bundle import Bundle
+from overtone_models.labels import ordered
+from overtone_models.trained import TrainedModel
+
+SYNTHETIC = {"speakers": 14, "emotions": ("neutral", "happy", "sad", "angry", "fearful"), "per_emotion": 10}
+LISTEN_UTTERANCES = 4
+PAUSE_S = 0.8
+VERSIONED = ("tensorflow", "ai-edge-litert", "numpy", "paho-mqtt", "tuf")
+
+Say = Callable[[str], None]
+
+
+@dataclass(frozen=True, kw_only=True)
+class DemoSettings:
+    """What the demonstration may vary."""
+
+    out: Path
+    agent: Path
+    data: Path | None = None
+    seed: int = 0
+    size: str = "S"
+    epochs: int = 60
+    rounds: fleet.Rounds = field(
+        default_factory=lambda: fleet.Rounds(
+            number=3, scope="full", steps=30, learning_rate=0.003, momentum=0.9, seed=0
+        )
+    )
+
+
+class Demo:
+    """One demonstration; `run()` returns its report."""
+
+    def __init__(self, settings: DemoSettings, say: Say) -> None:
+        self.settings, self.say = settings, say
+        self.out = settings.out
+        self.logs = self.out / "logs"
+        self._began = time.monotonic()
+        self.report: dict[str, Any] = {"seed": settings.seed}
+
+    def run(self) -> dict[str, Any]:
+        """Run every stage; whatever was started is ended, also when a stage fails."""
+        with ExitStack() as cleanup:
+            self._empty()
+            corpus = self._corpus()
+            people, model, features = self._train(corpus)
+            keys, first = self._bundle(model, features)
+            owners = self._owners(people, features.utterances)
+            broker = self._broker(cleanup, sorted(owners))
+            self._prepare_agents(owners, broker.port, keys, first)
+            last = self._federate(cleanup, owners, broker.port, keys, first, people, features)
+            self._compare(first, last, features, people, keys)
+            self._personalise(owners)
+            self._listen(next(iter(owners)), owners, keys)
+            self._latency(last)
+        self._versions()
+        return self.report
+
+    @contextmanager
+    def _stage(self, text: str) -> Iterator[None]:
+        began = time.monotonic()
+        self.say(f"==> {text}")
+        yield
+        self.say(f"    {time.monotonic() - began:.1f} s")
+
+    def _empty(self) -> None:
+        """Begin with an empty folder; only one that a demonstration made before is emptied."""
+        marker = self.out / ".overtone-demo"
+        if self.out.exists() and any(self.out.iterdir()) and not marker.exists():
+            raise fleet.DemoError(f"{self.out} is not empty and was not made by the demo; choose another --out")
+        shutil.rmtree(self.out, ignore_errors=True)
+        self.logs.mkdir(parents=True)
+        marker.touch()
+
+    def _corpus(self) -> Path:
+        if self.settings.data is not None:
+            self.report["data"] = str(self.settings.data)
+            self.say(f"Real speech: {self.settings.data}")
+            return self.settings.data
+        self.report["data"] = "synthesised voices (no recordings): figures say nothing about people"
+        self.say("No DATA given: the demo speaks with voices that it synthesises itself.")
+        with self._stage(f"synthesising {SYNTHETIC['speakers']} voices"):
+            return write_corpus(self.out / "corpus", seed=self.settings.seed, **SYNTHETIC)  # type: ignore[arg-type]
+
+    def _train(self, corpus: Path) -> tuple[People, TrainedModel, Features]:
+        from overtone_cloud.training.trainer import Trainer, prepare
+
+        reading = read_corpus(corpus)
+        people = choose_people(reading)
+        used = spoken_by(reading.labelled, (*people.base, *people.test))
+        split = hold_out(reading.utterances, [*people.devices, *people.test])
+        settings = TrainSettings(
+            size=self.settings.size,
+            epochs=self.settings.epochs,
+            evaluate_every_epochs=4,
+            warmup_steps=40,
+            seed=self.settings.seed,
+        )
+        plan = Plan(corpus=corpus, corpus_name=reading.corpus, fold=None, split=split)
+        with self._stage(f"features of {len(reading.labelled)} recordings"):
+            reading, features = read_features(plan, cache=self.out / "cache")
+        run = RunFolder(self.out / "run")
+        run.path.mkdir()
+        with self._stage(f"training the base network on {len(people.base)} speakers"):
+            train, inner, _ = divide(features, plan.chosen, settings)
+            labels = ordered({str(u.label) for u in train.utterances})
+            trainer = Trainer(prepare(train, inner, labels), settings, run)
+            model = described(trainer.run(self._progress(settings.epochs)), reading, plan, settings)
+        run.save_model(model)
+        plot_curves(trainer.history, self.out / "curves.png")
+        self.report |= {"split": people.describe(), "labels": list(labels), "parameters": model.network.layout.size}
+        self.report["evaluation_corpus"] = str(write_manifest(self.out / "aggregator" / "corpus.csv", used))
+        self._calibration = calibration_utterances(train)
+        return people, model, features
+
+    def _progress(self, epochs: int) -> Callable[[dict[str, float]], None]:
+        every = max(1, epochs // 6)
+
+        def report(entry: dict[str, float]) -> None:
+            epoch = int(entry["epoch"])
+            if epoch % every == 0:
+                self.say(f"    epoch {epoch}/{epochs}: loss {entry['loss']:.2f}")
+
+        return report
+
+    def _bundle(self, model: TrainedModel, features: Features) -> tuple[Path, Path]:
+        from overtone_converters.build import build_bundle
+        from overtone_converters.signing import make_keys, sign_bundle
+
+        keys = self.out / "keys"
+        path = self.out / "overtone-1.bundle"
+        with self._stage("conversion to int8 and training graph, signing"):
+            make_keys(keys)
+            data = build_bundle(model, self._calibration, golden(), name="overtone", version=1)
+            path.write_bytes(sign_bundle(data, name="overtone", version=1, keys=keys))
+        bundle = load_bundle(path, keys / "root.json")
+        self.report["model_bytes"] = len(bundle.streaming_model)
+        self.say(
+            f"    int8 listening model {len(bundle.streaming_model)} bytes, signed bundle {path.stat().st_size} bytes"
+        )
+        return keys, path
+
+    def _owners(self, people: People, utterances: Sequence[Utterance]) -> dict[str, str]:
+        """Return the speaker of each device and write what each labels and what measures its gain."""
+        owners = {}
+        for number, speaker in enumerate(people.devices, 1):
+            device = f"device-{number}"
+            own = spoken_by(utterances, [speaker])
+            labelled, kept = divide_owner(own, self.settings.seed)
+            write_manifest(self.out / device / "labelled.csv", labelled)
+            write_manifest(self.out / device / "kept.csv", kept)
+            owners[device] = speaker
+        return owners
+
+    def _broker(self, cleanup: ExitStack, devices: Sequence[str]) -> Mosquitto:
+        with self._stage("Mosquitto with TLS and a certificate for each device"):
+            configure(self.out / "broker", BrokerSettings(host="127.0.0.1", fleet=fleet.FLEET), devices)
+            return cleanup.enter_context(Mosquitto(self.out / "broker"))
+
+    def _prepare_agents(self, owners: dict[str, str], port: int, keys: Path, bundle: Path) -> None:
+        with self._stage("four devices install the bundle and hear their owners' labelled recordings"):
+            for device, speaker in owners.items():
+                config = fleet.agent_config(
+                    self.out, device, port=port, root=keys / "root.json", seed=self.settings.seed
+                )
+                log = self.logs / f"{device}.log"
+                self._agent(device, log, "install", bundle, "--config", config)
+                manifest = self.out / device / "labelled.csv"
+                stored = self._agent(device, log, "label", "--manifest", manifest, "--config", config)
+                self.say(f"    {device} (speaker {speaker}): {stored.strip().splitlines()[-1]}")
+
+    def _agent(self, device: str, log: Path, *arguments: str | Path) -> str:
+        return fleet.call(device, [self.settings.agent, *arguments], log)
+
+    def _federate(
+        self,
+        cleanup: ExitStack,
+        owners: dict[str, str],
+        port: int,
+        keys: Path,
+        bundle: Path,
+        people: People,
+        features: Features,
+    ) -> Path:
+        rounds = self.settings.rounds
+        config = fleet.aggregator_config(
+            self.out,
+            port=port,
+            bundle=bundle,
+            keys=keys,
+            corpus=Path(self.report["evaluation_corpus"]),
+            test=people.test,
+            devices=len(owners),
+            rounds=rounds,
+        )
+        program = fleet.aggregator_program()
+        with (
+            self._stage(f"{rounds.number} rounds of federation, {rounds.scope} scope, over MQTT"),
+            ExitStack() as running,
+        ):
+            run: fleet.Command = [program, "run", "--config", config, "--rounds", str(rounds.number)]
+            aggregator = fleet.Child("aggregator", run, self.logs / "aggregator.log")
+            running.callback(aggregator.stop)
+            agents = {}
+            for device in owners:
+                command: fleet.Command = [self.settings.agent, "run", "--config", self.out / device / "agent.toml"]
+                agents[device] = fleet.Child(device, command, self.logs / f"{device}.log")
+                running.callback(agents[device].stop)
+            self._watch_rounds(aggregator, agents)
+            self.report["rss_mb"] = {device: _rounded(agent.peak_mb()) for device, agent in agents.items()}
+        status = json.loads(
+            fleet.call("aggregator", [program, "status", "--config", config, "--json"], self.logs / "aggregator.log")
+        )
+        self.report["rounds"] = status["rounds"]
+        self.report["bytes_up"] = sum(r["bytes_up"] for r in status["rounds"])
+        self.report["bytes_down"] = sum(r["bytes_down"] for r in status["rounds"])
+        self.report["devices"] = {d["id"]: d["bundle_version"] for d in status["devices"]}
+        newest = max(status["releases"], key=lambda r: int(r["version"]))
+        return Path(newest["path"])
+
+    def _watch_rounds(self, aggregator: fleet.Child, agents: dict[str, fleet.Child]) -> None:
+        """Tell the rounds as they end, until the aggregator has ended; every process must live till then."""
+        end = time.monotonic() + 150.0
+        told = 0
+        while aggregator.running:
+            if time.monotonic() > end:
+                raise fleet.DemoError(f"the rounds did not end: {fleet.last_line(aggregator.log)} ({aggregator.log})")
+            for agent in agents.values():
+                agent.check()
+            time.sleep(0.5)
+            told = self._tell_rounds(told)
+        if aggregator.wait(1):
+            aggregator.check()
+        self._tell_rounds(told)
+
+    def _tell_rounds(self, told: int) -> int:
+        """Say what the aggregator's database knows of rounds that ended; return how many were told."""
+        import sqlite3
+
+        database = self.out / "aggregator" / "aggregator.sqlite"
+        if not database.exists():
+            return told
+        query = "select number, outcome, uar_before, uar_after, reason from rounds where ended_at is not null"
+        try:
+            with sqlite3.connect(f"file:{database}?mode=ro", uri=True, timeout=1) as connection:
+                rows = connection.execute(f"{query} order by number").fetchall()
+        except sqlite3.OperationalError:
+            return told
+        for number, outcome, before, after, reason in rows[told:]:
+            figures = "" if after is None else f", UAR {100 * before:.1f} -> {100 * after:.1f} %"
+            self.say(f"    round {number}: {outcome}{figures}{f' ({reason})' if reason else ''}")
+        return len(rows)
+
+    def _compare(self, first: Path, last: Path, features: Features, people: People, keys: Path) -> None:
+        """Score both bundles as a device hears: int8, streaming, on speakers nobody has trained with."""
+        with self._stage("both bundles on the unseen speakers, through the device's runtime"):
+            unseen = features.where([u.id for u in spoken_by(features.utterances, people.test)])
+            before = self._score(load_bundle(first, keys / "root.json"), unseen)
+            bundle = load_bundle(last)
+            after = self._score(bundle, unseen)
+        self.report |= {
+            "uar_before": round(before.uar, 4),
+            "uar_after": round(after.uar, 4),
+            "utterances_tested": int(after.confusion.sum()),
+            "bundle_version": bundle.manifest.version,
+        }
+        title = f"after {self.settings.rounds.number} rounds, unseen speakers: UAR {100 * after.uar:.1f} %"
+        plot_confusion(after.confusion, after.labels, title, self.out / "confusion.png")
+
+    @staticmethod
+    def _score(bundle: Bundle, unseen: Features) -> Scores:
+        from overtone_converters.verify import streaming_probabilities
+
+        labels = bundle.manifest.labels
+        probabilities = streaming_probabilities(bundle, [unseen.mfcc(i) for i in range(len(unseen))])
+        speakers = [str(u.speaker) for u in unseen.utterances]
+        return scores(probabilities, unseen.targets(labels), labels, speakers, bundle.manifest.calibration.threshold)
+
+    def _personalise(self, owners: dict[str, str]) -> None:
+        personal = {}
+        with self._stage("each device trains a personal head and is measured on recordings it never learned from"):
+            for device, speaker in owners.items():
+                log, config = self.logs / f"{device}.log", self.out / device / "agent.toml"
+                trained = json.loads(self._agent(device, log, "personalise", "--json", "--config", config))
+                kept = self.out / device / "kept.csv"
+                found = json.loads(
+                    self._agent(device, log, "evaluate", "--manifest", kept, "--json", "--config", config)
+                )
+                own = found["uar"] if found["uar_personal"] is None else found["uar_personal"]
+                personal[device] = {
+                    "speaker": speaker,
+                    "recordings": found["recordings"],
+                    "uar": round(found["uar"], 4),
+                    "uar_personal": round(own, 4),
+                    "gain": round(own - found["uar"], 4),
+                    "kept": trained["kept"],
+                }
+                self.say(f"    {device}: UAR {100 * found['uar']:.1f} -> {100 * own:.1f} %")
+        self.report["personal"] = personal
+
+    def _listen(self, device: str, owners: dict[str, str], keys: Path) -> None:
+        """Let one device listen to its owner's recordings at real pace and say what it hears."""
+        recording, spoken = self._recording(device)
+        config = fleet.listening_config(self.out, device, recording=recording, root=keys / "root.json")
+        with self._stage(f"{device} listens to speaker {owners[device]}: {', '.join(label for _, label in spoken)}"):
+            log = self.logs / f"{device}-listening.log"
+            agent = fleet.Child(device, [self.settings.agent, "run", "--config", config], log)
+            heard: list[dict[str, Any]] = []
+            try:
+                while agent.running:
+                    time.sleep(0.2)
+                    heard = self._tell_heard(log, len(heard), spoken)
+            finally:
+                agent.stop()
+            heard = self._tell_heard(log, len(heard), spoken)
+            if agent.wait(1) or not heard:
+                raise fleet.DemoError(f"{device} heard nothing: {fleet.last_line(log)} ({log})")
+        self.report["heard"] = [{name: e[name] for name in ("stream_s", "label", "confidence", "final")} for e in heard]
+
+    def _recording(self, device: str) -> tuple[Path, list[tuple[float, str]]]:
+        """Write one WAV of a few of the device's kept recordings; return when each label begins."""
+        rows = list(csv.DictReader(io.StringIO((self.out / device / "kept.csv").read_text())))
+        by_label = {row["label"]: row for row in rows}
+        chosen = list(by_label.values())[:LISTEN_UTTERANCES]
+        pause = np.zeros(int(PAUSE_S * 16_000), np.float32)
+        parts, spoken, position = [pause], [], pause.size
+        for row in chosen:
+            samples = audio.load(Path(row["path"]))
+            spoken.append((position / 16_000, row["label"]))
+            parts += [samples, pause]
+            position += samples.size + pause.size
+        path = self.out / device / "listen.wav"
+        write_wav(path, np.concatenate(parts))
+        return path, spoken
+
+    def _tell_heard(self, log: Path, told: int, spoken: Sequence[tuple[float, str]]) -> list[dict[str, Any]]:
+        events = []
+        for line in log.read_text(errors="replace").splitlines():
+            if line.startswith("{"):
+                try:
+                    events.append(json.loads(line))
+                except ValueError:
+                    break
+        for event in events[told:]:
+            truth = [label for begins, label in spoken if begins <= event["stream_s"]]
+            what = event["label"] or "no decision"
+            mark = "whole utterance: " if event["final"] else ""
+            said = f"(spoken: {truth[-1]})" if truth else ""
+            self.say(f"    {event['stream_s']:5.1f} s  {mark}{what:12} {100 * event['confidence']:3.0f} %  {said}")
+        return events
+
+    def _latency(self, bundle: Path) -> None:
+        bench = self.settings.agent.parent / "overtone-bench"
+        with self._stage("latency of a hop on this machine"):
+            command: fleet.Command = [bench, "--bundle", bundle, "--seconds", "20", "--json", "--no-training", "--fast"]
+            found = json.loads(fleet.call("overtone-bench", command, self.logs / "bench.log"))
+        self.report["hop_ms"] = {name: found["fast"]["hop_ms"][name] for name in ("p50", "p95", "p99", "max")}
+        self.report["bench"] = found
+
+    def _versions(self) -> None:
+        names = {name: version(name) for name in VERSIONED}
+        self.report["versions"] = {"python": platform.python_version(), "overtone": version("overtone"), **names}
+        self.report["seconds"] = round(time.monotonic() - self._began, 1)
+
+
+def _rounded(value: float | None) -> float | None:
+    return None if value is None else round(value, 1)

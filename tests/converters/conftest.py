@@ -1,0 +1,60 @@
+"""Fixtures of the converter tests: small networks, converted once for all of them."""
+
+from dataclasses import replace
+from datetime import UTC, datetime
+
+import numpy as np
+import pytest
+
+from overtone_converters.build import build_bundle
+from overtone_converters.testing import tiny_bundle, tiny_model
+from overtone_converters.training import training_model
+from overtone_edge.runtime import TrainingGraph
+from overtone_models.bundle import Bundle, read_bundle
+from overtone_models.front_end import mfcc
+from overtone_models.network_spec import EdgeTcnSpec
+from overtone_models.trained import TrainedModel
+
+
+@pytest.fixture(scope="session")
+def payload() -> bytes:
+    """The bytes of a tiny separable bundle."""
+    return tiny_bundle()
+
+
+def dense_model() -> TrainedModel:
+    """Return a small dense network with random weights."""
+    model = tiny_model()
+    spec = EdgeTcnSpec(n_classes=4, channels=8, kernel=3, dilations=(1, 2), separable=False)
+    rng = np.random.default_rng(5)
+    return replace(model, network=spec, weights=(0.2 * rng.normal(size=spec.layout.size)).astype(np.float32))
+
+
+@pytest.fixture(scope="session")
+def dense_payload() -> bytes:
+    """The bytes of a tiny bundle with dense blocks."""
+    model = dense_model()
+    clip = (0.1 * np.random.default_rng(2).normal(size=16_000)).astype(np.float32)
+    created = datetime(2026, 1, 1, tzinfo=UTC)
+    return build_bundle(model, [mfcc(clip, model.front_end)], clip, name="dense", version=1, created=created)
+
+
+@pytest.fixture(scope="session", params=["separable", "dense"])
+def bundle(request: pytest.FixtureRequest) -> Bundle:
+    """Each of the two tiny bundles."""
+    return read_bundle(request.getfixturevalue("payload" if request.param == "separable" else "dense_payload"))
+
+
+@pytest.fixture
+def graph(bundle: Bundle) -> TrainingGraph:
+    """The bundle's training graph on the runtime, without weights."""
+    return TrainingGraph(bundle.training_model)
+
+
+SHORT = EdgeTcnSpec(n_features=6, n_classes=3, channels=4, kernel=3, dilations=(1, 2))
+
+
+@pytest.fixture(scope="session")
+def short_graph_file() -> bytes:
+    """A training file of `SHORT` with batches of 4 and 40 frames."""
+    return training_model(SHORT, batch=4, frames=40)

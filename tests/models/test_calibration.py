@@ -1,0 +1,95 @@
+"""Calibrated probabilities, and the threshold below which there is no decision."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+
+from overtone_models.calibration import (
+    Calibration,
+    expected_calibration_error,
+    fit_temperature,
+    fit_threshold,
+    negative_log_likelihood,
+)
+from overtone_models.errors import ModelError
+
+LOGITS = arrays(np.float32, st.tuples(st.integers(1, 5), st.integers(2, 6)), elements=st.floats(-1e4, 1e4, width=32))
+
+
+def noisy(sharpness: float, seed: int = 0, n: int = 600, classes: int = 4) -> tuple[np.ndarray, np.ndarray]:
+    """Logits that know the truth in part, times a sharpness that a temperature should undo."""
+    rng = np.random.default_rng(seed)
+    targets = rng.integers(0, classes, n)
+    logits = rng.normal(size=(n, classes)) + 1.2 * np.eye(classes)[targets]
+    return (sharpness * logits).astype(np.float32), targets
+
+
+@given(LOGITS, st.floats(0.05, 20.0))
+def test_probabilities_are_a_distribution_in_the_logits_order(logits: np.ndarray, temperature: float) -> None:
+    found = Calibration(temperature=temperature).probabilities(logits)
+    assert found.dtype == np.float32
+    np.testing.assert_allclose(found.sum(-1), 1.0, atol=1e-5)
+    assert (found >= 0).all()
+    rows = np.arange(len(logits))
+    np.testing.assert_array_equal(found[rows, logits.argmax(1)], found.max(1))
+
+
+@given(st.floats(0.2, 8.0), st.integers(0, 1000))
+@settings(max_examples=25, deadline=None)
+def test_temperature_never_raises_the_loss(sharpness: float, seed: int) -> None:
+    logits, targets = noisy(sharpness, seed, n=80)
+    fitted = fit_temperature(logits, targets)
+    best = negative_log_likelihood(logits, targets, fitted)
+    for other in (0.5, 1.0, 2.0, 0.97 * fitted, 1.03 * fitted):
+        assert best <= negative_log_likelihood(logits, targets, other) + 1e-9
+
+
+def test_temperature_undoes_sharpness_and_mends_calibration() -> None:
+    logits, targets = noisy(1.0, n=4000)
+    sharp = 5 * logits
+    fitted = fit_temperature(sharp, targets)
+    assert fitted == pytest.approx(5 * fit_temperature(logits, targets), rel=1e-3)
+    before = expected_calibration_error(Calibration().probabilities(sharp), targets)
+    after = expected_calibration_error(Calibration(temperature=fitted).probabilities(sharp), targets)
+    assert after < 0.05 < before
+
+
+def test_calibration_error_by_hand() -> None:
+    probabilities = np.array([[0.9, 0.1], [0.9, 0.1], [0.4, 0.6], [0.4, 0.6]], np.float32)
+    targets = np.array([0, 1, 1, 1])
+    assert expected_calibration_error(probabilities, targets, bins=10) == pytest.approx((0.4 + 0.4) / 2)
+    sure = np.array([[1.0, 0.0]], np.float32)
+    assert expected_calibration_error(sure, np.array([0])) == 0.0
+
+
+@given(st.integers(0, 1000), st.floats(0.3, 1.0), st.sampled_from([3, 1000]))
+@settings(max_examples=40, deadline=None)
+def test_threshold_reaches_its_accuracy_and_keeps_a_tenth(seed: int, accuracy: float, steps: int) -> None:
+    logits, targets = noisy(2.0, seed, n=100)
+    probabilities = Calibration().probabilities(logits)
+    probabilities = (np.rint(probabilities * steps) / steps).astype(np.float32)
+    threshold = fit_threshold(probabilities, targets, accuracy)
+    confidence, correct = probabilities.max(1), probabilities.argmax(1) == targets
+    kept = confidence >= threshold
+    assert 0.0 <= threshold < 1.0
+    assert kept.sum() >= 10
+    reachable = [t for t in np.unique(confidence) if (confidence >= t).sum() >= 10]
+    reached = [t for t in reachable if correct[confidence >= t].mean() >= accuracy]
+    if reached:
+        assert correct[kept].mean() >= accuracy
+        assert kept.sum() == (confidence >= min(reached)).sum()
+
+
+def test_threshold_is_zero_where_everything_is_good_enough() -> None:
+    logits, targets = noisy(1.0)
+    assert fit_threshold(Calibration().probabilities(logits), targets, 0.0) == 0.0
+
+
+@pytest.mark.parametrize(
+    "values", [{"temperature": 0.0}, {"temperature": np.nan}, {"threshold": 1.0}, {"threshold": -0.1}]
+)
+def test_values_outside_their_limits(values: dict[str, float]) -> None:
+    with pytest.raises(ModelError, match=f"{next(iter(values))} is"):
+        Calibration(**values)

@@ -1,0 +1,67 @@
+"""What an edge network is, without TensorFlow."""
+
+import json
+
+import pytest
+
+from overtone_models.errors import ModelError
+from overtone_models.network_spec import SIZES, EdgeTcnSpec, edge_tcn
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_sizes_grow_and_keep_the_head_last(size: str) -> None:
+    spec = edge_tcn(size, n_features=40, n_classes=8)
+    assert [t.name for t in spec.layout.tensors if t.head] == ["head/w", "head/b"]
+    assert spec.layout.head_slice.start == spec.layout.size - spec.embedding_size * 8 - 8
+    assert len(spec.state_shapes) == len(spec.dilations) + 1
+
+
+def test_sizes_are_ordered_by_weights_and_cost() -> None:
+    specs = [edge_tcn(size, n_features=40, n_classes=8) for size in "SML"]
+    assert sorted(specs, key=lambda s: s.layout.size) == specs
+    assert sorted(specs, key=lambda s: s.multiply_adds(300)) == specs
+
+
+def test_unknown_size() -> None:
+    with pytest.raises(ModelError, match="unknown size 'XL'; sizes are S, M, L"):
+        edge_tcn("XL", n_features=40, n_classes=8)
+
+
+def test_multiply_adds_counted_by_hand() -> None:
+    spec = EdgeTcnSpec(n_features=3, n_classes=2, channels=4, kernel=3, dilations=(1, 2), stem_kernel=4, hop_frames=2)
+    step = 4 * 3 * 4 + 2 * (3 * 4 + 4 * 4)
+    assert spec.multiply_adds(20) == 10 * step + 8 * 2
+    dense = EdgeTcnSpec(n_features=3, n_classes=2, channels=4, kernel=3, dilations=(1,), separable=False, hop_frames=2)
+    assert dense.multiply_adds(2) == 4 * 3 * 4 + 3 * 4 * 4 + 8 * 2
+
+
+def test_json_gives_the_same_specification() -> None:
+    spec = EdgeTcnSpec(n_classes=5, channels=24, dilations=(1, 3), separable=False)
+    assert EdgeTcnSpec.from_json(json.loads(json.dumps(spec.to_json()))) == spec
+
+
+def test_separable_and_dense_have_other_layouts() -> None:
+    assert EdgeTcnSpec().layout.digest != EdgeTcnSpec(separable=False).layout.digest
+
+
+@pytest.mark.parametrize(
+    ("change", "text"),
+    [
+        ({"family": "lstm"}, "unknown network family 'lstm'"),
+        ({"hop_frames": 5}, "hop_frames is 5, it must be even"),
+        ({"channels": 0}, "channels is 0, limit is the whole numbers 1..4096"),
+        ({"channels": 64.0}, r"channels is 64.0"),
+        ({"kernel": 5000}, "kernel is 5000"),
+        ({"n_classes": "8"}, "n_classes is '8'"),
+        ({"stem_kernel": 1}, "stem_kernel is 1"),
+        ({"separable": "no"}, "separable is 'no'"),
+        ({"dilations": ()}, "dilations"),
+        ({"dilations": (1, 0)}, "dilations"),
+        ({"dilations": (1, 1.5)}, "dilations"),
+        ({"dilations": 7}, "not a network specification"),
+        ({"width": 3}, "unknown network field 'width'"),
+    ],
+)
+def test_specifications_that_cannot_be(change: dict[str, object], text: str) -> None:
+    with pytest.raises(ModelError, match=text):
+        EdgeTcnSpec.from_json({**EdgeTcnSpec().to_json(), **change})
