@@ -4,15 +4,15 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 
 import numpy as np
+
+from overtone_converters.errors import ConversionError
+from overtone_converters.streaming import streaming_model
+from overtone_converters.training import training_model
 from overtone_edge.errors import InferenceError
 from overtone_edge.recogniser import Recogniser
 from overtone_models.bundle import Bundle, Manifest, read_bundle, write_bundle
 from overtone_models.front_end import F32
 from overtone_models.trained import TrainedModel
-
-from overtone_converters.errors import ConversionError
-from overtone_converters.streaming import streaming_model
-from overtone_converters.training import training_model
 
 
 def build_bundle(
@@ -50,6 +50,7 @@ def build_bundle(
             "quantisation": "int8 weights and activations, ranges from training speakers",
         },
         licence=model.licence,
+        label_smoothing=model.label_smoothing,
     )
     without_golden = write_bundle(
         manifest,

@@ -12,7 +12,6 @@ from typing import Any
 
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from overtone_models.archive import pack
 from securesystemslib.signer import CryptoSigner  # type: ignore[attr-defined]
 from tuf.api.metadata import (  # type: ignore[attr-defined]
     Metadata,
@@ -26,6 +25,7 @@ from tuf.api.metadata import (  # type: ignore[attr-defined]
 from tuf.api.serialization import DeserializationError
 
 from overtone_converters.errors import SigningError
+from overtone_models.archive import pack
 
 ROLES = ("root", "targets", "snapshot", "timestamp")
 ROOT = "root.json"

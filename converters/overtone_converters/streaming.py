@@ -1,16 +1,17 @@
 """The listening file: one hop in, explicit state in and out, full int8."""
 
 import tempfile
+import warnings
 from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
+
+from overtone_converters.errors import ConversionError
 from overtone_models.front_end import F32
 from overtone_models.network_spec import EdgeTcnSpec
 from overtone_models.networks import native_stderr_silenced, tf
 from overtone_models.networks.edge_tcn import body, zero_states
-
-from overtone_converters.errors import ConversionError
 
 CALIBRATION_HOPS = 1500
 
@@ -31,7 +32,9 @@ def streaming_model(spec: EdgeTcnSpec, weights: F32, calibration: Sequence[F32])
         converter.optimizations = [tf.lite.Optimize.DEFAULT]
         converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
         converter.representative_dataset = lambda: (("step", hop) for hop in _hops(spec, step, calibration))
-        with native_stderr_silenced():
+        with native_stderr_silenced(), warnings.catch_warnings():
+            # The converter calibrates with TensorFlow's own interpreter, which announces its end on every use.
+            warnings.filterwarnings("ignore", message=r"(?s).*tf\.lite\.Interpreter is deprecated")
             model: bytes = converter.convert()
     return model
 

@@ -10,11 +10,11 @@ import tempfile
 from typing import Any
 
 import numpy as np
+
+from overtone_converters.errors import ConversionError
 from overtone_models.network_spec import EdgeTcnSpec
 from overtone_models.networks import native_stderr_silenced, tf
 from overtone_models.networks.edge_tcn import STD_FLOOR
-
-from overtone_converters.errors import ConversionError
 
 BATCH = 16
 FRAMES = 300

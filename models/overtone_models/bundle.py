@@ -48,6 +48,8 @@ class Manifest:
     base_round: int
     lineage: Mapping[str, str]
     licence: str
+    label_smoothing: float = 0.0
+    """Part of each training target that is spread over all labels; devices learn with the same."""
 
     @property
     def layout(self) -> WeightLayout:
@@ -70,6 +72,7 @@ class Manifest:
             "base_round": self.base_round,
             "lineage": dict(self.lineage),
             "licence": self.licence,
+            "label_smoothing": self.label_smoothing,
         }
 
     @classmethod
@@ -92,6 +95,7 @@ class Manifest:
                 base_round=int(data["base_round"]),
                 lineage={str(k): str(v) for k, v in dict(data["lineage"]).items()},
                 licence=str(data["licence"]),
+                label_smoothing=float(data["label_smoothing"]),
             )
             layout_digest = data["layout"]["digest"]
         except ModelError as error:
@@ -115,6 +119,8 @@ class Manifest:
             raise BundleError(
                 f"the network takes {self.network.n_features} features, the front end gives {self.front_end.n_mfcc}"
             )
+        if not 0.0 <= self.label_smoothing < 1.0:
+            raise BundleError(f"label_smoothing is {self.label_smoothing}, limit is 0 <= label_smoothing < 1")
         if not 1 <= self.version < 2**31:
             raise BundleError(f"version is {self.version}, limit is 1..2147483647")
 

@@ -58,7 +58,7 @@ FRAME_SAMPLES = 160
 
 
 class WebRtcDetector:
-    """Google's WebRTC voice activity detector (fixed point, about 5 us a frame, 70 kB)."""
+    """Google's WebRTC voice activity detector (fixed point, 6 us a frame with its conversion, 0.2 MB installed)."""
 
     def __init__(self, aggressiveness: int = 2) -> None:
         import webrtcvad

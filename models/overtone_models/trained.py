@@ -24,6 +24,7 @@ class TrainedModel:
     calibration: Calibration = field(default_factory=Calibration)
     lineage: Mapping[str, str] = field(default_factory=dict)
     licence: str = "unknown"
+    label_smoothing: float = 0.0
 
     def __post_init__(self) -> None:
         self.network.layout.check(self.weights)
