@@ -34,10 +34,13 @@ class CorpusEvaluator:
     targets: NDArray[np.int64]
 
     def evaluate(self, weights: F32) -> Evaluation:
-        """Return UAR and loss of the offline float network."""
+        """Return UAR and loss of the offline float network; raises ReleaseError for weights that it cannot have."""
         from overtone_models.networks import edge_tcn
 
-        logits = edge_tcn.logits(self.bundle.manifest.network, weights, self.utterances)
+        try:
+            logits = edge_tcn.logits(self.bundle.manifest.network, weights, self.utterances)
+        except ModelError as error:
+            raise ReleaseError(f"the new weights cannot be measured: {error}") from error
         classes = len(self.bundle.manifest.labels)
         return Evaluation(
             uar=unweighted_average_recall(logits.argmax(1), self.targets, classes),
@@ -62,11 +65,10 @@ class BundlePublisher:
 
         manifest = self.bundle.manifest
         lineage = {**manifest.lineage, "base_weights": self.bundle.base, "rounds": str(round_number)}
-        model = replace(model_of(self.bundle), weights=weights, lineage=lineage)
         path = self.out / f"{manifest.name}-{version}.bundle"
         try:
             data = build_bundle(
-                model,
+                replace(model_of(self.bundle), weights=weights, lineage=lineage),
                 self.calibration,
                 golden(),
                 name=manifest.name,

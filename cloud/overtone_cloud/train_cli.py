@@ -2,6 +2,7 @@
 
 import argparse
 import json
+import sys
 import tomllib
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -27,7 +28,7 @@ from overtone_cloud.training.experiment import (
     train_run,
 )
 from overtone_cloud.training.metrics import Scores
-from overtone_cloud.training.run_folder import RunFolder
+from overtone_cloud.training.run_folder import METRICS, RunFolder
 from overtone_cloud.training.settings import TrainSettings
 
 
@@ -80,6 +81,8 @@ def _train(args: argparse.Namespace) -> int:
                 report=_epoch_bar(bars, epochs, seed),
             )
         results.append(result)
+        if seed == settings.seed:
+            report_skipped(folder)
         if not args.json:
             show_scores(result, plan.split.describe(), plan.chosen.name)
     summary = summarise(results, plan)
@@ -141,11 +144,24 @@ def _evaluate(args: argparse.Namespace) -> int:
     _, features = read_features(plan, front_end=model.front_end, gate=model.gate, cache=args.cache)
     _, _, test = divide(features, plan.chosen, settings)
     result = evaluate_model(model, test, plan, folder)
+    report_skipped(folder)
     if args.json:
         print(json.dumps({"split": plan.split.describe(), **result.to_json()}, indent=1))
     else:
         show_scores(result, plan.split.describe(), plan.chosen.name)
     return 0
+
+
+def report_skipped(folder: RunFolder) -> None:
+    """Name on stderr the utterances that were left out, with their count."""
+    skipped = folder.read_json(METRICS)["skipped"]
+    if skipped:
+        more = f" and {len(skipped) - 5} more" if len(skipped) > 5 else ""
+        print(
+            f"overtone: {len(skipped)} utterances skipped, unreadable or without 100 ms of speech: "
+            f"{', '.join(skipped[:5])}{more}",
+            file=sys.stderr,
+        )
 
 
 def summarise(results: Sequence[Scores], plan: Plan) -> dict[str, Any]:

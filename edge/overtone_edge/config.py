@@ -90,7 +90,7 @@ class MqttConfig:
     cert_file: Path | None = None
     key_file: Path | None = None
     keepalive_s: int = field(default=60, metadata=_limits(5, 3_600))
-    session_expiry_s: int = field(default=604_800, metadata=_limits(0, 4_294_967_295))
+    session_expiry_s: int = field(default=604_800, metadata=_limits(60, 4_294_967_294))
 
 
 @dataclass(frozen=True, kw_only=True)

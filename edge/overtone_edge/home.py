@@ -3,6 +3,7 @@
 import contextlib
 import fcntl
 import os
+import secrets
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -10,7 +11,7 @@ from typing import Any
 
 from overtone_edge.config import Config
 from overtone_edge.errors import AgentError, InstallError
-from overtone_edge.files import make_folder, read_limited, remove, storing
+from overtone_edge.files import make_folder, read_limited, remove, storing, write_atomically
 from overtone_edge.outbox import Outbox
 from overtone_edge.outputs import remove_log
 from overtone_edge.personal import PersonalStore
@@ -66,6 +67,16 @@ class Home:
     def socket(self) -> Path:
         """Where the running agent takes requests."""
         return self.folder / "agent.sock"
+
+    def client_id(self) -> str:
+        """Return this device's MQTT client identifier: made once, and not to be guessed.
+
+        Whoever connects with it takes over the device's session at the broker.
+        """
+        path = self.folder / "client-id"
+        if not path.exists():
+            write_atomically(path, f"{self.config.device.id}-{secrets.token_hex(16)}".encode())
+        return read_limited(path, 256).decode("ascii", "replace")
 
     def bundle(self) -> Bundle | None:
         """Return the installed bundle, None where there is none; raise for one that is damaged."""

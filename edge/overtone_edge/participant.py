@@ -52,7 +52,7 @@ class Participant:
         patience: Patience | None = None,
     ) -> None:
         device, learning = config.device.id, config.learning
-        self.uplink = Uplink(config, link_factory)
+        self.uplink = Uplink(config, link_factory, home.client_id)
         self.runtime = runtime_name()
         self._device = device
         self._home = home

@@ -19,11 +19,12 @@ LinkFactory = Callable[[tuple[str, ...], Will], Link]
 class Uplink:
     """Sends messages, events and the presence; does nothing where the device has no broker."""
 
-    def __init__(self, config: Config, link_factory: LinkFactory | None) -> None:
+    def __init__(self, config: Config, link_factory: LinkFactory | None, client_id: Callable[[], str]) -> None:
         self.topics = Topics(config.device.fleet)
         self._config = config
         self._device = config.device.id
         self._link_factory = link_factory
+        self._client_id = client_id
         self._link: Link | None = None
         self._unsent: deque[Message] = deque(maxlen=MAX_UNSENT)
         self._announced = b""
@@ -54,7 +55,7 @@ class Uplink:
 
         return MqttLink(
             self._config.mqtt,
-            client_id=self._device,
+            client_id=self._client_id(),
             subscriptions=subscriptions,
             will=will,
             max_message_bytes=DEFAULT_LIMITS.max_message_bytes,

@@ -118,8 +118,6 @@ def _pack(delta: F32, encoding: str) -> bytes:
 def _unpack(data: bytes, encoding: str) -> F32:
     dtype = _DTYPES[encoding]
     if len(data) % dtype.itemsize:
-        raise MessageError(
-            f"update: delta is {len(data)} bytes, not a multiple of {dtype.itemsize} ({encoding})"
-        )
+        raise MessageError(f"update: delta is {len(data)} bytes, not a multiple of {dtype.itemsize} ({encoding})")
     with np.errstate(invalid="ignore"):
         return np.frombuffer(data, dtype).astype(np.float32)

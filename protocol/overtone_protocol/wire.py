@@ -32,9 +32,7 @@ def loads(data: bytes, *, what: str, limit_bytes: int, limits: Limits) -> dict[s
     check_size(data, what=what, limit_bytes=limit_bytes)
     scan(data, what=what, limits=limits)
     try:
-        value = cbor2.loads(
-            data, allow_indefinite=False, allow_duplicate_keys=False, strict_hashable_types=True
-        )
+        value = cbor2.loads(data, allow_indefinite=False, allow_duplicate_keys=False, strict_hashable_types=True)
     except (cbor2.CBORError, ValueError, TypeError) as error:
         raise MessageError(f"{what} is not valid CBOR: {str(error)[:200]!r}") from error
     if not isinstance(value, dict) or not all(isinstance(key, str) for key in value):
@@ -72,9 +70,7 @@ def scan(data: bytes, *, what: str, limits: Limits) -> None:
                 raise MessageError(f"{what} is nested deeper than {limits.max_depth}")
             open_items.append(value if major == _ARRAY else 2 * value)
     if position != len(data):
-        problem = (
-            "ends too early" if position > len(data) else f"has {len(data) - position} bytes after its end"
-        )
+        problem = "ends too early" if position > len(data) else f"has {len(data) - position} bytes after its end"
         raise MessageError(f"{what} {problem}")
 
 

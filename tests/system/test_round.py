@@ -89,10 +89,10 @@ def run_one_round(folder: Path, port: int, bundle: Path, keys: Path, corpus: Pat
     )
     own = write_rows(folder / "aggregator" / "corpus.csv", corpus, rows_of(corpus, ["spk04", "spk05"]))
     config = fleet.aggregator_config(
-        folder, port=port, bundle=bundle, keys=keys, corpus=own, test=["spk05"], devices=len(DEVICES), rounds=rounds
+        folder, port=port, bundle=bundle, keys=keys, corpus=own, gate=["spk05"], devices=len(DEVICES), rounds=rounds
     )
     # Random weights learn nothing that an unseen speaker would show: the gate must not decide here.
-    config.write_text(config.read_text().replace("margin = 0.02", "margin = 1.0"))
+    config.write_text(config.read_text().replace("margin = 0.0", "margin = 1.0"))
     program = programs() / "overtone-aggregator"
     with ExitStack() as running:
         command = [program, "run", "--config", config, "--rounds", "1"]

@@ -36,7 +36,7 @@ def aggregator_config(
     bundle: Path,
     keys: Path,
     corpus: Path,
-    test: Sequence[str],
+    gate: Sequence[str],
     devices: int,
     rounds: Rounds,
 ) -> Path:
@@ -52,7 +52,7 @@ def aggregator_config(
             "key_file": f"{clients}/client.key",
         },
         "model": {"bundle": str(bundle.resolve()), "keys": str(keys.resolve()), "out": "releases"},
-        "evaluation": {"corpus": str(corpus.resolve()), "test_speakers": list(test), "margin": 0.02},
+        "evaluation": {"corpus": str(corpus.resolve()), "test_speakers": list(gate), "margin": 0.0},
         "round": {
             "scope": rounds.scope,
             "min_devices": devices,

@@ -18,37 +18,53 @@ LABELLED_SHARE = 0.6
 
 @dataclass(frozen=True, kw_only=True)
 class People:
-    """Speakers by their part; every speaker has one part only."""
+    """Speakers by their part; every speaker has one part only.
+
+    The base is trained on one gender, and the devices belong to the other: what federation is for,
+    users unlike the corpus. `gate` speakers tell the aggregator whether to keep a model; `test`
+    speakers are heard by nobody before the closing table.
+    """
 
     base: tuple[str, ...]
     devices: tuple[str, ...]
+    gate: tuple[str, ...]
     test: tuple[str, ...]
 
     def describe(self) -> str:
         """Return one line for reports."""
         return (
             f"by speaker: base {', '.join(self.base)}; devices {', '.join(self.devices)}; "
-            f"unseen test {', '.join(self.test)}"
+            f"aggregator's gate {', '.join(self.gate)}; unseen test {', '.join(self.test)}"
         )
 
 
 def choose_people(reading: Reading) -> People:
-    """Return the parts: four devices, somewhat less than half of the others as base, the rest as test.
+    """Return the parts, in the corpus' own order: nothing is chosen by result.
 
-    The order is the corpus' own, so nothing is chosen by result.
+    Where the corpus does not tell genders, every second speaker stands for the other one.
     """
-    speakers = [s for s in reading.speakers if any(u.speaker == s for u in reading.labelled)]
-    others = len(speakers) - DEVICES
-    if others < 3:
-        raise CorpusError(
-            f"{reading.root} has {len(speakers)} labelled speakers, the demo needs at least {DEVICES + 3}"
-        )
-    base = max(2, round(others * 0.45))
+    first, second = _two_groups(reading)
+    base = max(2, round(0.7 * len(first)))
+    devices, others = second[:DEVICES], second[DEVICES:] + first[base:]
+    if len(devices) < DEVICES or len(others) < 3:
+        total = len(first) + len(second)
+        raise CorpusError(f"{reading.root} has {total} labelled speakers, the demo needs at least {DEVICES + 6}")
+    gate = others[1::3]
     return People(
-        base=tuple(speakers[:base]),
-        devices=tuple(speakers[base : base + DEVICES]),
-        test=tuple(speakers[base + DEVICES :]),
+        base=tuple(first[:base]),
+        devices=tuple(devices),
+        gate=tuple(gate),
+        test=tuple(speaker for speaker in others if speaker not in gate),
     )
+
+
+def _two_groups(reading: Reading) -> tuple[list[str], list[str]]:
+    genders = {str(u.speaker): u.gender for u in reading.labelled if u.speaker is not None}
+    speakers = sorted(genders)
+    kinds = sorted({g for g in genders.values() if g is not None}, reverse=True)
+    if len(kinds) != 2 or None in genders.values():
+        return speakers[0::2], speakers[1::2]
+    return [s for s in speakers if genders[s] == kinds[0]], [s for s in speakers if genders[s] == kinds[1]]
 
 
 def spoken_by(utterances: Iterable[Utterance], speakers: Sequence[str]) -> list[Utterance]:

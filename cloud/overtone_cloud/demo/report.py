@@ -34,14 +34,13 @@ def rows(report: dict[str, Any]) -> list[tuple[str, str]]:
     for device, gain in report["personal"].items():
         change = f"{100 * gain['uar']:.1f} -> {100 * gain['uar_personal']:.1f} % UAR ({100 * gain['gain']:+.1f} points)"
         table.append((f"personal head, {device}", change if gain["kept"] else f"{change}; not kept: no better"))
-    memory = [value for value in report["rss_mb"].values() if value is not None]
     return [
         *table,
         ("bytes sent by devices", f"{report['bytes_up']}"),
         ("bytes sent to devices", f"{report['bytes_down']}"),
         ("listening model", f"{report['model_bytes']} bytes"),
         ("one hop (100 ms of sound)", f"p50 {hop['p50']:.2f} ms, p95 {hop['p95']:.2f} ms, p99 {hop['p99']:.2f} ms"),
-        ("largest agent in memory", f"{max(memory):.0f} MB" if memory else "unknown"),
+        ("largest agent in memory", f"{report['rss_mb']:.0f} MB" if report["rss_mb"] else "unknown"),
     ]
 
 

@@ -3,8 +3,6 @@
 Every device is a process of its own with its own certificate; nothing here reaches into them.
 """
 
-import csv
-import io
 import json
 import platform
 import shutil
@@ -16,17 +14,16 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
-from overtone_cloud import audio
 from overtone_cloud.broker import BrokerSettings, Mosquitto, configure
 from overtone_cloud.convert_cli import calibration_utterances, golden, load_bundle
 from overtone_cloud.corpora.registry import read_corpus
 from overtone_cloud.corpora.utterance import Utterance
 from overtone_cloud.demo import fleet
+from overtone_cloud.demo.listening import listen, make_recording
 from overtone_cloud.demo.people import People, choose_people, divide_owner, spoken_by, write_manifest
+from overtone_cloud.demo.watching import watch_rounds
 from overtone_cloud.splits import hold_out
-from overtone_cloud.synthesis.corpus import write_corpus, write_wav
+from overtone_cloud.synthesis import write_corpus
 from overtone_cloud.training.experiment import Plan, described, divide, read_features
 from overtone_cloud.training.features import Features
 from overtone_cloud.training.metrics import Scores, scores
@@ -37,9 +34,7 @@ from overtone_models.bundle import Bundle
 from overtone_models.labels import ordered
 from overtone_models.trained import TrainedModel
 
-SYNTHETIC = {"speakers": 14, "emotions": ("neutral", "happy", "sad", "angry", "fearful"), "per_emotion": 10}
-LISTEN_UTTERANCES = 4
-PAUSE_S = 0.8
+SYNTHETIC = {"speakers": 16, "emotions": ("neutral", "happy", "sad", "angry", "fearful"), "per_emotion": 10}
 VERSIONED = ("tensorflow", "ai-edge-litert", "numpy", "paho-mqtt", "tuf")
 
 Say = Callable[[str], None]
@@ -54,7 +49,7 @@ class DemoSettings:
     data: Path | None = None
     seed: int = 0
     size: str = "S"
-    epochs: int = 60
+    epochs: int = 80
     rounds: fleet.Rounds = field(
         default_factory=lambda: fleet.Rounds(
             number=3, scope="full", steps=30, learning_rate=0.003, momentum=0.9, seed=0
@@ -121,8 +116,8 @@ class Demo:
 
         reading = read_corpus(corpus)
         people = choose_people(reading)
-        used = spoken_by(reading.labelled, (*people.base, *people.test))
-        split = hold_out(reading.utterances, [*people.devices, *people.test])
+        used = spoken_by(reading.labelled, (*people.base, *people.gate))
+        split = hold_out(reading.utterances, [*people.devices, *people.gate, *people.test])
         settings = TrainSettings(
             size=self.settings.size,
             epochs=self.settings.epochs,
@@ -160,10 +155,11 @@ class Demo:
     def _bundle(self, model: TrainedModel, features: Features) -> tuple[Path, Path]:
         from overtone_converters.build import build_bundle
         from overtone_converters.signing import make_keys, sign_bundle
+        from overtone_models.networks import native_stderr_silenced
 
         keys = self.out / "keys"
         path = self.out / "overtone-1.bundle"
-        with self._stage("conversion to int8 and training graph, signing"):
+        with self._stage("conversion to int8 and training graph, signing"), native_stderr_silenced():
             make_keys(keys)
             data = build_bundle(model, self._calibration, golden(), name="overtone", version=1)
             path.write_bytes(sign_bundle(data, name="overtone", version=1, keys=keys))
@@ -223,7 +219,7 @@ class Demo:
             bundle=bundle,
             keys=keys,
             corpus=Path(self.report["evaluation_corpus"]),
-            test=people.test,
+            gate=people.gate,
             devices=len(owners),
             rounds=rounds,
         )
@@ -240,8 +236,10 @@ class Demo:
                 command: fleet.Command = [self.settings.agent, "run", "--config", self.out / device / "agent.toml"]
                 agents[device] = fleet.Child(device, command, self.logs / f"{device}.log")
                 running.callback(agents[device].stop)
-            self._watch_rounds(aggregator, agents)
-            self.report["rss_mb"] = {device: _rounded(agent.peak_mb()) for device, agent in agents.items()}
+            watch_rounds(self.out / "aggregator" / "aggregator.sqlite", aggregator, agents.values(), self.say)
+            peaks = {device: _rounded(agent.peak_mb()) for device, agent in agents.items()}
+        self.report["rss_mb_per_device"] = peaks
+        self.report["rss_mb"] = max((peak for peak in peaks.values() if peak is not None), default=None)
         status = json.loads(
             fleet.call("aggregator", [program, "status", "--config", config, "--json"], self.logs / "aggregator.log")
         )
@@ -251,39 +249,6 @@ class Demo:
         self.report["devices"] = {d["id"]: d["bundle_version"] for d in status["devices"]}
         newest = max(status["releases"], key=lambda r: int(r["version"]))
         return Path(newest["path"])
-
-    def _watch_rounds(self, aggregator: fleet.Child, agents: dict[str, fleet.Child]) -> None:
-        """Tell the rounds as they end, until the aggregator has ended; every process must live till then."""
-        end = time.monotonic() + 150.0
-        told = 0
-        while aggregator.running:
-            if time.monotonic() > end:
-                raise fleet.DemoError(f"the rounds did not end: {fleet.last_line(aggregator.log)} ({aggregator.log})")
-            for agent in agents.values():
-                agent.check()
-            time.sleep(0.5)
-            told = self._tell_rounds(told)
-        if aggregator.wait(1):
-            aggregator.check()
-        self._tell_rounds(told)
-
-    def _tell_rounds(self, told: int) -> int:
-        """Say what the aggregator's database knows of rounds that ended; return how many were told."""
-        import sqlite3
-
-        database = self.out / "aggregator" / "aggregator.sqlite"
-        if not database.exists():
-            return told
-        query = "select number, outcome, uar_before, uar_after, reason from rounds where ended_at is not null"
-        try:
-            with sqlite3.connect(f"file:{database}?mode=ro", uri=True, timeout=1) as connection:
-                rows = connection.execute(f"{query} order by number").fetchall()
-        except sqlite3.OperationalError:
-            return told
-        for number, outcome, before, after, reason in rows[told:]:
-            figures = "" if after is None else f", UAR {100 * before:.1f} -> {100 * after:.1f} %"
-            self.say(f"    round {number}: {outcome}{figures}{f' ({reason})' if reason else ''}")
-        return len(rows)
 
     def _compare(self, first: Path, last: Path, features: Features, people: People, keys: Path) -> None:
         """Score both bundles as a device hears: int8, streaming, on speakers nobody has trained with."""
@@ -334,54 +299,13 @@ class Demo:
 
     def _listen(self, device: str, owners: dict[str, str], keys: Path) -> None:
         """Let one device listen to its owner's recordings at real pace and say what it hears."""
-        recording, spoken = self._recording(device)
+        recording, spoken = make_recording(self.out / device)
         config = fleet.listening_config(self.out, device, recording=recording, root=keys / "root.json")
-        with self._stage(f"{device} listens to speaker {owners[device]}: {', '.join(label for _, label in spoken)}"):
-            log = self.logs / f"{device}-listening.log"
-            agent = fleet.Child(device, [self.settings.agent, "run", "--config", config], log)
-            heard: list[dict[str, Any]] = []
-            try:
-                while agent.running:
-                    time.sleep(0.2)
-                    heard = self._tell_heard(log, len(heard), spoken)
-            finally:
-                agent.stop()
-            heard = self._tell_heard(log, len(heard), spoken)
-            if agent.wait(1) or not heard:
-                raise fleet.DemoError(f"{device} heard nothing: {fleet.last_line(log)} ({log})")
+        labels = ", ".join(label for _, label in spoken)
+        with self._stage(f"{device} listens to speaker {owners[device]}: {labels}"):
+            command: fleet.Command = [self.settings.agent, "run", "--config", config]
+            heard = listen(fleet.Child(device, command, self.logs / f"{device}-listening.log"), spoken, self.say)
         self.report["heard"] = [{name: e[name] for name in ("stream_s", "label", "confidence", "final")} for e in heard]
-
-    def _recording(self, device: str) -> tuple[Path, list[tuple[float, str]]]:
-        """Write one WAV of a few of the device's kept recordings; return when each label begins."""
-        rows = list(csv.DictReader(io.StringIO((self.out / device / "kept.csv").read_text())))
-        by_label = {row["label"]: row for row in rows}
-        chosen = list(by_label.values())[:LISTEN_UTTERANCES]
-        pause = np.zeros(int(PAUSE_S * 16_000), np.float32)
-        parts, spoken, position = [pause], [], pause.size
-        for row in chosen:
-            samples = audio.load(Path(row["path"]))
-            spoken.append((position / 16_000, row["label"]))
-            parts += [samples, pause]
-            position += samples.size + pause.size
-        path = self.out / device / "listen.wav"
-        write_wav(path, np.concatenate(parts))
-        return path, spoken
-
-    def _tell_heard(self, log: Path, told: int, spoken: Sequence[tuple[float, str]]) -> list[dict[str, Any]]:
-        events = []
-        for line in log.read_text(errors="replace").splitlines():
-            if line.startswith("{"):
-                try:
-                    events.append(json.loads(line))
-                except ValueError:
-                    break
-        for event in events[told:]:
-            truth = [label for begins, label in spoken if begins <= event["stream_s"]]
-            what = event["label"] or "no decision"
-            mark = "whole utterance: " if event["final"] else ""
-            said = f"(spoken: {truth[-1]})" if truth else ""
-            self.say(f"    {event['stream_s']:5.1f} s  {mark}{what:12} {100 * event['confidence']:3.0f} %  {said}")
-        return events
 
     def _latency(self, bundle: Path) -> None:
         bench = self.settings.agent.parent / "overtone-bench"

@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from zipfile import BadZipFile
@@ -111,7 +112,7 @@ def _key(utterances: Sequence[Utterance], front_end: FrontEndSpec, gate: GateSpe
 
 def _read_cache(path: Path, count: int) -> list[F32] | None:
     try:
-        with np.load(path, allow_pickle=False) as stored:
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as stored:
             lengths, joined = stored["lengths"], stored["log_mel"]
     except (OSError, ValueError, KeyError, EOFError, BadZipFile):
         return None
@@ -127,5 +128,6 @@ def _write_cache(path: Path, log_mels: Sequence[F32]) -> None:
         np.savez(part, lengths=np.array([len(x) for x in log_mels]), log_mel=np.concatenate(list(log_mels)))
         part.replace(path)
     except OSError as error:
-        part.unlink(missing_ok=True)
+        with suppress(OSError):
+            part.unlink()
         raise TrainingError(f"features cannot be kept in {path.parent}: {error.strerror or error}") from error

@@ -101,7 +101,7 @@ class RunFolder:
     def load_checkpoint(self) -> dict[str, Any] | None:
         """Return the checkpoint's arrays, None when there is none."""
         try:
-            with np.load(self.path / CHECKPOINT, allow_pickle=False) as stored:
+            with (self.path / CHECKPOINT).open("rb") as file, np.load(file, allow_pickle=False) as stored:
                 return {name: stored[name] for name in stored.files}
         except FileNotFoundError:
             return None

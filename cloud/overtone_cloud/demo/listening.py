@@ -1,0 +1,71 @@
+"""One device listens to its owner's recordings at their real pace, and its events are told as they come."""
+
+import csv
+import io
+import json
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from overtone_cloud import audio
+from overtone_cloud.demo.fleet import Child, DemoError, last_line
+from overtone_cloud.synthesis.corpus import write_wav
+
+UTTERANCES = 4
+PAUSE_S = 0.8
+TIMEOUT_S = 90.0
+
+Say = Callable[[str], None]
+Spoken = Sequence[tuple[float, str]]
+
+
+def make_recording(folder: Path) -> tuple[Path, list[tuple[float, str]]]:
+    """Write one WAV of a few of the device's kept recordings; return when each label begins (seconds)."""
+    rows = csv.DictReader(io.StringIO((folder / "kept.csv").read_text(encoding="utf-8")))
+    by_label = {row["label"]: Path(row["path"]) for row in rows}
+    pause = np.zeros(int(PAUSE_S * audio.SAMPLE_RATE_HZ), np.float32)
+    parts, spoken, position = [pause], [], pause.size
+    for label, path in list(by_label.items())[:UTTERANCES]:
+        samples = audio.load(path)
+        spoken.append((position / audio.SAMPLE_RATE_HZ, label))
+        parts += [samples, pause]
+        position += samples.size + pause.size
+    recording = folder / "listen.wav"
+    write_wav(recording, np.concatenate(parts))
+    return recording, spoken
+
+
+def listen(agent: Child, spoken: Spoken, say: Say) -> list[dict[str, Any]]:
+    """Return the events of an agent that ends with its recording; each is told when it comes."""
+    told = 0
+    end = time.monotonic() + TIMEOUT_S
+    try:
+        while agent.running and time.monotonic() < end:
+            time.sleep(0.2)
+            told = _tell(events(agent.log), told, spoken, say)
+    finally:
+        agent.stop()
+    heard = events(agent.log)
+    _tell(heard, told, spoken, say)
+    if agent.wait(1) or not heard:
+        raise DemoError(f"{agent.name} heard nothing: {last_line(agent.log)} ({agent.log})")
+    return heard
+
+
+def events(log: Path) -> list[dict[str, Any]]:
+    """Return the whole events in an agent's output so far."""
+    lines = log.read_text(encoding="utf-8", errors="replace").split("\n")[:-1]
+    return [json.loads(line) for line in lines if line.startswith("{")]
+
+
+def _tell(heard: Sequence[dict[str, Any]], told: int, spoken: Spoken, say: Say) -> int:
+    for event in heard[told:]:
+        truth = [label for begins, label in spoken if begins <= event["stream_s"]]
+        what = event["label"] or "no decision"
+        mark = "whole utterance: " if event["final"] else ""
+        said = f"(spoken: {truth[-1]})" if truth else ""
+        say(f"    {event['stream_s']:5.1f} s  {mark}{what:12} {100 * event['confidence']:3.0f} %  {said}")
+    return len(heard)

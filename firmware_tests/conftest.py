@@ -1,0 +1,70 @@
+"""Fixtures of the checks on a device: the bundle that is checked, and figures for the end of the report."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from importlib.util import find_spec
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+
+from overtone_edge.bench import Subject, open_bundle, pretrained
+from overtone_edge.errors import InstallError
+
+FIGURES = pytest.StashKey[list[str]]()
+MAKE_TINY = "import sys; from overtone_converters.testing import tiny_bundle; sys.stdout.buffer.write(tiny_bundle())"
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.stash[FIGURES] = []
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    """Print what was measured; nothing of it decides whether a test passes."""
+    if config.stash[FIGURES]:
+        terminalreporter.section("measured on this machine")
+        for line in config.stash[FIGURES]:
+            terminalreporter.write_line(line)
+
+
+@pytest.fixture
+def figure(request: pytest.FixtureRequest) -> Callable[[str], None]:
+    """Return a function that keeps a line for the end of the report."""
+    return request.config.stash[FIGURES].append
+
+
+@pytest.fixture(scope="session")
+def environment() -> dict[str, str]:
+    """The environment of a process that finds what this one finds."""
+    return {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": os.pathsep.join(p for p in sys.path if p)}
+
+
+@pytest.fixture(scope="session")
+def subject(tmp_path_factory: pytest.TempPathFactory, environment: dict[str, str]) -> Subject:
+    """The bundle under test: OVERTONE_BUNDLE, else models/pretrained, else one with random weights."""
+    named = os.environ.get("OVERTONE_BUNDLE")
+    if named:
+        return open_bundle(Path(named), None)
+    try:
+        return open_bundle(pretrained(), None)
+    except InstallError:
+        if find_spec("overtone_converters") is None or find_spec("tensorflow") is None:
+            pytest.skip("no bundle: set OVERTONE_BUNDLE to a bundle file")
+    made = subprocess.run([sys.executable, "-c", MAKE_TINY], check=True, capture_output=True, env=environment)
+    path = tmp_path_factory.mktemp("bundle") / "tiny.bundle"
+    path.write_bytes(made.stdout)
+    return open_bundle(path, None)
+
+
+@pytest.fixture(scope="session")
+def long_recording(tmp_path_factory: pytest.TempPathFactory, subject: Subject) -> Path:
+    """Five minutes: the golden clip with a pause of 1 s after it, again and again."""
+    path = tmp_path_factory.mktemp("sound") / "long.wav"
+    once = np.concatenate([subject.bundle.golden_samples, np.zeros(16_000, np.float32)])
+    with soundfile.SoundFile(path, "w", samplerate=16_000, channels=1, subtype="PCM_16") as file:
+        for _ in range(300 * 16_000 // once.size):
+            file.write(once)
+    return path

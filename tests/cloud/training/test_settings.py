@@ -1,0 +1,39 @@
+"""Training settings; bad ones from a TOML file are in tests/cloud/test_train_cli.py."""
+
+import json
+from dataclasses import replace
+
+import pytest
+
+from overtone_cloud.errors import ConfigError
+from overtone_cloud.training.augment import Augmentation
+from overtone_cloud.training.settings import TrainSettings
+
+
+def test_json_gives_the_same_settings() -> None:
+    settings = TrainSettings(size="S", seed=4, augmentation=Augmentation(mixup_alpha=0.0))
+    assert TrainSettings.from_json(json.loads(json.dumps(settings.to_json()))) == settings
+
+
+def test_whole_numbers_serve_where_a_number_is_wanted() -> None:
+    assert TrainSettings.from_json({"dropout": 0}).dropout == 0
+
+
+@pytest.mark.parametrize("name", TrainSettings.LIMITS)
+def test_each_limit_names_its_field(name: str) -> None:
+    low, high = TrainSettings.LIMITS[name]
+    for value in (low - 1, high * 2 + 1):
+        with pytest.raises(ConfigError, match=f"training setting {name} is .*, limit is {low:g}"):
+            replace(TrainSettings(), **{name: type(getattr(TrainSettings(), name))(value)})
+
+
+def test_errors_name_the_file() -> None:
+    with pytest.raises(ConfigError, match=r"train\.toml: unknown field 'lr'"):
+        TrainSettings.from_json({"lr": 1}, where="train.toml")
+    with pytest.raises(ConfigError, match=r"train\.toml: augmentation: unknown field 'x'"):
+        TrainSettings.from_json({"augmentation": {"x": 1}}, where="train.toml")
+
+
+def test_patience_must_reach_the_first_evaluation() -> None:
+    with pytest.raises(ConfigError, match="patience_epochs is 4, limit is evaluate_every_epochs = 5"):
+        TrainSettings(patience_epochs=4)

@@ -1,0 +1,111 @@
+"""The trainer: what it learns from, when it stops, and that it needs something to learn from."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from overtone_cloud.corpora.registry import read_corpus
+from overtone_cloud.errors import TrainingError
+from overtone_cloud.training.features import Features, extract
+from overtone_cloud.training.run_folder import RunFolder
+from overtone_cloud.training.settings import TrainSettings
+from overtone_models.front_end import FrontEndSpec
+from overtone_models.gate import GateSpec
+
+LABELS = ("neutral", "sad", "angry")
+SETTINGS = TrainSettings(size="S", epochs=4, batch=8, evaluate_every_epochs=1, warmup_steps=3)
+
+
+@pytest.fixture(scope="module")
+def features(voices: Path, cache: Path) -> Features:
+    return extract(read_corpus(voices).labelled, FrontEndSpec(), GateSpec(), cache=cache)
+
+
+def part(features: Features, *speakers: str) -> Features:
+    return features.where([u.id for u in features.utterances if u.speaker in speakers])
+
+
+def test_standardisation_sees_the_training_part_only(features: Features) -> None:
+    from overtone_cloud.training.trainer import prepare
+
+    train = part(features, "spk01", "spk02")
+    data = prepare(train, part(features, "spk03"), LABELS)
+    frames = np.concatenate([data.standardise(train.mfcc(i)) for i in range(len(train))])
+    np.testing.assert_allclose(frames.mean(0), 0.0, atol=1e-3)
+    np.testing.assert_allclose(frames.std(0), 1.0, atol=1e-3)
+    other = prepare(train, part(features, "spk04"), LABELS)
+    np.testing.assert_array_equal(other.mean, data.mean)
+
+
+def test_parts_that_cannot_train(features: Features) -> None:
+    from overtone_cloud.training.trainer import prepare
+
+    with pytest.raises(TrainingError, match="24 training and 0 inner utterances"):
+        prepare(part(features, "spk01", "spk02"), part(features), LABELS)
+    with pytest.raises(TrainingError, match="no training utterance has the label 'happy'"):
+        prepare(part(features, "spk01"), part(features, "spk02"), (*LABELS, "happy"))
+
+
+def test_the_best_inner_loss_is_kept_and_reported(features: Features, tmp_path: Path) -> None:
+    from overtone_cloud.training.trainer import Trainer, prepare
+    from overtone_models.calibration import negative_log_likelihood
+    from overtone_models.networks import edge_tcn
+
+    data = prepare(part(features, "spk01", "spk02", "spk03"), part(features, "spk04"), LABELS)
+    trainer, reports = Trainer(data, SETTINGS, RunFolder(tmp_path)), []
+    model = trainer.run(reports.append)
+    assert reports == trainer.history
+    best = min(entry["inner_loss"] for entry in trainer.history)
+    logits = edge_tcn.logits(model.network, model.weights, data.inner_utterances())
+    loss = negative_log_likelihood(logits, data.inner_targets, model.calibration.temperature)
+    assert loss == pytest.approx(best, abs=1e-5)
+    assert trainer.history[trainer.best_epoch - 1]["inner_loss"] == pytest.approx(best)
+
+
+def test_training_stops_when_the_inner_speakers_gain_no_more(features: Features, tmp_path: Path) -> None:
+    from overtone_cloud.training.trainer import Trainer, prepare
+
+    data = prepare(part(features, "spk01", "spk02"), part(features, "spk04"), LABELS)
+    trainer = Trainer(data, replace(SETTINGS, epochs=50, patience_epochs=2), RunFolder(tmp_path))
+    losses = iter([1.0, 0.9, 0.95, 0.96, 0.5])
+
+    def judged() -> dict[str, float]:
+        loss = next(losses)
+        if loss <= trainer.best_loss:
+            trainer.best_loss, trainer.best_epoch = loss, trainer.epoch
+        return {"inner_uar": 0.0, "inner_loss": loss}
+
+    trainer._evaluate_inner = judged  # type: ignore[method-assign]
+    trainer._run_epoch = lambda: 1.0  # type: ignore[method-assign]
+    trainer.run()
+    assert trainer.epoch == 4
+    assert trainer.best_epoch == 2
+
+
+def test_a_loss_that_is_no_number_ends_the_training(features: Features, tmp_path: Path) -> None:
+    from overtone_cloud.training.trainer import Trainer, prepare
+
+    data = prepare(part(features, "spk01", "spk02"), part(features, "spk04"), LABELS)
+    trainer = Trainer(data, SETTINGS, RunFolder(tmp_path))
+    trainer._step = lambda *_: np.nan  # type: ignore[assignment]
+    with pytest.raises(TrainingError, match="the loss of epoch 1 is not finite: lower learning_rate"):
+        trainer.run()
+
+
+def test_a_checkpoint_of_another_network_is_refused(features: Features, tmp_path: Path) -> None:
+    from overtone_cloud.training.trainer import Trainer, prepare
+
+    data = prepare(part(features, "spk01", "spk02"), part(features, "spk04"), LABELS)
+    Trainer(data, replace(SETTINGS, epochs=1), RunFolder(tmp_path)).run()
+    with pytest.raises(TrainingError, match=r"checkpoint .* is of another network"):
+        Trainer(data, replace(SETTINGS, separable=False), RunFolder(tmp_path)).run()
+
+
+def test_fewer_utterances_than_a_batch(features: Features, tmp_path: Path) -> None:
+    from overtone_cloud.training.trainer import Trainer, prepare
+
+    data = prepare(part(features, "spk01"), part(features, "spk04"), LABELS)
+    model = Trainer(data, replace(SETTINGS, batch=64, epochs=1), RunFolder(tmp_path)).run()
+    assert np.isfinite(model.weights).all()
