@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable
 
 from overtone_edge.config import Config
 from overtone_edge.link import Link, OnConnection, OnDelivery, Will
-from overtone_protocol import DEFAULT_LIMITS, Health, Message, Presence, RoundReply, Topics, encode
+from overtone_protocol import DEFAULT_LIMITS, Health, Message, Presence, RoundReply, Topics, encode, lifetime_s
 
 _log = logging.getLogger(__name__)
 
@@ -71,7 +71,9 @@ class Uplink:
     def send(self, messages: Iterable[Message]) -> None:
         """Send to the aggregator; replies and reports wait for a connection, the rest is asked for again."""
         for message in messages:
-            sent = self._link is not None and self._link.publish(self.topics.up(self._device), encode(message))
+            sent = self._link is not None and self._link.publish(
+                self.topics.up(self._device), encode(message), expiry_s=lifetime_s(message)
+            )
             if not sent and isinstance(message, RoundReply | Health):
                 self._unsent.append(message)
 

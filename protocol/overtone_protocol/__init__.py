@@ -3,7 +3,7 @@
 from overtone_protocol.chunks import Assembly, chunk_count, expand, split
 from overtone_protocol.errors import MessageError, ProtocolError, TransferError, UpdateError
 from overtone_protocol.limits import DEFAULT_LIMITS, Limits
-from overtone_protocol.messages import Message, decode, encode, sender
+from overtone_protocol.messages import Message, decode, encode, lifetime_s, sender
 from overtone_protocol.presence import Presence
 from overtone_protocol.release import Fetch, Health, Release
 from overtone_protocol.rounds import RoundCall, RoundReply
@@ -42,6 +42,7 @@ __all__ = [
     "encode",
     "encode_update",
     "expand",
+    "lifetime_s",
     "sender",
     "split",
 ]

@@ -3,6 +3,7 @@
 The envelope's `from` is the field `device` of the messages that have one; the others are the aggregator's.
 """
 
+import math
 from collections.abc import Mapping
 from dataclasses import fields
 from typing import Any
@@ -18,6 +19,7 @@ from overtone_protocol.topics import AGGREGATOR
 from overtone_protocol.transfers import Chunk, Offer, Receipt, Wanted
 
 VERSION = 1
+TRANSFER_LIFETIME_S = 3600
 
 Message = Presence | RoundCall | RoundReply | Offer | Wanted | Chunk | Receipt | Release | Fetch | Health
 
@@ -59,6 +61,13 @@ def sender(message: Message) -> str:
     """Return the envelope's `from`: the device, or "aggregator"."""
     name: str = getattr(message, "device", AGGREGATOR)
     return name
+
+
+def lifetime_s(message: Message) -> int | None:
+    """Return the Message Expiry Interval a message is published with (docs/protocol.md, section 2); None for none."""
+    if isinstance(message, RoundCall):
+        return max(1, math.ceil(message.deadline_s))
+    return TRANSFER_LIFETIME_S if isinstance(message, Wanted | Chunk | Fetch) else None
 
 
 def envelope(kind: str, values: Mapping[str, Any]) -> dict[str, Any]:

@@ -25,6 +25,7 @@ from overtone_protocol import (
     clip_text,
     decode,
     encode,
+    lifetime_s,
     sender,
 )
 from overtone_protocol.messages import MESSAGES
@@ -283,3 +284,11 @@ def test_clipped_text_always_fits(text):
 def test_every_kind_is_in_the_table_under_its_own_name():
     assert all(kind == message.kind for kind, message in MESSAGES.items())
     assert len(MESSAGES) == 10
+
+
+def test_messages_that_grow_stale_carry_a_lifetime() -> None:
+    call = RoundCall(1, bytes(16), "head", bytes(32), bytes(32), 20, 0.05, 0.9, 7, 59.2, 100.0)
+    assert lifetime_s(call) == 60
+    assert lifetime_s(dataclasses.replace(call, deadline_s=0.1)) == 1
+    assert lifetime_s(Chunk("a", bytes(32), 0, b"x")) == 3600
+    assert lifetime_s(Receipt(bytes(32), "accepted")) is None

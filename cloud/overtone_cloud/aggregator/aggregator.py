@@ -133,7 +133,7 @@ class Aggregator:
                     raise
                 wait_s = min(2 * wait_s, RETRY_MAX_S)
         for message in outgoing:
-            self._link.publish(message.topic, message.payload, retain=message.retain)
+            self._link.publish(message.topic, message.payload, retain=message.retain, expiry_s=message.expiry_s)
         if work is not None:
             self._judging = True
             self._worker.submit(self._gatekeeper.conclude, work).add_done_callback(self._queue.put)

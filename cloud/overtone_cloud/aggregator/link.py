@@ -28,8 +28,8 @@ class Link(Protocol):
         """Begin to connect and return at once; an absent broker is tried again with backoff."""
         ...
 
-    def publish(self, topic: str, payload: bytes, *, retain: bool = False) -> None:
-        """Send with QoS 1; kept in memory while the broker is away."""
+    def publish(self, topic: str, payload: bytes, *, retain: bool = False, expiry_s: int | None = None) -> None:
+        """Send with QoS 1; kept in memory while the broker is away, and by the broker for `expiry_s`."""
         ...
 
     def ack(self, incoming: Incoming) -> None:

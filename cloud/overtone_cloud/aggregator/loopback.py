@@ -126,7 +126,7 @@ class LoopbackLink:
         """Hand a message to the client."""
         self._on_message(incoming)
 
-    def publish(self, topic: str, payload: bytes, *, retain: bool = False) -> None:
+    def publish(self, topic: str, payload: bytes, *, retain: bool = False, expiry_s: int | None = None) -> None:
         """Send a message."""
         self._broker.publish(self.client_id, topic, payload, retain=retain)
 

@@ -17,6 +17,7 @@ from overtone_protocol import (
     Topics,
     decode,
     encode,
+    lifetime_s,
     sender,
 )
 
@@ -31,6 +32,8 @@ class Outgoing:
     topic: str
     payload: bytes
     retain: bool = False
+    expiry_s: int | None = None
+    """How long the broker keeps it for a device that is away; None for ever."""
 
 
 class Mailbox:
@@ -66,7 +69,8 @@ class Mailbox:
 
     def down(self, device: str, message: Message) -> Outgoing:
         """Return a message to one device."""
-        return self._count(Outgoing(self._topics.down(device), encode(message, self._limits)))
+        payload = encode(message, self._limits)
+        return self._count(Outgoing(self._topics.down(device), payload, expiry_s=lifetime_s(message)))
 
     def release(self, row: ReleaseRow) -> Outgoing:
         """Return the retained announcement of a release."""

@@ -59,11 +59,14 @@ class MqttLink:
         )
         self._client.loop_start()
 
-    def publish(self, topic: str, payload: bytes, *, retain: bool = False) -> None:
-        """Send with QoS 1; kept in memory while the broker is away."""
+    def publish(self, topic: str, payload: bytes, *, retain: bool = False, expiry_s: int | None = None) -> None:
+        """Send with QoS 1; kept in memory while the broker is away, and by the broker for `expiry_s`."""
+        properties = Properties(PacketTypes.PUBLISH)  # type: ignore[no-untyped-call]
+        if expiry_s is not None:
+            properties.MessageExpiryInterval = expiry_s
         with self._sent:
             self._unsent += 1
-        self._client.publish(topic, payload, qos=1, retain=retain)
+        self._client.publish(topic, payload, qos=1, retain=retain, properties=properties)
 
     def ack(self, incoming: Incoming) -> None:
         """Tell the broker that a message needs not be delivered again."""

@@ -46,8 +46,11 @@ class RunFolder:
         """Return the JSON in `name`; raise TrainingError naming the file."""
         try:
             return json.loads((self.path / name).read_text())
+        except FileNotFoundError:
+            raise TrainingError(f"{self.path} is no run folder: {name} is missing") from None
         except (OSError, ValueError) as error:
-            raise TrainingError(f"{self.path / name} cannot be read: {error}") from error
+            reason = getattr(error, "strerror", None) or error
+            raise TrainingError(f"{self.path / name} cannot be read: {reason}") from error
 
     def save_model(self, model: TrainedModel) -> None:
         """Write the model: weights by name in safetensors, the rest in model.json."""

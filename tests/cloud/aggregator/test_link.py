@@ -1,6 +1,7 @@
 """Both links: messages stay the broker's until they are acknowledged, whatever happens in between."""
 
 import queue
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -136,6 +137,37 @@ def test_a_message_comes_again_until_it_is_acknowledged(folder: Path) -> None:
         assert messages.get(timeout=PATIENCE_S).payload == b"second"
         device.close()
         successor.close()
+
+
+@pytest.mark.broker
+def test_a_message_that_outlived_its_deadline_is_not_delivered(folder: Path) -> None:
+    with Mosquitto(folder) as broker:
+        topic = "overtone/1/home/device/a/down"
+        received: queue.Queue[bytes] = queue.Queue()
+
+        def connect() -> MqttLink:
+            states: queue.Queue[bool] = queue.Queue()
+            device = mqtt(broker, "a", "dev")
+            device.open([topic], lambda incoming: received.put(incoming.payload), lambda up, _: states.put(up))
+            assert states.get(timeout=PATIENCE_S)
+            return device
+
+        link = mqtt(broker, "aggregator", "agg")
+        link.open([], lambda _: None, lambda *_: None)
+        device = connect()
+        link.publish(topic, b"subscribed")
+        assert received.get(timeout=PATIENCE_S) == b"subscribed"
+        device.close()
+        link.publish(topic, b"stale", expiry_s=1)
+        link.publish(topic, b"lasting")
+        time.sleep(2.5)  # the broker counts in whole seconds
+        again = connect()
+        rest = [received.get(timeout=PATIENCE_S)]
+        while b"lasting" not in rest:
+            rest.append(received.get(timeout=PATIENCE_S))
+        assert b"stale" not in rest
+        again.close()
+        link.close()
 
 
 def test_a_missing_certificate_is_named(tmp_path: Path) -> None:

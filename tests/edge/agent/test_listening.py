@@ -1,0 +1,70 @@
+"""Listening through a whole agent: labels, personal heads, new bundles."""
+
+import itertools
+import json
+from pathlib import Path
+
+import numpy as np
+import soundfile
+
+from overtone_edge.cli import main
+from overtone_models.bundle import read_bundle
+from overtone_protocol import (
+    Topics,
+)
+
+TOPICS = Topics("test")
+
+
+def test_a_personal_head_is_used_survives_and_follows_a_new_base(labelled: Path, fleet, cloud, start) -> None:
+    running = start(labelled)
+    assert running.ask(command="personalise")["kept"]
+    assert running.ask(command="status")["status"]["personal_in_use"]
+    running.stop()
+    again = start(labelled)
+    assert again.ask(command="status")["status"]["personal_in_use"]
+    cloud.release(fleet.signed(2), 2)
+    cloud.wait(lambda: cloud.health)
+    base = read_bundle(fleet.payload(2)).base
+
+    def retrained() -> bool:
+        personal = again.ask(command="status")["status"]["personal"]
+        return personal is None or personal["base"] == base
+
+    cloud.wait(retrained)
+    again.ask(command="erase")
+    state = again.ask(command="status")["status"]
+    assert (state["personal"], state["personal_in_use"], state["examples"]) == (None, False, 0)
+    cloud.wait(lambda: cloud.presence("device-a").examples == 0)
+
+
+def test_the_last_seconds_are_labelled_while_listening(make_config, fleet, broker, cloud, start, recording) -> None:
+    path = make_config(
+        '[source]\nkind="file"\npath="speech.wav"\npaced=false\nat_end="stay"\n[decision]\nthreshold=0.0\n'
+    )
+    main(["install", str(fleet.path(1)), "--config", str(path)])
+    running = start(path)
+    topic = TOPICS.emotion("device-a")
+    cloud.wait(lambda: sum(json.loads(d)["final"] for t, d in list(broker.published) if t == topic) == 2)
+    assert running.ask(command="label", label="happy", last_s=2)["stored"] == 1
+    broker.publish(TOPICS.label("device-a"), b'{"label": "sadness", "last_s": 30}')
+    cloud.wait(lambda: cloud.presence("device-a").examples + cloud.presence("device-a").held_out == 3)
+    assert set(running.ask(command="status")["status"]["by_label"]) == {"happy", "sad"}
+    assert not list((running.agent.home.folder / "store").glob("*.wav"))
+
+
+def test_listening_goes_on_through_a_new_bundle(
+    make_config, fleet, broker, cloud, start, tmp_path, voice, silence
+) -> None:
+    sound = np.concatenate([np.concatenate([voice(1.0, seed=n), silence(0.8)]) for n in range(8)])
+    soundfile.write(tmp_path / "speech.wav", sound, 16_000)
+    path = make_config('[source]\nkind="file"\npath="speech.wav"\n[decision]\nthreshold=0.0\n')
+    main(["install", str(fleet.path(1)), "--config", str(path)])
+    running = start(path)
+    cloud.wait(lambda: any(topic == TOPICS.emotion("device-a") for topic, _ in broker.published))
+    cloud.release(fleet.signed(2), 2)
+    assert running.join() == 0
+    events = [json.loads(data) for topic, data in broker.published if topic == TOPICS.emotion("device-a")]
+    assert [event["bundle_version"] for event in events] == sorted(event["bundle_version"] for event in events)
+    assert {event["bundle_version"] for event in events} == {1, 2}
+    assert all(a["stream_s"] <= b["stream_s"] for a, b in itertools.pairwise(events))
