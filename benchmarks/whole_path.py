@@ -18,8 +18,8 @@ def script(bundle, samples):
 
     manifest = bundle.manifest
     spec, front_end = manifest.network, manifest.front_end
-    window = round(WINDOW_S * front_end.sample_rate_hz)
-    frames = front_end.frames(window) // spec.hop_frames * spec.hop_frames
+    frames = round(WINDOW_S / front_end.hop_s)
+    window = (frames - 1) * front_end.hop_samples + front_end.fft_samples
     tensors = {name: tf.constant(value) for name, value in spec.layout.unflatten(bundle.weights).items()}
     states = [tf.constant(state) for state in edge_tcn.zero_states(spec)]
 
@@ -30,7 +30,7 @@ def script(bundle, samples):
         return tf.matmul(embedding, tensors["head/w"]) + tensors["head/b"]
 
     def decide(end):
-        mfcc = _common.librosa_mfcc(samples[end - window : end], front_end)[:frames]
+        mfcc = _common.librosa_mfcc(samples[end - window : end], front_end)
         logits = network(bundle.standardise(mfcc)[None].astype(np.float32)).numpy()
         return manifest.calibration.probabilities(logits)[0]
 
@@ -71,7 +71,10 @@ def main() -> None:
     samples = _common.sound(arguments, bundle)
     decide, window = script(bundle, samples)
     hearing, recogniser = agent(bundle)
-    hop = bundle.manifest.network.hop_frames * bundle.manifest.front_end.hop_samples
+    front_end = bundle.manifest.front_end
+    hop = bundle.manifest.network.hop_frames * front_end.hop_samples
+    # A frame reaches past its hop, so the agent's last hop ends before the last sample that came in.
+    lag = hop - (front_end.fft_samples - front_end.hop_samples)
     if samples.size < window + 10 * hop:
         raise SystemExit(f"whole_path.py: --seconds must be at least {WINDOW_S + 1:g}")
     decide(window)
@@ -85,7 +88,7 @@ def main() -> None:
             continue
         ours_ms.append((between - before) / 1e6)
         before = time.perf_counter_ns()
-        wanted = decide(end)
+        wanted = decide(end - lag)
         theirs_ms.append((time.perf_counter_ns() - before) / 1e6)
         differences.append(float(np.abs(recogniser.last - wanted).max()))
         agreements.append(int(recogniser.last.argmax()) == int(wanted.argmax()))

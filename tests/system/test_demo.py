@@ -55,6 +55,7 @@ def check_report(report: dict[str, Any], printed: str, out: Path) -> None:
     assert 20_000 < report["model_bytes"] < 262_144
     assert report["rss_mb"] < 80
     assert report["heard"]
+    assert all(event["spoken"] in report["labels"] for event in report["heard"] if event["final"])
     assert any(event["final"] for event in report["heard"])
     page = (out / "report.html").read_text()
     assert page.count("data:image/png;base64,") == 2

@@ -39,7 +39,7 @@ def make_recording(folder: Path) -> tuple[Path, list[tuple[float, str]]]:
 
 
 def listen(agent: Child, spoken: Spoken, say: Say) -> list[dict[str, Any]]:
-    """Return the events of an agent that ends with its recording; each is told when it comes."""
+    """Return the events of an agent that ends with its recording, with what was spoken; each is told when it comes."""
     told = 0
     end = time.monotonic() + TIMEOUT_S
     try:
@@ -52,7 +52,12 @@ def listen(agent: Child, spoken: Spoken, say: Say) -> list[dict[str, Any]]:
     _tell(heard, told, spoken, say)
     if agent.wait(1) or not heard:
         raise DemoError(f"{agent.name} heard nothing: {last_line(agent.log)} ({agent.log})")
-    return heard
+    return [{**event, "spoken": spoken_at(event["stream_s"], spoken)} for event in heard]
+
+
+def spoken_at(stream_s: float, spoken: Spoken) -> str:
+    """Return the emotion of the utterance that began last; empty before the first."""
+    return next((label for begins, label in reversed(spoken) if begins <= stream_s), "")
 
 
 def events(log: Path) -> list[dict[str, Any]]:
@@ -63,9 +68,9 @@ def events(log: Path) -> list[dict[str, Any]]:
 
 def _tell(heard: Sequence[dict[str, Any]], told: int, spoken: Spoken, say: Say) -> int:
     for event in heard[told:]:
-        truth = [label for begins, label in spoken if begins <= event["stream_s"]]
+        truth = spoken_at(event["stream_s"], spoken)
         what = event["label"] or "no decision"
         mark = "whole utterance: " if event["final"] else ""
-        said = f"(spoken: {truth[-1]})" if truth else ""
+        said = f"(spoken: {truth})" if truth else ""
         say(f"    {event['stream_s']:5.1f} s  {mark}{what:12} {100 * event['confidence']:3.0f} %  {said}")
     return len(heard)

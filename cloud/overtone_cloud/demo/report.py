@@ -36,9 +36,9 @@ def rows(report: dict[str, Any]) -> list[tuple[str, str]]:
         table.append((f"personal head, {device}", change if gain["kept"] else f"{change}; not kept: no better"))
     return [
         *table,
-        ("bytes sent by devices", f"{report['bytes_up']}"),
-        ("bytes sent to devices", f"{report['bytes_down']}"),
-        ("listening model", f"{report['model_bytes']} bytes"),
+        ("bytes sent by devices", f"{report['bytes_up']:,}"),
+        ("bytes sent to devices", f"{report['bytes_down']:,}"),
+        ("listening model", f"{report['model_bytes']:,} bytes"),
         ("one hop (100 ms of sound)", f"p50 {hop['p50']:.2f} ms, p95 {hop['p95']:.2f} ms, p99 {hop['p99']:.2f} ms"),
         ("largest agent in memory", f"{report['rss_mb']:.0f} MB" if report["rss_mb"] else "unknown"),
     ]
@@ -79,12 +79,13 @@ def as_html(report: dict[str, Any], out: Path) -> str:
         "<p class='note'>The aggregator measures the float network; the table above the int8 one.</p>",
         "<h2>What one device heard</h2>",
         _table(
-            ("second", "emotion", "probability", ""),
+            ("second", "emotion", "probability", "spoken", ""),
             [
                 (
                     f"{e['stream_s']:.1f}",
                     e["label"] or "no decision",
                     _percent(e["confidence"]),
+                    e["spoken"],
                     "whole utterance" if e["final"] else "",
                 )
                 for e in report["heard"]

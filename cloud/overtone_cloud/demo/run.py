@@ -35,6 +35,7 @@ from overtone_models.labels import ordered
 from overtone_models.trained import TrainedModel
 
 SYNTHETIC = {"speakers": 16, "emotions": ("neutral", "happy", "sad", "angry", "fearful"), "per_emotion": 10}
+HEARD = ("stream_s", "label", "confidence", "final", "spoken")
 VERSIONED = ("tensorflow", "ai-edge-litert", "numpy", "paho-mqtt", "tuf")
 
 Say = Callable[[str], None]
@@ -305,7 +306,7 @@ class Demo:
         with self._stage(f"{device} listens to speaker {owners[device]}: {labels}"):
             command: fleet.Command = [self.settings.agent, "run", "--config", config]
             heard = listen(fleet.Child(device, command, self.logs / f"{device}-listening.log"), spoken, self.say)
-        self.report["heard"] = [{name: e[name] for name in ("stream_s", "label", "confidence", "final")} for e in heard]
+        self.report["heard"] = [{name: e[name] for name in HEARD} for e in heard]
 
     def _latency(self, bundle: Path) -> None:
         bench = self.settings.agent.parent / "overtone-bench"
