@@ -6,7 +6,7 @@ SHELL := /bin/sh
 BIN := .venv/bin
 DEMO_DIR := build/demo
 
-.PHONY: help setup setup-demo setup-test demo test lint ruff mypy imports tree bench lock clean distclean
+.PHONY: help setup setup-demo setup-test setup-tff demo test lint ruff mypy imports tree bench lock clean distclean
 
 help: ## Say what can be made
 	@echo "make demo [DATA=folder]  the main job, on a voice of its own or on recordings (for example RAVDESS)"
@@ -23,7 +23,11 @@ setup-test:
 	@tools/setup packages test
 	@tools/setup venv .venv dev
 	@tools/setup venv .venv-edge edge
-	@tools/setup venv .venv-legacy legacy
+	@tools/setup venv .venv-tff tff
+	@tools/setup venv .venv-reference reference
+
+setup-tff: ## Install the environment of TensorFlow Federated (for `overtone paper run A`)
+	@tools/setup venv .venv-tff tff
 
 demo: setup-demo
 	@$(BIN)/overtone demo --out "$(DEMO_DIR)" --agent .venv-edge/bin/overtone-agent $(if $(DATA),--data "$(DATA)")
@@ -64,4 +68,4 @@ clean: ## Remove what was built, keep the environments
 	find . -maxdepth 2 -name '*.egg-info' -type d -prune -exec rm -rf {} +
 
 distclean: clean ## Remove the environments as well
-	rm -rf .venv .venv-edge .venv-legacy .venv-tools
+	rm -rf .venv .venv-edge .venv-tff .venv-reference .venv-tools

@@ -11,7 +11,7 @@ import pytest
 from overtone_models.bundle import Bundle
 
 REPOSITORY = Path(__file__).resolve().parents[2]
-LEGACY = REPOSITORY / ".venv-legacy" / "bin" / "python"
+LEGACY = REPOSITORY / ".venv-tff" / "bin" / "python"
 SCRIPT = Path(__file__).with_name("legacy_runtime.py")
 
 
@@ -46,7 +46,7 @@ def given(bundle: Bundle, path: Path) -> None:
     )
 
 
-@pytest.mark.skipif(not LEGACY.exists(), reason="no .venv-legacy with tflite-runtime 2.14: `make setup-test` makes it")
+@pytest.mark.skipif(not LEGACY.exists(), reason="no .venv-tff with tflite-runtime 2.14: `make setup-test` makes it")
 @pytest.mark.parametrize("kind", ["payload", "dense_payload"])
 def test_both_runtimes_give_the_same(kind: str, request: pytest.FixtureRequest, tmp_path: Path) -> None:
     from overtone_models.bundle import read_bundle

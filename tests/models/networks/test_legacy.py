@@ -1,4 +1,4 @@
-"""The same network definitions under TensorFlow 2.14 (Keras 2, numpy 1), in `.venv-legacy`."""
+"""The same network definitions under TensorFlow 2.14 (Keras 2, numpy 1), in `.venv-tff`."""
 
 import os
 import subprocess
@@ -12,11 +12,11 @@ from overtone_models.network_spec import EdgeTcnSpec
 from overtone_models.networks import edge_tcn
 
 REPOSITORY = Path(__file__).resolve().parents[3]
-PYTHON = REPOSITORY / ".venv-legacy" / "bin" / "python"
+PYTHON = REPOSITORY / ".venv-tff" / "bin" / "python"
 SCRIPT = Path(__file__).with_name("legacy_networks.py")
 
 
-@pytest.mark.skipif(not PYTHON.exists(), reason="no .venv-legacy with TensorFlow 2.14: `make setup-test` makes it")
+@pytest.mark.skipif(not PYTHON.exists(), reason="no .venv-tff with TensorFlow 2.14: `make setup-test` makes it")
 def test_tensorflow_2_14_gives_the_same_network(tmp_path: Path) -> None:
     rng = np.random.default_rng(0)
     samples = (0.1 * rng.normal(size=16_000)).astype(np.float32)

@@ -1,0 +1,1 @@
+"""Five published systems, rebuilt: `overtone paper run A|B|C|D|E`."""

@@ -1,0 +1,1 @@
+"""System E: CNN-LSTM, LSTM-CNN, CNN-Transformer and their ensembles."""

@@ -1,0 +1,1 @@
+"""System A: federated emotion recognition."""

@@ -1,0 +1,1 @@
+"""System D: acoustic and text fusion."""

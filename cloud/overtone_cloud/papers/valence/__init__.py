@@ -1,0 +1,1 @@
+"""System B: valence from a multitask DCGAN."""
