@@ -1,6 +1,8 @@
 """Fixtures that every package's tests share."""
 
 import os
+import signal
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -15,3 +17,11 @@ def speech_data() -> Path:
     if not (folder / "ravdess").is_dir():
         pytest.skip(f"no real recordings in {folder}; set OVERTONE_DATA")
     return folder
+
+
+@pytest.fixture
+def heeding_ctrl_c() -> Iterator[None]:
+    """Let children be interrupted: a shell's background jobs ignore SIGINT, and what they start inherits that."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)

@@ -210,6 +210,7 @@ def test_seconds_out_of_limits_are_refused(text, capsys):
     assert "--seconds" in capsys.readouterr().err
 
 
+@pytest.mark.usefixtures("heeding_ctrl_c")
 def test_interrupted_it_prints_no_result_and_leaves_no_process(fleet):
     command = [sys.executable, "-m", "overtone_edge.bench", "--bundle", str(fleet.path(1)), "--seconds", "3000"]
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(p for p in sys.path if p)}

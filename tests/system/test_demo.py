@@ -106,6 +106,7 @@ def test_a_folder_of_somebody_else_is_not_emptied(tmp_path: Path) -> None:
 
 @pytest.mark.broker
 @pytest.mark.timeout(200)
+@pytest.mark.usefixtures("heeding_ctrl_c")
 def test_interrupting_leaves_no_process(tmp_path: Path) -> None:
     out = tmp_path / "demo"
     with (tmp_path / "printed.txt").open("w") as printed:
