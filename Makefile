@@ -5,11 +5,20 @@
 SHELL := /bin/sh
 BIN := .venv/bin
 DEMO_DIR := build/demo
+PAPERS_DIR := build/papers
+PAPERS_DATA = $(or $(DATA),../shared/data)
+# The corpora of each system, by their folders' names; those that are not there are left out.
+CORPORA_A := ravdess
+CORPORA_B := ravdess emodb
+CORPORA_C := tess ravdess
+CORPORA_D := ravdess emodb
+CORPORA_E := tess ravdess savee crema-d
 
-.PHONY: help setup setup-demo setup-test setup-tff demo test lint ruff mypy imports tree bench lock clean distclean
+.PHONY: help setup setup-demo setup-test setup-tff setup-papers demo test papers lint ruff mypy imports tree bench lock clean distclean
 
 help: ## Say what can be made
 	@echo "make demo [DATA=folder]  the main job, on a voice of its own or on recordings (for example RAVDESS)"
+	@echo "make papers [DATA=folder] the five published systems, each --quick, on the corpora in folder (../shared/data)"
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/make \1@\2/p' Makefile | awk -F@ '{ printf "%-25s%s\n", $$1, $$2 }'
 
 setup: setup-demo setup-test ## Install everything that demo and test need, and run nothing
@@ -29,11 +38,23 @@ setup-test:
 setup-tff: ## Install the environment of TensorFlow Federated (for `overtone paper run A`)
 	@tools/setup venv .venv-tff tff
 
+setup-papers: setup-tff
+	@tools/setup venv .venv papers
+
 demo: setup-demo
 	@$(BIN)/overtone demo --out "$(DEMO_DIR)" --agent .venv-edge/bin/overtone-agent $(if $(DATA),--data "$(DATA)")
 
 test: setup-test ## Run every test (ARGS="-k gate" and the like reach pytest)
 	@$(BIN)/pytest -q $(ARGS)
+
+papers: setup-papers $(addprefix papers-,A B C D E)
+	@echo "reports: $(PAPERS_DIR)/A..E/report.html"
+
+papers-%:
+	@test -d "$(PAPERS_DATA)" || { echo "make papers: no recordings in $(PAPERS_DATA); DATA=folder names them" >&2; exit 1; }
+	@echo "==> system $*"
+	@$(BIN)/overtone paper run $* --quick --out "$(PAPERS_DIR)/$*" $(ARGS) \
+		$(foreach c,$(CORPORA_$*),$(if $(wildcard $(PAPERS_DATA)/$(c)),--corpus "$(c)=$(PAPERS_DATA)/$(c)"))
 
 lint: ruff mypy imports tree ## Check style, types, import rules, locks and paths
 	@echo "lint: all clean"

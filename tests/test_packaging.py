@@ -110,7 +110,8 @@ def test_the_commands(read: Callable[[str], str]):
 
 
 def test_the_extras_bring_what_their_side_needs(metadata: Message):
-    assert set(metadata.get_all("Provides-Extra") or []) == {"edge", "mic", "cloud", "papers", "scale", "dev"}
+    extras = {"edge", "mic", "cloud", "papers", "scale", "opensmile", "dev"}
+    assert set(metadata.get_all("Provides-Extra") or []) == extras
     assert requirements(metadata, None) == LIGHT
     edge, cloud, dev = (requirements(metadata, extra) for extra in ("edge", "cloud", "dev"))
     assert not edge & CLOUD_ONLY

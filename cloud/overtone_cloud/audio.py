@@ -44,12 +44,14 @@ def info(path: Path) -> AudioInfo:
         )
 
 
-def load(path: Path, *, max_duration_s: float = MAX_DURATION_S) -> F32:
-    """Return one float32 channel at 16 kHz, nominally -1..1; raise AudioError, which names file and limit."""
+def load(path: Path, *, sample_rate_hz: int = SAMPLE_RATE_HZ, max_duration_s: float = MAX_DURATION_S) -> F32:
+    """Return one float32 channel at `sample_rate_hz`, nominally -1..1; raise AudioError, which names file and limit."""
+    if not MIN_RATE_HZ <= sample_rate_hz <= MAX_RATE_HZ:
+        raise AudioError(f"sample_rate_hz is {sample_rate_hz}, limits are {MIN_RATE_HZ} and {MAX_RATE_HZ} Hz")
     samples, rate_hz = decode(path, max_duration_s=max_duration_s)
-    if rate_hz == SAMPLE_RATE_HZ:
+    if rate_hz == sample_rate_hz:
         return samples
-    resampled: F32 = soxr.resample(samples, rate_hz, SAMPLE_RATE_HZ, quality="HQ")
+    resampled: F32 = soxr.resample(samples, rate_hz, sample_rate_hz, quality="HQ")
     if not resampled.size:
         raise AudioError(f"{path}: {samples.size} samples at {rate_hz} Hz are too short to resample")
     return resampled

@@ -2,10 +2,12 @@
 
 import argparse
 import json
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
 
+from overtone_cloud.convert_window_cli import convert_windows, verify_windows, window_folders
 from overtone_cloud.errors import TrainingError
 from overtone_cloud.files import write_atomically
 from overtone_cloud.training.experiment import divide, load_plan, read_features
@@ -17,16 +19,17 @@ from overtone_models.errors import BundleError
 from overtone_models.front_end import F32
 
 CALIBRATION_UTTERANCES = 60
+EDGE_NAME = "edge-tcn"
 
 
 def register(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     """Add `convert`, `verify` and `keys` to the command line."""
-    convert = subparsers.add_parser("convert", help="make a verified bundle of a run, signed with --keys")
-    convert.add_argument("run", type=Path, metavar="RUN")
-    convert.add_argument("--out", type=Path, required=True, metavar="FILE")
+    convert = subparsers.add_parser("convert", help="make a verified bundle of a run or of a window network")
+    convert.add_argument("run", type=Path, metavar="FOLDER", help="a run, a window network, or a folder of those")
+    convert.add_argument("--out", type=Path, metavar="FILE", help="needed for a run; else FOLDER/NAME.bundle")
     convert.add_argument("--keys", type=Path, metavar="DIR", help="keys made by `overtone keys`; without: unsigned")
     convert.add_argument("--version", type=int, default=1, help="must grow with every release (default 1)")
-    convert.add_argument("--name", default="edge-tcn", help="the model's name in the bundle")
+    convert.add_argument("--name", help="the model's name in the bundle (default edge-tcn, or the network's)")
     _data_arguments(convert)
     convert.set_defaults(func=_convert)
     verify = subparsers.add_parser("verify", help="check a bundle on the device's runtime with real test speakers")
@@ -51,17 +54,22 @@ def _convert(args: argparse.Namespace) -> int:
     from overtone_converters.signing import sign_bundle
     from overtone_converters.verify import require, verify_bundle
 
+    name = args.name or EDGE_NAME
     if args.keys:
-        sign_bundle(b"", name=args.name, version=args.version, keys=args.keys)  # what cannot be signed fails now
+        sign_bundle(b"", name=name, version=args.version, keys=args.keys)  # what cannot be signed fails now
+    if windows := window_folders(args.run):
+        return convert_windows(args, windows)
+    if args.out is None:
+        raise TrainingError(f"{args.run} is not a window network's folder; a run needs --out FILE")
     folder = RunFolder(args.run)
     model = folder.load_model()
     train, _, test = _parts(folder, args)
-    data = build_bundle(model, calibration_utterances(train), golden(), name=args.name, version=args.version)
+    data = build_bundle(model, calibration_utterances(train), golden(), name=name, version=args.version)
     found = verify_bundle(read_bundle(data), *_utterances(test, model.labels))
-    _print(found.to_json(), args.json)
+    show(found.to_json(), args.json)
     require(found)
     if args.keys:
-        data = sign_bundle(data, name=args.name, version=args.version, keys=args.keys)
+        data = sign_bundle(data, name=name, version=args.version, keys=args.keys)
     write_atomically(args.out, data, error=TrainingError)
     if not args.json:
         print(f"{args.out}: {len(data)} bytes, {'signed' if args.keys else 'not signed'}")
@@ -85,9 +93,11 @@ def _verify(args: argparse.Namespace) -> int:
     from overtone_converters.verify import require, verify_bundle
 
     bundle = load_bundle(args.bundle, args.root)
+    if bundle.manifest.window is not None:
+        return verify_windows(args, bundle)
     _, _, test = _parts(RunFolder(args.run), args)
     found = verify_bundle(bundle, *_utterances(test, bundle.manifest.labels))
-    _print(found.to_json(), args.json)
+    show(found.to_json(), args.json)
     require(found)
     return 0
 
@@ -124,7 +134,8 @@ def _read(path: Path) -> bytes:
         raise BundleError(f"cannot read {path}: {error.strerror}") from error
 
 
-def _print(found: dict[str, object], as_json: bool) -> None:
+def show(found: Mapping[str, object], as_json: bool) -> None:
+    """Print findings, one a line or as JSON."""
     if as_json:
         print(json.dumps(found, indent=1))
         return

@@ -38,7 +38,7 @@ class CorpusEvaluator:
         from overtone_models.networks import edge_tcn
 
         try:
-            logits = edge_tcn.logits(self.bundle.manifest.network, weights, self.utterances)
+            logits = edge_tcn.logits(self.bundle.manifest.edge, weights, self.utterances)
         except ModelError as error:
             raise ReleaseError(f"the new weights cannot be measured: {error}") from error
         classes = len(self.bundle.manifest.labels)
@@ -87,7 +87,7 @@ def model_of(bundle: Bundle) -> TrainedModel:
     """Return what a bundle was made of."""
     manifest = bundle.manifest
     return TrainedModel(
-        network=manifest.network,
+        network=manifest.edge,
         weights=bundle.weights,
         labels=manifest.labels,
         standardise_mean=bundle.standardise_mean,
@@ -105,6 +105,7 @@ def build(config: AggregatorConfig) -> tuple[CorpusEvaluator, BundlePublisher, P
     """Return evaluator, publisher and first model of an aggregator; raises ReleaseError."""
     try:
         bundle = load_bundle(config.model.bundle, config.model.keys / "root.json")
+        model_of(bundle)  # a bundle that is no edge network is refused now, not after the first round
         others, tested = _corpus(config.evaluation, bundle)
     except (CloudError, ConversionError, ModelError) as error:
         raise ReleaseError(str(error)) from error
@@ -116,7 +117,7 @@ def build(config: AggregatorConfig) -> tuple[CorpusEvaluator, BundlePublisher, P
         version=bundle.manifest.version,
         weights=bundle.weights,
         layout=bundle.manifest.layout,
-        front_end=bytes.fromhex(bundle.manifest.front_end.digest),
+        front_end=bytes.fromhex(bundle.manifest.features_digest),
     )
     return evaluator, publisher, first
 

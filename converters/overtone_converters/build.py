@@ -9,7 +9,7 @@ from overtone_converters.errors import ConversionError
 from overtone_converters.streaming import streaming_model
 from overtone_converters.training import training_model
 from overtone_edge.errors import InferenceError
-from overtone_edge.recogniser import Recogniser
+from overtone_edge.recogniser import open_recogniser
 from overtone_models.bundle import Bundle, Manifest, read_bundle, write_bundle
 from overtone_models.front_end import F32
 from overtone_models.trained import TrainedModel
@@ -62,13 +62,13 @@ def build_bundle(
         golden_samples=golden_samples,
         golden_probabilities=np.zeros((0, len(model.labels)), np.float32),
     )
-    return _with_golden(read_bundle(without_golden))
+    return with_golden(read_bundle(without_golden))
 
 
-def _with_golden(bundle: Bundle) -> bytes:
+def with_golden(bundle: Bundle) -> bytes:
     """Return the bundle again with what the device's runtime says to its golden clip."""
     try:
-        hops = Recogniser(bundle).process(bundle.golden_samples)
+        hops = open_recogniser(bundle).process(bundle.golden_samples)
     except InferenceError as error:
         raise ConversionError(f"the device's runtime refuses the bundle: {error}") from error
     if not hops:

@@ -7,11 +7,12 @@ in the layout that updates travel in.
 """
 
 import tempfile
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 
 from overtone_converters.errors import ConversionError
+from overtone_models.layout import SCOPES, WeightLayout
 from overtone_models.network_spec import EdgeTcnSpec
 from overtone_models.networks import native_stderr_silenced, tf
 from overtone_models.networks.edge_tcn import STD_FLOOR
@@ -129,14 +130,37 @@ def cross_entropy(logits: Any, y: Any, weight: Any) -> Any:
     return tf.reduce_sum(loss * weight) / (tf.stop_gradient(tf.reduce_sum(weight)) + LOG_FLOOR)
 
 
-class TrainingModule(tf.Module):  # type: ignore[misc]
-    """Both scopes' variables and functions; `signatures()` is what gets converted."""
+class Learnable(Protocol):
+    """What the scope head needs of a network, of any kind."""
 
-    def __init__(self, spec: EdgeTcnSpec, *, batch: int = BATCH, frames: int = FRAMES) -> None:
+    @property
+    def layout(self) -> WeightLayout:
+        """The flat weights' layout."""
+
+    @property
+    def embedding_size(self) -> int:
+        """Length of what the head takes."""
+
+    @property
+    def n_classes(self) -> int:
+        """Number of logits."""
+
+
+class TrainingModule(tf.Module):  # type: ignore[misc]
+    """The scopes' variables and functions; `signatures()` is what gets converted."""
+
+    def __init__(
+        self,
+        spec: Learnable,
+        *,
+        batch: int = BATCH,
+        frames: int = FRAMES,
+        scopes: tuple[str, ...] = SCOPES,
+    ) -> None:
         super().__init__()
         self.spec, self.batch, self.frames = spec, batch, frames
-        layout = spec.layout
-        self.sizes = {"full": layout.size, "head": layout.head_slice.stop - layout.head_slice.start}
+        parts = {scope: spec.layout.scope_slice(scope) for scope in reversed(scopes)}
+        self.sizes = {scope: part.stop - part.start for scope, part in parts.items()}
         self.weights = {scope: tf.Variable(tf.zeros([n]), name=f"{scope}_weights") for scope, n in self.sizes.items()}
         self.velocity = {scope: tf.Variable(tf.zeros([n]), name=f"{scope}_velocity") for scope, n in self.sizes.items()}
 
@@ -153,14 +177,19 @@ class TrainingModule(tf.Module):  # type: ignore[misc]
 
     def logits(self, scope: str, weights: dict[str, Any], x: Any) -> Any:
         """Return `(batch, n_classes)` logits: of embeddings for head, of frames for full."""
-        embedding = x if scope == "head" else statistics(hop_features(self.spec, weights, x))
+        embedding = x if scope == "head" else statistics(hop_features(self._edge(), weights, x))
         return add_bias(tf.matmul(embedding, weights["head/w"]), weights["head/b"])
 
     def x_shape(self, scope: str) -> list[int]:
         """Return the shape of one batch of examples."""
         if scope == "head":
             return [self.batch, self.spec.embedding_size]
-        return [self.batch, self.frames, self.spec.n_features]
+        return [self.batch, self.frames, self._edge().n_features]
+
+    def _edge(self) -> EdgeTcnSpec:
+        if not isinstance(self.spec, EdgeTcnSpec):
+            raise ConversionError("only an edge network learns the scope full on devices")
+        return self.spec
 
     def train(self, scope: str, x: Any, y: Any, weight: Any, lr: Any, momentum: Any) -> dict[str, Any]:
         """Take one step of SGD with momentum: v = momentum * v + g; w = w - lr * v."""
@@ -232,7 +261,15 @@ def training_model(spec: EdgeTcnSpec, *, batch: int = BATCH, frames: int = FRAME
     """Return the training TFLite; it holds no weights: `set` must be called before anything else."""
     if batch < 1 or frames < 1 or frames % spec.hop_frames:
         raise ConversionError(f"frames is {frames}, it must be a multiple of the hop of {spec.hop_frames} frames")
-    module = TrainingModule(spec, batch=batch, frames=frames)
+    return _converted(TrainingModule(spec, batch=batch, frames=frames))
+
+
+def head_training_model(spec: Learnable, *, batch: int = BATCH) -> bytes:
+    """Return a training TFLite with the scope head alone, for a body that stays as it is."""
+    return _converted(TrainingModule(spec, batch=batch, scopes=("head",)))
+
+
+def _converted(module: TrainingModule) -> bytes:
     with tempfile.TemporaryDirectory() as folder:
         tf.saved_model.save(module, folder, signatures=module.signatures())
         converter = tf.lite.TFLiteConverter.from_saved_model(folder)

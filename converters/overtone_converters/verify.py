@@ -1,6 +1,6 @@
 """Does a bundle do on the device's runtime what the network does in TensorFlow?"""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -78,7 +78,7 @@ def verify_bundle(bundle: Bundle, utterances: Sequence[F32], targets: NDArray[np
 
 
 def _compared(bundle: Bundle, utterances: Sequence[F32], targets: NDArray[np.int64]) -> Verification:
-    spec = bundle.manifest.network
+    spec = bundle.manifest.edge
     standardised = [bundle.standardise(mfcc) for mfcc in utterances]
     offline = edge_tcn.logits(spec, bundle.weights, standardised).argmax(1)
     streaming = streaming_probabilities(bundle, utterances).argmax(1)
@@ -126,21 +126,42 @@ def step_difference(bundle: Bundle, scope: str, standardised: Sequence[F32], tar
 def _difference(
     bundle: Bundle, scope: str, standardised: Sequence[F32], targets: NDArray[np.int64], seed: int
 ) -> float:
+    graph, spec = TrainingGraph(bundle.training_model), bundle.manifest.edge
+
+    def chosen(rows: NDArray[np.int64]) -> F32:
+        utterances = [standardised[row] for row in rows]
+        if scope == "full":
+            return edge_tcn.padded(utterances, spec, graph.frames)[0]
+        return edge_tcn.embeddings(spec, bundle.weights, utterances)
+
+    return _trained_apart(bundle, graph, scope, chosen, targets, seed)
+
+
+def head_step_difference(bundle: Bundle, embeddings: F32, targets: NDArray[np.int64]) -> float:
+    """Return the same for the head alone, from `(rows, embedding)` embeddings of any network."""
     graph = TrainingGraph(bundle.training_model)
-    spec, layout = bundle.manifest.network, bundle.manifest.layout
-    start = bundle.weights[layout.scope_slice(scope)]
+    return _trained_apart(bundle, graph, "head", lambda rows: embeddings[rows], targets, seed=0)
+
+
+def _trained_apart(
+    bundle: Bundle,
+    graph: TrainingGraph,
+    scope: str,
+    chosen: Callable[[NDArray[np.int64]], F32],
+    targets: NDArray[np.int64],
+    seed: int,
+) -> float:
+    """Return how far the two are after `STEPS` steps on inputs that `chosen` gives for drawn rows."""
+    layout = bundle.manifest.layout
     rng = np.random.default_rng(seed)
-    graph.set(scope, start)
+    graph.set(scope, bundle.weights[layout.scope_slice(scope)])
     reference = _Reference(bundle, scope)
     for _ in range(STEPS):
-        rows = rng.integers(0, len(standardised), graph.batch)
+        rows = rng.integers(0, len(targets), graph.batch)
         weight = np.ones(graph.batch, np.float32)
         weight[-2:] = 0.0
-        if scope == "full":
-            x, _ = edge_tcn.padded([standardised[row] for row in rows], spec, graph.frames)
-        else:
-            x = edge_tcn.embeddings(spec, bundle.weights, [standardised[row] for row in rows])
-        y = np.eye(spec.n_classes, dtype=np.float32)[targets[rows]]
+        x = chosen(rows)
+        y = np.eye(bundle.manifest.network.n_classes, dtype=np.float32)[targets[rows]]
         graph.train(scope, x, y, weight, lr=LEARNING_RATES[scope], momentum=MOMENTUM)
         reference.train(x, y, weight)
     return float(np.abs(graph.get(scope)[0] - reference.weights()).max())
@@ -150,7 +171,7 @@ class _Reference:
     """The plain network trained by TensorFlow's own automatic gradients, step by step."""
 
     def __init__(self, bundle: Bundle, scope: str) -> None:
-        self._spec, self._scope = bundle.manifest.network, scope
+        self._manifest, self._scope = bundle.manifest, scope
         tensors = bundle.manifest.layout.unflatten(bundle.weights)
         heads = {t.name for t in bundle.manifest.layout.tensors if t.head}
         names = [name for name in tensors if scope == "full" or name in heads]
@@ -170,8 +191,9 @@ class _Reference:
     def _logits(self, x: F32) -> Any:
         embedding = tf.constant(x)
         if self._scope == "full":
-            states = [tf.constant(state) for state in edge_tcn.zero_states(self._spec, len(x))]
-            hops, _ = edge_tcn.body(self._spec, self._variables, embedding, states)
+            spec = self._manifest.edge
+            states = [tf.constant(state) for state in edge_tcn.zero_states(spec, len(x))]
+            hops, _ = edge_tcn.body(spec, self._variables, embedding, states)
             embedding = edge_tcn.masked_statistics(hops, tf.ones(hops.shape[:2]))
         return tf.matmul(embedding, self._variables["head/w"]) + self._variables["head/b"]
 

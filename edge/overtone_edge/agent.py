@@ -25,6 +25,7 @@ from overtone_edge.federation import Patience
 from overtone_edge.hearing import Hearing
 from overtone_edge.home import Home
 from overtone_edge.jobs import JobResult, Jobs
+from overtone_edge.kept import Kept, kept_for
 from overtone_edge.link import Delivery
 from overtone_edge.listener import Listener
 from overtone_edge.loading import Model, fitting_head, stored_head
@@ -38,7 +39,6 @@ from overtone_edge.trainer import read_vector
 from overtone_edge.training import ROUND, Training, keep_if_better
 from overtone_edge.uplink import LinkFactory
 from overtone_models.errors import ModelError
-from overtone_models.front_end import FrontEndSpec
 from overtone_protocol import ProtocolError
 
 _log = logging.getLogger(__name__)
@@ -56,7 +56,7 @@ class Agent:
         self.config = config
         self.home = Home(config)
         self.model = Model()
-        self.recent = self._make_recent(FrontEndSpec())
+        self.recent = self._make_recent(kept_for(None))
         self._mailbox: queue.SimpleQueue[Callable[[], None]] = queue.SimpleQueue()
         self._jobs = Jobs(self.home.jobs, lambda result: self.post(lambda: self._job_done(result)))
         self.training = Training(self.home, self._jobs)
@@ -157,9 +157,16 @@ class Agent:
         self._in_use_since_s = time.monotonic()
         if model.bundle is None or model.recogniser is None:
             return
-        front_end = model.bundle.manifest.front_end
-        if self.recent.spec.digest != front_end.digest:
-            self.recent = self._make_recent(front_end)
+        kept = kept_for(model.bundle.manifest)
+        if self.recent.spec.digest != kept.digest:
+            self.recent = self._make_recent(kept)
+        if (window := model.bundle.manifest.window) is not None:
+            _log.info(
+                "the network %s cannot stream: it looks at the last %g s of speech every %g s",
+                window.name,
+                window.window_s,
+                window.decision_every_s,
+            )
         config = self.config
         self._listen(
             Hearing(
@@ -208,9 +215,9 @@ class Agent:
         if output.mqtt and self.participant.uplink.configured:
             yield self._published
 
-    def _make_recent(self, spec: FrontEndSpec) -> RecentSpeech:
+    def _make_recent(self, kept: Kept) -> RecentSpeech:
         learning = self.config.learning
-        return RecentSpeech(spec, max_s=learning.recent_speech_s, keep_audio=learning.keep_audio)
+        return RecentSpeech(kept, max_s=learning.recent_speech_s, keep_audio=learning.keep_audio)
 
     # What the broker and the child processes bring
 

@@ -215,7 +215,7 @@ def _described(subject: Subject) -> dict[str, Any]:
         "version": bundle.manifest.version,
         "digest": bundle.digest,
         "weights": int(bundle.weights.size),
-        "multiply_adds_per_hop": bundle.manifest.network.multiply_adds(bundle.manifest.network.hop_frames),
+        "multiply_adds_per_hop": bundle.manifest.edge.multiply_adds(bundle.manifest.edge.hop_frames),
         "streaming_bytes": len(bundle.streaming_model),
         "training_bytes": len(bundle.training_model),
         "signature": subject.signature,

@@ -10,8 +10,9 @@ from pathlib import Path
 from overtone_edge.audio import RATE_HZ, from_s16le
 from overtone_edge.bench_figures import STAGES
 from overtone_edge.events import Emotion
+from overtone_edge.hops import Hop
 from overtone_edge.outputs import Output
-from overtone_edge.recogniser import Hop, Recogniser
+from overtone_edge.recogniser import Recogniser
 from overtone_models.bundle import Bundle
 from overtone_models.front_end import F32
 from overtone_models.gate import GateSpec, WebRtcDetector

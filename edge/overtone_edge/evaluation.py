@@ -9,11 +9,12 @@ from overtone_edge.audio import read_recording
 from overtone_edge.errors import InstallError, LearningError, SourceError
 from overtone_edge.hearing import gate_spec
 from overtone_edge.home import Home
+from overtone_edge.kept import kept_for
 from overtone_edge.labelling import MAX_RECORDING_S, Row
 from overtone_edge.loading import fitting_head, stored_head
-from overtone_edge.recogniser import Recogniser
+from overtone_edge.recogniser import open_recogniser
 from overtone_models.bundle import Bundle
-from overtone_models.front_end import F32, mfcc
+from overtone_models.front_end import F32
 from overtone_models.gate import speech_span
 
 
@@ -27,7 +28,7 @@ def evaluate(home: Home, rows: Sequence[Row], *, progress: Callable[[int], None]
     if bundle is None:
         raise InstallError("no bundle is installed")
     embeddings, targets = _embeddings(home, bundle, rows, progress)
-    recogniser = Recogniser(bundle)
+    recogniser = open_recogniser(bundle)
     base = recogniser.probabilities(embeddings).argmax(1)
     result: dict[str, Any] = {
         "recordings": len(targets),
@@ -49,8 +50,9 @@ def evaluate(home: Home, rows: Sequence[Row], *, progress: Callable[[int], None]
 def _embeddings(
     home: Home, bundle: Bundle, rows: Sequence[Row], progress: Callable[[int], None]
 ) -> tuple[F32, "np.ndarray[tuple[int], np.dtype[np.int64]]"]:
-    recogniser = Recogniser(bundle)
+    recogniser = open_recogniser(bundle)
     manifest = bundle.manifest
+    kept = kept_for(manifest)
     gate = gate_spec(manifest.gate, home.config.gate)
     embeddings, targets = [], []
     for number, row in enumerate(rows, 1):
@@ -60,9 +62,9 @@ def _embeddings(
         except SourceError:
             continue
         first, last = speech_span(samples, gate)
-        frames = mfcc(samples[first:last], manifest.front_end)
-        if len(frames) >= manifest.network.hop_frames:
-            embeddings.append(recogniser.embedding(frames))
+        example = kept.of_samples(samples[first:last])
+        if example is not None and kept.fits(example):
+            embeddings.append(recogniser.embedding(example))
             targets.append(manifest.labels.index(row.label))
     if not embeddings:
         raise LearningError(f"none of {len(rows)} recordings holds speech that could be evaluated")

@@ -8,6 +8,7 @@ import numpy as np
 from overtone_edge.outbox import Outbox, Parcel
 from overtone_edge.rounds import RoundDesk
 from overtone_models.front_end import F32
+from overtone_models.layout import SCOPES
 from overtone_protocol import (
     DEFAULT_LIMITS,
     Chunk,
@@ -43,12 +44,16 @@ class Patience:
 
 @dataclass(frozen=True, kw_only=True)
 class Standing:
-    """What the device could train with now; digests as 32 bytes, None without a bundle."""
+    """What the device could train with now; digests as 32 bytes, None without a bundle.
+
+    `scopes` are those that the installed network learns here: of a window network the head alone.
+    """
 
     base: bytes | None = None
     layout: bytes | None = None
     front_end: bytes | None = None
     examples: int = 0
+    scopes: tuple[str, ...] = SCOPES
 
 
 @dataclass(frozen=True)
@@ -119,12 +124,8 @@ class Federation:
             return "unwilling: federated learning is turned off on this device"
         if standing.base is None or standing.layout is None:
             return "no-bundle: no bundle is installed"
-        for code, theirs, ours in (
-            ("wrong-base", call.base, standing.base),
-            ("wrong-layout", call.layout, standing.layout),
-        ):
-            if theirs != ours:
-                return f"{code}: the call has {theirs.hex()[:12]}, installed is {ours.hex()[:12]}"
+        if other := _other_model(call, standing):
+            return other
         if standing.examples < self._min_examples:
             return f"too-few-examples: there are {standing.examples}, limit is {self._min_examples}"
         waiting = len(self._outbox.parcels())
@@ -220,3 +221,17 @@ class Federation:
             joining=joining,
             reason=clip_text(reason, self._limits),
         )
+
+
+def _other_model(call: RoundCall, standing: Standing) -> str:
+    """Return why the call is not for the installed network, empty where it is."""
+    for code, theirs, ours in (
+        ("wrong-base", call.base, standing.base),
+        ("wrong-layout", call.layout, standing.layout),
+    ):
+        if theirs != ours:
+            return f"{code}: the call has {theirs.hex()[:12]}, installed is {ours.hex()[:12] if ours else 'nothing'}"
+    if call.scope not in standing.scopes:
+        learned = ", ".join(standing.scopes)
+        return f"wrong-scope: the call is for {call.scope}, the installed network learns {learned} on devices"
+    return ""

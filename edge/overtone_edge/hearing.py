@@ -10,8 +10,8 @@ import numpy as np
 from overtone_edge.config import DecisionConfig, GateConfig
 from overtone_edge.decision import Decider, Decision
 from overtone_edge.events import Emotion
+from overtone_edge.hops import AnyRecogniser, Hop
 from overtone_edge.recent import RecentSpeech
-from overtone_edge.recogniser import Hop, Recogniser
 from overtone_models.front_end import F32
 from overtone_models.gate import FRAME_SAMPLES, Gate, GateSpec, Segment, SpeechDetector, WebRtcDetector
 
@@ -65,7 +65,7 @@ class Hearing:
 
     def __init__(
         self,
-        recogniser: Recogniser,
+        recogniser: AnyRecogniser,
         *,
         device: str,
         config: DecisionConfig,
@@ -131,7 +131,7 @@ class Hearing:
         events: list[Emotion] = []
         for hop in self.recogniser.process(segment.samples):
             self._watch.lap("recognise")
-            self._recent.add(hop.mfcc)
+            self._recent.add(hop.heard)
             event = self._hop(hop)
             self._watch.lap("decide")
             if event is not None:
@@ -165,7 +165,10 @@ class Hearing:
 
     def _end(self) -> list[Emotion]:
         hop = self.recogniser.end()
-        return [] if hop is None else [self._event(self._decider.end(hop.probabilities), final=True)]
+        if hop is None:
+            return []
+        self._recent.add(hop.heard)
+        return [self._event(self._decider.end(hop.probabilities), final=True)]
 
     def _event(self, decision: Decision, *, final: bool) -> Emotion:
         self.counters.events += 1

@@ -12,6 +12,7 @@ from typing import Any
 from overtone_edge.config import Config
 from overtone_edge.errors import AgentError, InstallError
 from overtone_edge.files import make_folder, read_limited, remove, storing, write_atomically
+from overtone_edge.kept import Kept, kept_for
 from overtone_edge.outbox import Outbox
 from overtone_edge.outputs import remove_log
 from overtone_edge.personal import PersonalStore
@@ -19,8 +20,8 @@ from overtone_edge.rounds import RoundDesk
 from overtone_edge.slots import Slots
 from overtone_edge.store import Store
 from overtone_models.bundle import Bundle, read_bundle
-from overtone_models.front_end import FrontEndSpec
 from overtone_models.gate import GateSpec
+from overtone_models.window_spec import WindowSpec
 
 
 @dataclass
@@ -82,12 +83,12 @@ class Home:
         """Return the installed bundle, None where there is none; raise for one that is damaged."""
         return read_bundle(self.slots.payload()) if self.slots.state.current is not None else None
 
-    def specs(self) -> tuple[FrontEndSpec, GateSpec, tuple[str, ...] | None]:
-        """Return front end, gate and labels of the installed bundle, or the defaults where there is none."""
+    def specs(self) -> tuple[Kept, GateSpec, tuple[str, ...] | None]:
+        """Return what is kept of speech, gate and labels of the installed bundle, or the defaults without one."""
         bundle = self.bundle()
         if bundle is None:
-            return FrontEndSpec(), GateSpec(), None
-        return bundle.manifest.front_end, bundle.manifest.gate, bundle.manifest.labels
+            return kept_for(None), GateSpec(), None
+        return kept_for(bundle.manifest), bundle.manifest.gate, bundle.manifest.labels
 
     def install_request(self, signed: Path) -> dict[str, Any]:
         """Return the installer's request for a signed file."""
@@ -152,7 +153,8 @@ class Home:
             "digest": bundle.digest,
             "base": bundle.base,
             "layout": manifest.layout.digest,
-            "front_end": manifest.front_end.digest,
+            "network": manifest.network.name if isinstance(manifest.network, WindowSpec) else manifest.network.family,
+            "front_end": manifest.features_digest,
             "base_round": manifest.base_round,
             "labels": list(manifest.labels),
             "licence": manifest.licence,

@@ -13,7 +13,7 @@ from overtone_edge.child import run_child
 from overtone_edge.errors import InstallError
 from overtone_edge.files import read_limited
 from overtone_edge.recogniser import golden_difference
-from overtone_edge.runtime import TrainingGraph
+from overtone_edge.runtime import SCOPES, TrainingGraph
 from overtone_edge.slots import Slots
 from overtone_edge.trust import MAX_SIGNED_BYTES, TrustStore
 from overtone_models.bundle import Bundle, read_bundle
@@ -42,7 +42,7 @@ def self_test(bundle: Bundle) -> None:
         )
     graph = TrainingGraph(bundle.training_model)
     layout = bundle.manifest.layout
-    for scope in ("head", "full"):
+    for scope in SCOPES if bundle.manifest.window is None else ("head",):
         part = layout.scope_slice(scope)
         if graph.size(scope) != part.stop - part.start:
             raise InstallError(

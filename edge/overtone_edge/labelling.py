@@ -11,10 +11,10 @@ from overtone_edge.audio import read_recording
 from overtone_edge.errors import ControlError, SourceError, StorageError
 from overtone_edge.hearing import gate_spec
 from overtone_edge.home import Home
+from overtone_edge.kept import Kept
 from overtone_edge.recent import Speech
 from overtone_edge.store import Store
 from overtone_models.errors import LabelError
-from overtone_models.front_end import FrontEndSpec, mfcc
 from overtone_models.gate import speech_span
 from overtone_models.labels import canonical_label
 
@@ -95,7 +95,7 @@ def label_recordings(home: Home, rows: Iterable[Row], *, progress: Callable[[int
 
     Raises StorageError where the disk refuses.
     """
-    front_end, gate, _ = home.specs()
+    kept, gate, _ = home.specs()
     keep_audio = home.config.learning.keep_audio
     spec = gate_spec(gate, home.config.gate)
     outcome = Outcome()
@@ -106,25 +106,27 @@ def label_recordings(home: Home, rows: Iterable[Row], *, progress: Callable[[int
             outcome.failed.append(str(error))
             continue
         first, last = speech_span(samples, spec)
-        frames = mfcc(samples[first:last], front_end)
-        if len(frames) < front_end.block_frames:
+        example = kept.of_samples(samples[first:last])
+        if example is None:
             outcome.silent.append(f"{row.path}: the gate hears no speech")
             continue
         audio = samples[first:last] if keep_audio else None
-        home.store.add(frames, row.label, front_end=front_end.digest, time_ns=time.time_ns(), audio=audio)
+        home.store.add(example, row.label, front_end=kept.digest, time_ns=time.time_ns(), audio=audio)
         outcome.stored += 1
         progress(number)
     return outcome
 
 
-def label_speech(store: Store, pieces: list[Speech], label: str, front_end: FrontEndSpec) -> int:
+def label_speech(store: Store, pieces: list[Speech], label: str, kept: Kept) -> int:
     """Keep the pieces under `label` and return how many; raise ControlError where there is no speech."""
-    if not pieces:
+    examples = [(kept.of_heard(piece.frames), piece.samples) for piece in pieces]
+    found = [(example, samples) for example, samples in examples if example is not None]
+    if not found:
         raise ControlError("there is no speech in the last seconds that could be labelled")
     now_ns = time.time_ns()
-    for number, piece in enumerate(pieces):
+    for number, (example, samples) in enumerate(found):
         try:
-            store.add(piece.frames, label, front_end=front_end.digest, time_ns=now_ns + number, audio=piece.samples)
+            store.add(example, label, front_end=kept.digest, time_ns=now_ns + number, audio=samples)
         except StorageError as error:
             raise StorageError(f"the label was not kept: {error}") from error
-    return len(pieces)
+    return len(found)

@@ -11,7 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from overtone_edge.errors import LearningError
-from overtone_edge.recogniser import Recogniser
+from overtone_edge.kept import kept_for
+from overtone_edge.recogniser import open_recogniser
 from overtone_edge.runtime import TrainingGraph
 from overtone_edge.store import Example
 from overtone_models.bundle import Bundle
@@ -63,10 +64,10 @@ class Inputs(Protocol):
 
 
 class Embeddings:
-    """Inputs of the scope head: whole-utterance embeddings `(examples, 2 * channels)`, int8 network included."""
+    """Inputs of the scope head: embeddings `(examples, embedding_size)` of the network as it listens."""
 
     def __init__(self, bundle: Bundle, examples: Sequence[Example]) -> None:
-        recogniser = Recogniser(bundle)
+        recogniser = open_recogniser(bundle)
         width = bundle.manifest.network.embedding_size
         rows = [recogniser.embedding(example.frames) for example in examples]
         self.values = np.stack(rows) if rows else np.zeros((0, width), np.float32)
@@ -135,9 +136,9 @@ def smoothed(targets: F32, amount: float) -> F32:
 
 
 def usable(bundle: Bundle, examples: Sequence[Example]) -> list[Example]:
-    """Return the examples that are at least one hop long and whose label the model has."""
-    manifest = bundle.manifest
-    return [e for e in examples if e.label in manifest.labels and len(e.frames) >= manifest.network.hop_frames]
+    """Return the examples that the network can take and whose label the model has."""
+    manifest, kept = bundle.manifest, kept_for(bundle.manifest)
+    return [e for e in examples if e.label in manifest.labels and kept.fits(e.frames)]
 
 
 def train(
@@ -155,6 +156,8 @@ def train(
         raise LearningError("there is no training example for this model's labels and front end")
     graph = TrainingGraph(bundle.training_model)
     inputs: Inputs
+    if plan.scope not in graph.scopes:
+        raise LearningError(f"the installed network learns {', '.join(graph.scopes)} here, not the scope {plan.scope}")
     if plan.scope == "head":
         inputs = Embeddings(bundle, examples)
     else:

@@ -5,9 +5,10 @@ from dataclasses import dataclass, field
 
 from overtone_edge.errors import AgentError, StorageError
 from overtone_edge.home import Home
+from overtone_edge.hops import AnyRecogniser
 from overtone_edge.installer import self_test
 from overtone_edge.personal import PersonalHead
-from overtone_edge.recogniser import Recogniser
+from overtone_edge.recogniser import open_recogniser
 from overtone_edge.slots import Slot
 from overtone_models.bundle import Bundle
 from overtone_models.errors import ModelError
@@ -29,7 +30,7 @@ class Model:
     """What is in use: None where nothing is installed. `stale_head` is a personal head of another base."""
 
     bundle: Bundle | None = None
-    recogniser: Recogniser | None = None
+    recogniser: AnyRecogniser | None = None
     stale_head: bool = False
     failures: list[Failure] = field(default_factory=list)
 
@@ -65,7 +66,7 @@ def _load(home: Home, model: Model, *, test: bool) -> None:
         return
     if test:
         self_test(bundle)
-    recogniser = Recogniser(bundle)
+    recogniser = open_recogniser(bundle)
     head = stored_head(home)
     model.stale_head = head is not None and head.base != bundle.base
     recogniser.set_head(fitting_head(head, bundle))

@@ -20,6 +20,7 @@ from overtone_edge.training import Training
 from overtone_edge.updates import Updates
 from overtone_edge.uplink import LinkFactory, Uplink
 from overtone_models.bundle import Bundle
+from overtone_models.layout import SCOPES
 from overtone_protocol import (
     AGGREGATOR,
     Chunk,
@@ -193,8 +194,9 @@ class Participant:
         return Standing(
             base=bytes.fromhex(self._bundle.base),
             layout=bytes.fromhex(manifest.layout.digest),
-            front_end=bytes.fromhex(manifest.front_end.digest),
+            front_end=bytes.fromhex(manifest.features_digest),
             examples=examples,
+            scopes=SCOPES if manifest.window is None else ("head",),
         )
 
     def _example_counts(self) -> tuple[int, int]:
@@ -202,4 +204,4 @@ class Participant:
         if self._bundle is None:
             return self._home.store.counts()
         manifest = self._bundle.manifest
-        return self._home.store.counts(manifest.front_end.digest, manifest.labels)
+        return self._home.store.counts(manifest.features_digest, manifest.labels)

@@ -1,19 +1,40 @@
-"""The last seconds of speech as features, so that a person can say afterwards what they were."""
+"""The last seconds of speech, so that a person can say afterwards what they were.
+
+What is kept in memory is what the recogniser heard: features, or for a window network the sound itself, since its
+features are of whole windows. Neither reaches the disk from here.
+"""
 
 import threading
 from collections import deque
 from dataclasses import dataclass, field
+from typing import Protocol
 
 import numpy as np
 
-from overtone_models.front_end import F32, FrontEndSpec
+from overtone_models.front_end import F32
 
 SHORTEST_PIECE_S = 0.3
 
 
+class Rows(Protocol):
+    """What the ring's rows are: a front end's frames, or samples."""
+
+    @property
+    def digest(self) -> str:
+        """What rows of equal meaning have in common."""
+
+    @property
+    def hop_s(self) -> float:
+        """Seconds from one row to the next."""
+
+    @property
+    def hop_samples(self) -> int:
+        """Samples from one row to the next."""
+
+
 @dataclass(frozen=True, eq=False)
 class Speech:
-    """A piece of one utterance: MFCC `(frames, n_mfcc)`, and its samples where audio is kept."""
+    """A piece of one utterance: rows as the recogniser heard them, and its samples where audio is kept."""
 
     frames: F32
     samples: F32 | None
@@ -35,7 +56,7 @@ class RecentSpeech:
     Samples are kept only with `keep_audio`. Filled by the listening thread, read by others.
     """
 
-    def __init__(self, spec: FrontEndSpec, *, max_s: float, keep_audio: bool = False) -> None:
+    def __init__(self, spec: Rows, *, max_s: float, keep_audio: bool = False) -> None:
         self.spec = spec
         self._max_frames = round(max_s / spec.hop_s)
         self._keep_audio = keep_audio

@@ -1,31 +1,20 @@
 """From samples to probabilities: features, streaming network, pooling, head, calibration."""
 
 from collections import deque
-from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from overtone_edge.errors import InferenceError
+from overtone_edge.hops import AnyRecogniser, HeadInUse, Hop
 from overtone_edge.runtime import StreamingNetwork
+from overtone_edge.window_recogniser import WindowRecogniser
 from overtone_models.bundle import Bundle
 from overtone_models.front_end import F32, Mfcc
 
+__all__ = ["Hop", "Recogniser", "Statistics", "golden_difference", "open_recogniser", "pooled"]
+
 STD_FLOOR = np.float32(1e-4)
-
-
-@dataclass(frozen=True, eq=False)
-class Hop:
-    """What the network made of one hop (100 ms) of an utterance.
-
-    `embedding` and `probabilities` are of the last `window_s` seconds of the utterance.
-    """
-
-    index: int
-    time_s: float
-    mfcc: F32
-    embedding: F32
-    probabilities: F32
 
 
 class Statistics:
@@ -63,43 +52,26 @@ def pooled(hops: F32) -> F32:
     return embedding
 
 
-class Recogniser:
-    """One utterance at a time: `begin()`, `process(samples) -> hops`, `end() -> the whole's answer`."""
+class Recogniser(HeadInUse):
+    """An edge network, which streams: one utterance at a time, see `AnyRecogniser`."""
 
     def __init__(self, bundle: Bundle, head: F32 | None = None, *, window_s: float = 3.0) -> None:
-        self.bundle = bundle
+        network = bundle.manifest.edge
         self._mfcc = Mfcc(bundle.manifest.front_end)
         self._network = StreamingNetwork(bundle.streaming_model)
-        network = bundle.manifest.network
         if (self._network.hop_frames, self._network.width) != (network.hop_frames, network.channels):
             raise InferenceError("the streaming model's hop or width differs from the bundle's manifest")
         if self._network.n_features != network.n_features:
             raise InferenceError("the streaming model's number of features differs from the bundle's manifest")
         self._hop_s = network.hop_frames * bundle.manifest.front_end.hop_s
         self._window = max(1, round(window_s / self._hop_s))
-        self.set_head(head)
+        super().__init__(bundle, head)
         self.begin()
 
     @property
     def hop_s(self) -> float:
         """Seconds of speech in one hop."""
         return self._hop_s
-
-    @property
-    def personal(self) -> bool:
-        """Whether a personal head is in use."""
-        return self._personal
-
-    def set_head(self, head: F32 | None) -> None:
-        """Use a personal head's flat weights, or the bundle's own when None."""
-        network = self.bundle.manifest.network
-        vector = self.bundle.head if head is None else head
-        split = network.embedding_size * network.n_classes
-        if vector.shape != (split + network.n_classes,) or not np.isfinite(vector).all():
-            raise InferenceError(f"a head of shape {vector.shape} does not fit, or holds a value that is not finite")
-        self._personal = head is not None
-        self._w = vector[:split].reshape(network.embedding_size, network.n_classes)
-        self._b = vector[split:]
 
     def begin(self) -> None:
         """Begin an utterance: nothing of what came before is remembered."""
@@ -137,10 +109,6 @@ class Recogniser:
         self.begin()
         return result
 
-    def probabilities(self, embedding: F32) -> F32:
-        """Return calibrated probabilities of `(..., 2 * channels)` embeddings under the head in use."""
-        return self.bundle.manifest.calibration.probabilities(embedding @ self._w + self._b)
-
     def embedding(self, mfcc: F32) -> F32:
         """Return the whole-utterance embedding of `(frames, n_mfcc)`; the current utterance is lost."""
         self.begin()
@@ -152,9 +120,14 @@ class Recogniser:
         return result
 
 
+def open_recogniser(bundle: Bundle, head: F32 | None = None) -> AnyRecogniser:
+    """Return the recogniser of the bundle's kind of network; raise InferenceError where it cannot run here."""
+    return Recogniser(bundle, head) if bundle.manifest.window is None else WindowRecogniser(bundle, head)
+
+
 def golden_difference(bundle: Bundle) -> float:
     """Return the largest difference between this machine's and the bundle's golden probabilities."""
-    recogniser = Recogniser(bundle)
+    recogniser = open_recogniser(bundle)
     hops = [hop.probabilities for hop in recogniser.process(bundle.golden_samples)]
     got = np.stack(hops) if hops else np.empty((0, len(bundle.manifest.labels)), np.float32)
     if got.shape != bundle.golden_probabilities.shape:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from overtone_edge.control import Reply
 from overtone_edge.errors import AgentError, ControlError
+from overtone_edge.kept import kept_for
 from overtone_edge.labelling import MAX_LAST_S, checked_label, label_speech
 from overtone_models.errors import ModelError
 
@@ -66,7 +67,7 @@ class Requests:
             raise ControlError("no bundle is installed")
         label = checked_label(label, bundle.manifest.labels)
         pieces = self._agent.recent.last(float(last_s))
-        stored = label_speech(self._agent.home.store, pieces, label, bundle.manifest.front_end)
+        stored = label_speech(self._agent.home.store, pieces, label, kept_for(bundle.manifest))
         self._agent.participant.announce()
         reply({"ok": True, "label": label, "stored": stored})
 

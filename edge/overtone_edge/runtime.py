@@ -1,11 +1,11 @@
 """The TFLite runtime: the only module that imports `ai_edge_litert` or `tflite_runtime`.
 
-Everything above it sees two nouns: a `StreamingNetwork` that listens and a `TrainingGraph` that
-learns.
+Everything above it sees three nouns: a `StreamingNetwork` that listens hop by hop, a `WindowBody` that looks at a
+whole window, and a `TrainingGraph` that learns.
 """
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -89,19 +89,54 @@ class StreamingNetwork:
         return hop
 
 
-class TrainingGraph:
-    """The float network that learns: weights and momentum live in the interpreter."""
+class WindowBody:
+    """A window network up to its embedding: inputs x0, x1 ... in, the embedding out."""
 
     def __init__(self, model: bytes, threads: int = 1) -> None:
         self._interpreter = _interpreter(model, threads)
-        runners = {
+        self._allocate()
+        self._embed = _runner(self._interpreter, "embed")
+        details = self._embed.get_input_details()
+        if set(details) != {f"x{number}" for number in range(len(details))} or "embedding" not in (
+            outputs := self._embed.get_output_details()
+        ):
+            raise InferenceError("the body lacks the tensors 'x0', 'x1' ... and 'embedding'")
+        self.input_shapes = tuple(tuple(map(int, details[f"x{n}"]["shape"][1:])) for n in range(len(details)))
+        self.embedding_size = int(outputs["embedding"]["shape"][-1])
+
+    def _allocate(self) -> None:
+        try:
+            self._interpreter.allocate_tensors()
+        except (ValueError, RuntimeError) as error:
+            raise InferenceError(f"the runtime cannot run the model: {error}") from error
+
+    def embed(self, inputs: Sequence[F32]) -> F32:
+        """Return the `(embedding_size,)` embedding of one window's standardised inputs, each without the batch."""
+        # A fused LSTM keeps its state between runs: without this, a window would begin in the last one's.
+        self._interpreter.reset_all_variables()
+        result = _run(self._embed, {f"x{number}": value[None] for number, value in enumerate(inputs)})
+        embedding: F32 = result["embedding"].reshape(-1).copy()
+        return embedding
+
+
+class TrainingGraph:
+    """The float network that learns: weights and momentum live in the interpreter.
+
+    Every one trains the scope head; that of an edge network the scope full too (`frames` and `n_features`
+    are 0 where it does not).
+    """
+
+    def __init__(self, model: bytes, threads: int = 1) -> None:
+        self._interpreter = _interpreter(model, threads)
+        signatures = self._interpreter.get_signature_list()
+        self.scopes = tuple(scope for scope in SCOPES if scope == "head" or any(f"{scope}_" in s for s in signatures))
+        self._runners = {
             f"{scope}_{verb}": _runner(self._interpreter, f"{scope}_{verb}")
-            for scope in SCOPES
+            for scope in self.scopes
             for verb in ("set", "get", "train", "infer")
         }
-        self._runners = runners
-        self.batch, self.frames, self.n_features = map(int, self._shape("full_train", "x"))
-        self.embedding_size = int(self._shape("head_train", "x")[1])
+        self.batch, self.embedding_size = map(int, self._shape("head_train", "x"))
+        self.frames, self.n_features = map(int, self._shape("full_train", "x")[1:] if "full" in self.scopes else (0, 0))
         self.n_classes = int(self._shape("head_train", "y")[1])
         self._ready: set[str] = set()
 
@@ -110,7 +145,7 @@ class TrainingGraph:
 
     def size(self, scope: str) -> int:
         """Return the length of the scope's flat weight vector."""
-        return int(self._shape(f"{_checked(scope)}_set", "weights")[0])
+        return int(self._shape(f"{self._checked(scope)}_set", "weights")[0])
 
     def set(self, scope: str, weights: F32, velocity: F32 | None = None) -> None:
         """Load flat weights and the optimiser's velocity (zeros when None)."""
@@ -153,15 +188,22 @@ class TrainingGraph:
         return logits.copy()
 
     def _call(self, scope: str, verb: str, **inputs: F32) -> Any:
-        if _checked(scope) not in self._ready:
+        if self._checked(scope) not in self._ready:
             raise InferenceError(f"scope {scope} has no weights yet: call set first")
         return _run(self._runners[f"{scope}_{verb}"], inputs)
+
+    def _checked(self, scope: str) -> str:
+        if scope not in SCOPES:
+            raise InferenceError(f"unknown scope {scope!r}; scopes are {', '.join(SCOPES)}")
+        if scope not in self.scopes:
+            raise InferenceError(f"the training model has no scope {scope!r}; it has {', '.join(self.scopes)}")
+        return scope
 
 
 def _run(runner: Any, inputs: dict[str, F32]) -> Any:
     """Run a signature; the runtime itself resizes a graph to inputs of another shape, and then fails or worse."""
     for name, details in runner.get_input_details().items():
-        value = inputs[name]
+        value = inputs.get(name, np.zeros(0, np.float32))
         if value.dtype != np.float32 or value.shape != tuple(details["shape"]):
             wanted = tuple(map(int, details["shape"]))
             raise InferenceError(f"{name} is {value.dtype} of shape {value.shape}, the model takes float32 of {wanted}")
@@ -169,9 +211,3 @@ def _run(runner: Any, inputs: dict[str, F32]) -> Any:
         return runner(**inputs)
     except (ValueError, RuntimeError) as error:
         raise InferenceError(f"the runtime cannot run the model: {error}") from error
-
-
-def _checked(scope: str) -> str:
-    if scope not in SCOPES:
-        raise InferenceError(f"unknown scope {scope!r}; scopes are {', '.join(SCOPES)}")
-    return scope

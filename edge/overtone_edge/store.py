@@ -32,7 +32,7 @@ MAX_EXAMPLE_BYTES = 64 * 1024 * 1024
 
 @dataclass(frozen=True)
 class Entry:
-    """One stored example, as its file name tells it. `front_end` is the digest's first 16 digits."""
+    """One stored example, as its file name tells it. `front_end` is the features' digest's first 16 digits."""
 
     path: Path
     time_ns: int
@@ -49,7 +49,7 @@ class Entry:
 
 @dataclass(frozen=True)
 class Example:
-    """Labelled MFCC `(frames, n_mfcc)`, not standardised."""
+    """Labelled features, not standardised: MFCC `(frames, n_mfcc)`, or one row of a window network's inputs."""
 
     frames: F32
     label: str

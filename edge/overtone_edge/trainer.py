@@ -22,8 +22,8 @@ def work(folder: Path, request: dict[str, Any]) -> dict[str, Any]:
     """Train as `request` says; the weights (personal) or the update (round) lie in `vector.npy`."""
     bundle = read_bundle(read_limited(Path(request["payload"]), MAX_BYTES))
     store = Store(Path(request["store"]), max_bytes=sys.maxsize, held_out_fraction=0.0)
-    front_end, labels = bundle.manifest.front_end.digest, bundle.manifest.labels
-    examples = usable(bundle, store.examples(front_end, labels))
+    digest, labels = bundle.manifest.features_digest, bundle.manifest.labels
+    examples = usable(bundle, store.examples(digest, labels))
     plan = Plan(**request["plan"])
     if request["purpose"] == "round":
         vector, answer = round_update(bundle, examples, plan, max_norm=request["max_norm"])

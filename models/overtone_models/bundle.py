@@ -2,13 +2,15 @@
 
 A zip (stored, not compressed, so that what is read is what was hashed) with `bundle.json` and the
 files it lists with their SHA-256. Signing wraps this file (TUF metadata); nothing here trusts it.
+
+Format 1 holds an edge network, which streams; format 2 a window network, which looks at the last seconds
+(`WindowSpec`): its body in place of the streaming file, the head's weights alone, no front end.
 """
 
 import io
 import json
 import math
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
@@ -16,118 +18,29 @@ import numpy as np
 from numpy.typing import NDArray
 
 from overtone_models.archive import pack, unpack
-from overtone_models.calibration import Calibration
 from overtone_models.digests import digest_bytes
-from overtone_models.errors import BundleError, ModelError
-from overtone_models.front_end import F32, FrontEndSpec
-from overtone_models.gate import GateSpec
-from overtone_models.labels import EMOTIONS
-from overtone_models.layout import WeightLayout, weights_digest
-from overtone_models.network_spec import EdgeTcnSpec
+from overtone_models.errors import BundleError
+from overtone_models.front_end import F32
+from overtone_models.layout import weights_digest
+from overtone_models.manifest import FORMAT, MANIFEST, Manifest
 
-FORMAT = 1
-MANIFEST = "bundle.json"
+__all__ = ["FORMAT", "MANIFEST", "MAX_BYTES", "Bundle", "Manifest", "read_bundle", "write_bundle"]
+
 STREAMING, TRAINING, WEIGHTS = "streaming.tflite", "training.tflite", "weights.npy"
 STANDARDISE, GOLDEN_PCM, GOLDEN_PROBABILITIES = "standardise.npy", "golden.npy", "golden_probabilities.npy"
+BODY = "body.tflite"
 FILES = (STREAMING, TRAINING, WEIGHTS, STANDARDISE, GOLDEN_PCM, GOLDEN_PROBABILITIES)
+WINDOW_FILES = (BODY, *FILES[1:])
 MAX_BYTES = 64 * 1024 * 1024
-
-
-@dataclass(frozen=True, kw_only=True)
-class Manifest:
-    """What `bundle.json` says."""
-
-    name: str
-    version: int
-    created: str
-    labels: tuple[str, ...]
-    front_end: FrontEndSpec
-    gate: GateSpec
-    network: EdgeTcnSpec
-    calibration: Calibration
-    base_round: int
-    lineage: Mapping[str, str]
-    licence: str
-    label_smoothing: float = 0.0
-    """Part of each training target that is spread over all labels; devices learn with the same."""
-
-    @property
-    def layout(self) -> WeightLayout:
-        """Layout of the flat weights."""
-        return self.network.layout
-
-    def to_json(self) -> dict[str, Any]:
-        """Return a JSON form that `from_json` reads."""
-        return {
-            "format": FORMAT,
-            "name": self.name,
-            "version": self.version,
-            "created": self.created,
-            "labels": list(self.labels),
-            "front_end": {**asdict(self.front_end), "digest": self.front_end.digest},
-            "gate": asdict(self.gate),
-            "network": self.network.to_json(),
-            "layout": {**self.layout.to_json(), "digest": self.layout.digest},
-            "calibration": asdict(self.calibration),
-            "base_round": self.base_round,
-            "lineage": dict(self.lineage),
-            "licence": self.licence,
-            "label_smoothing": self.label_smoothing,
-        }
-
-    @classmethod
-    def from_json(cls, data: Mapping[str, Any]) -> "Manifest":
-        """Return the manifest that `to_json` wrote; raise BundleError naming what does not fit."""
-        if data.get("format") != FORMAT:
-            raise BundleError(f"bundle format is {data.get('format')!r}, this software reads {FORMAT}")
-        try:
-            front_end = dict(data["front_end"])
-            front_end_digest = front_end.pop("digest")
-            manifest = cls(
-                name=str(data["name"]),
-                version=int(data["version"]),
-                created=str(data["created"]),
-                labels=tuple(map(str, data["labels"])),
-                front_end=FrontEndSpec(**front_end),
-                gate=GateSpec(**data["gate"]),
-                network=EdgeTcnSpec.from_json(data["network"]),
-                calibration=Calibration(**data["calibration"]),
-                base_round=int(data["base_round"]),
-                lineage={str(k): str(v) for k, v in dict(data["lineage"]).items()},
-                licence=str(data["licence"]),
-                label_smoothing=float(data["label_smoothing"]),
-            )
-            layout_digest = data["layout"]["digest"]
-        except ModelError as error:
-            raise BundleError(f"{MANIFEST}: {error}") from error
-        except (KeyError, TypeError, ValueError) as error:
-            raise BundleError(f"{MANIFEST} has no valid field: {error!r}") from error
-        manifest.check(front_end_digest, layout_digest)
-        return manifest
-
-    def check(self, front_end_digest: str, layout_digest: str) -> None:
-        """Raise BundleError where the parts do not belong together."""
-        if front_end_digest != self.front_end.digest:
-            raise BundleError(
-                f"front end digest is {self.front_end.digest[:12]}, the bundle says {front_end_digest[:12]}"
-            )
-        if layout_digest != self.layout.digest:
-            raise BundleError(f"layout digest is {self.layout.digest[:12]}, the bundle says {layout_digest[:12]}")
-        if len(self.labels) != self.network.n_classes or not set(self.labels) <= set(EMOTIONS):
-            raise BundleError(f"labels {list(self.labels)} do not fit a network of {self.network.n_classes} classes")
-        if self.network.n_features != self.front_end.n_mfcc:
-            raise BundleError(
-                f"the network takes {self.network.n_features} features, the front end gives {self.front_end.n_mfcc}"
-            )
-        if not 0.0 <= self.label_smoothing < 1.0:
-            raise BundleError(f"label_smoothing is {self.label_smoothing}, limit is 0 <= label_smoothing < 1")
-        if not 1 <= self.version < 2**31:
-            raise BundleError(f"version is {self.version}, limit is 1..2147483647")
 
 
 @dataclass(frozen=True, eq=False)
 class Bundle:
-    """A bundle whose files have the sizes and digests that its manifest lists."""
+    """A bundle whose files have the sizes and digests that its manifest lists.
+
+    `streaming_model` is what listens: for a window network its body. There, `standardise_mean` and `_scale`
+    are flat over all inputs.
+    """
 
     manifest: Manifest
     digest: str
@@ -169,7 +82,7 @@ def write_bundle(
     """Return the bundle file's bytes; equal inputs give equal bytes."""
     pcm = np.clip(np.rint(golden_samples * 32768.0), -32768, 32767).astype("<i2")
     files = {
-        STREAMING: streaming_model,
+        STREAMING if manifest.window is None else BODY: streaming_model,
         TRAINING: training_model,
         WEIGHTS: _npy(weights.astype("<f4")),
         STANDARDISE: _npy(np.stack([standardise_mean, standardise_scale]).astype("<f4")),
@@ -186,7 +99,7 @@ def read_bundle(data: bytes) -> Bundle:
     text, files = _open(data)
     try:
         listed = json.loads(text)
-        entries = {name: (int(listed["files"][name]["bytes"]), str(listed["files"][name]["sha256"])) for name in FILES}
+        entries = {name: (int(listed["files"][name]["bytes"]), str(listed["files"][name]["sha256"])) for name in files}
     except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise BundleError(f"{MANIFEST} does not list its files: {error!r}") from error
     for name, (size, digest) in entries.items():
@@ -198,14 +111,19 @@ def read_bundle(data: bytes) -> Bundle:
 
 def _open(data: bytes) -> tuple[bytes, dict[str, bytes]]:
     entries = unpack(data, MAX_BYTES)
-    if set(entries) != {MANIFEST, *FILES}:
-        raise BundleError(f"bundle holds {sorted(entries)}, it must hold {sorted((MANIFEST, *FILES))}")
+    wanted = {MANIFEST, *(WINDOW_FILES if BODY in entries else FILES)}
+    if set(entries) != wanted:
+        raise BundleError(f"bundle holds {sorted(entries)}, it must hold {sorted(wanted)}")
     return entries.pop(MANIFEST), entries
 
 
 def _assemble(manifest: Manifest, digest: str, files: dict[str, bytes]) -> Bundle:
+    window = manifest.window
+    if (window is not None) != (BODY in files):
+        raise BundleError(f"the network's family does not fit the files {sorted(files)}")
     weights = _array(WEIGHTS, files[WEIGHTS], np.float32, (manifest.layout.size,))
-    standardise = _array(STANDARDISE, files[STANDARDISE], np.float32, (2, manifest.front_end.n_mfcc))
+    width = manifest.front_end.n_mfcc if window is None else window.scale_values
+    standardise = _array(STANDARDISE, files[STANDARDISE], np.float32, (2, width))
     pcm = _array(GOLDEN_PCM, files[GOLDEN_PCM], np.int16, (-1,))
     golden = _array(GOLDEN_PROBABILITIES, files[GOLDEN_PROBABILITIES], np.float32, (-1, len(manifest.labels)))
     return Bundle(
@@ -214,7 +132,7 @@ def _assemble(manifest: Manifest, digest: str, files: dict[str, bytes]) -> Bundl
         weights=weights,
         standardise_mean=standardise[0],
         standardise_scale=standardise[1],
-        streaming_model=files[STREAMING],
+        streaming_model=files[STREAMING if window is None else BODY],
         training_model=files[TRAINING],
         golden_samples=(pcm / np.float32(32768.0)).astype(np.float32),
         golden_probabilities=golden,

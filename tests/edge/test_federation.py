@@ -85,6 +85,11 @@ def test_a_round_from_call_to_receipt(device: Device) -> None:
         (replace(CALL, base=b"x" * 32), STANDING, "wrong-base: "),
         (replace(CALL, layout=b"x" * 32), STANDING, "wrong-layout: "),
         (CALL, Standing(), "no-bundle: "),
+        (
+            replace(CALL, scope="full"),
+            replace(STANDING, scopes=("head",)),
+            "wrong-scope: the call is for full, the installed network learns head",
+        ),
         (CALL, replace(STANDING, examples=3), "too-few-examples: there are 3, limit is 4"),
     ],
 )

@@ -34,7 +34,7 @@ def recogniser(bundle: Bundle) -> Recogniser:
 def same(got: list[Hop], expected: list[Hop]) -> None:
     assert [hop.index for hop in got] == [hop.index for hop in expected]
     for a, b in zip(got, expected, strict=True):
-        for name in ("mfcc", "embedding", "probabilities"):
+        for name in ("heard", "embedding", "probabilities"):
             np.testing.assert_array_equal(getattr(a, name), getattr(b, name))
 
 
@@ -45,12 +45,12 @@ def test_one_hop_each_100_ms(recogniser: Recogniser, samples: np.ndarray) -> Non
     assert [hop.index for hop in hops] == list(range(24))
     np.testing.assert_allclose([hop.time_s for hop in hops], 0.1 * np.arange(1, 25))
     for hop in hops:
-        assert hop.mfcc.shape == (10, 40)
+        assert hop.heard.shape == (10, 40)
         assert hop.embedding.shape == (32,)
         assert hop.embedding.dtype == hop.probabilities.dtype == np.float32
         assert hop.probabilities.sum() == pytest.approx(1.0, abs=1e-5)
     np.testing.assert_array_equal(
-        np.concatenate([hop.mfcc for hop in hops]), mfcc(samples, recogniser.bundle.manifest.front_end)[:240]
+        np.concatenate([hop.heard for hop in hops]), mfcc(samples, recogniser.bundle.manifest.front_end)[:240]
     )
 
 
@@ -112,7 +112,7 @@ def test_hops_speak_of_the_last_seconds_only(bundle: Bundle, samples: np.ndarray
     features = []
     network = Recogniser(bundle)._network
     for hop in hops:
-        features.append(network.process(bundle.standardise(hop.mfcc)))
+        features.append(network.process(bundle.standardise(hop.heard)))
     np.testing.assert_allclose(hops[-1].embedding, pooled(np.stack(features[-5:])), atol=1e-6)
 
 

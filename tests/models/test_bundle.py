@@ -158,7 +158,7 @@ def set_in(*path: str, to: object) -> Callable[[dict[str, Any]], None]:
 @pytest.mark.parametrize(
     ("edit", "text"),
     [
-        (set_in("format", to=2), "bundle format is 2, this software reads 1"),
+        (set_in("format", to=3), "bundle format is 3, this software reads 1 and 2"),
         (set_in("front_end", "digest", to="0" * 64), "front end digest is [0-9a-f]{12}, the bundle says 000000000000"),
         (set_in("front_end", "hop_samples", to=161), "front end digest is"),
         (set_in("front_end", "colour", to="blue"), "no valid field.*colour"),

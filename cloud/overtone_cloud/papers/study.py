@@ -6,7 +6,8 @@ with the first step that is not there, and a step whose inputs changed is done a
 
 import json
 import re
-from collections.abc import Callable, Mapping
+import time
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -25,7 +26,10 @@ def no_log(_line: str) -> None:
 
 @dataclass(frozen=True, kw_only=True)
 class Study:
-    """What a system's `run` works with; `log(line)` shows progress, `jobs` processes extract features."""
+    """What a system's `run` works with; `log(line)` shows progress, `jobs` processes extract features.
+
+    `kept_seconds` gathers what the steps kept from earlier runs had cost, so that a report tells the whole cost.
+    """
 
     system: str
     readings: Mapping[str, Reading]
@@ -38,26 +42,31 @@ class Study:
     ray: str | None = None
     options: Mapping[str, str] = field(default_factory=dict)
     log: Callable[[str], None] = no_log
+    kept_seconds: list[float] = field(default_factory=list)
 
     @property
     def digests(self) -> dict[str, str]:
         """The corpora's digests by name: an input of every step that reads them."""
         return {name: reading.digest for name, reading in self.readings.items()}
 
-    def step(self, name: str, work: Callable[[], Json], **inputs: Json) -> Json:
+    def step(self, name: str, work: Callable[[], Json], *, makes: Sequence[Path] = (), **inputs: Json) -> Json:
         """Return `work()`'s JSON, or the one kept from an earlier run with the same inputs and corpora.
 
-        `inputs` must hold everything that changes the result: network, fold, seed, epochs.
+        `inputs` must hold everything that changes the result: network, fold, seed, epochs. `makes` are files
+        that the step leaves (a trained network, a picture): without one of them the step is done again.
         """
         key = digest_mapping({"corpora": self.digests, "quick": self.quick, "inputs": inputs})
         path = self.out / "steps" / f"{re.sub(r'[^A-Za-z0-9._-]+', '-', name)}.json"
         kept = _read(path)
-        if kept is not None and kept.get("key") == key:
+        if kept is not None and kept.get("key") == key and all(made.is_file() for made in makes):
             self.log(f"{name}: kept from an earlier run")
+            self.kept_seconds.append(float(kept.get("seconds", 0.0)))
             return kept["result"]
         self.log(name)
+        started = time.monotonic()
         result = work()
-        text = json.dumps({"key": key, "result": result}, indent=1, allow_nan=False)
+        seconds = round(time.monotonic() - started, 3)
+        text = json.dumps({"key": key, "seconds": seconds, "result": result}, indent=1, allow_nan=False)
         write_atomically(path, text.encode() + b"\n", error=TrainingError)
         return json.loads(text)["result"]
 

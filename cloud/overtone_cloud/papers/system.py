@@ -16,6 +16,7 @@ class System:
     `needs(readings)` raises CorpusError in one line where the corpora lack something (no transcripts,
     too few speakers) and names the option that stands in. `estimate(study)` is one line for before the start.
     `options` are the names that `--option NAME=VALUE` may set, with what they mean and their default.
+    `requires` says for `overtone paper list` in a few words which corpora serve.
     """
 
     letter: str
@@ -26,6 +27,7 @@ class System:
     needs: Callable[[Mapping[str, Reading]], None]
     estimate: Callable[[Study], str]
     options: Mapping[str, tuple[str, str]] = field(default_factory=dict)
+    requires: str = "speech with emotion labels"
 
     def chosen(self, part: str | None) -> tuple[str, ...]:
         """Return the parts to run; raise ConfigError for one that this system has not."""

@@ -1,0 +1,71 @@
+"""What was said in a corpus: from its reader (RAVDESS, EmoDB, CREMA-D, TESS, IEMOCAP, nEMO), or from a CSV."""
+
+from collections.abc import Mapping
+from pathlib import Path, PurePosixPath
+
+from overtone_cloud.corpora.tables import read_rows
+from overtone_cloud.corpora.utterance import Reading
+from overtone_cloud.errors import CorpusError
+
+OPTION = "transcripts"
+"""The option of `overtone paper run D` that names the CSV."""
+
+
+def transcripts_of(reading: Reading, *, table: Path | None = None) -> dict[str, str]:
+    """Return the text of each labelled utterance that has one, by id; the table's text comes before the corpus' own.
+
+    Raises CorpusError that names the option which stands in where no utterance has a text.
+    """
+    own = {u.id: " ".join(u.text.split()) for u in reading.labelled if u.text and u.text.strip()}
+    listed = {} if table is None else _listed(reading, table)
+    found = own | listed
+    if not found:
+        raise CorpusError(
+            f"{reading.corpus} in {reading.root}: no transcripts; name a CSV with the columns path and text "
+            f"(--option {OPTION}=FILE.csv)"
+        )
+    return found
+
+
+def check_transcripts(readings: Mapping[str, Reading], *, table: Path | None = None) -> None:
+    """Raise CorpusError, as `transcripts_of` does, for the first corpus without a transcript."""
+    for reading in readings.values():
+        transcripts_of(reading, table=table)
+
+
+def read_table(table: Path) -> dict[str, str]:
+    """Return the texts of a CSV by path; raise CorpusError, which names the row, for what it cannot be."""
+    rows = read_rows(table)
+    columns = list(rows[0]) if rows else []
+    for column in ("path", "text"):
+        if column not in columns:
+            raise CorpusError(f"{table}: column {column!r} is missing; there are {', '.join(columns) or 'no rows'}")
+    texts: dict[str, str] = {}
+    for number, row in enumerate(rows, start=2):
+        path = PurePosixPath(row.get("path", "").replace("\\", "/")).as_posix()
+        text = " ".join(row.get("text", "").split())
+        if path == ".":
+            raise CorpusError(f"{table}, row {number}: path is empty")
+        if texts.get(path, text) != text:
+            raise CorpusError(f"{table}, row {number}: path {path!r} is listed twice with different texts")
+        if text:
+            texts[path] = text
+    return texts
+
+
+def _listed(reading: Reading, table: Path) -> dict[str, str]:
+    """Return the table's texts for this corpus' utterances: by id, by whole path, or by a file name met once.
+
+    Rows of other corpora are passed over.
+    """
+    texts = read_table(table)
+    names: dict[str, int] = {}
+    for u in reading.utterances:
+        names[u.path.name] = names.get(u.path.name, 0) + 1
+    found = {}
+    for u in reading.labelled:
+        keys = [u.id, u.path.as_posix(), *([u.path.name] if names[u.path.name] == 1 else [])]
+        text = next((texts[key] for key in keys if key in texts), None)
+        if text is not None:
+            found[u.id] = text
+    return found

@@ -1,0 +1,94 @@
+"""What every feature of a window is: a name, parameters that fix its numbers, and `compute`."""
+
+import math
+from dataclasses import asdict, dataclass, fields
+from functools import cached_property
+from typing import Any, ClassVar, NoReturn, Protocol
+
+import numpy as np
+
+from overtone_models.digests import digest_mapping
+from overtone_models.errors import FrontEndError
+from overtone_models.front_end import F32, check_samples
+
+MIN_RATE_HZ, MAX_RATE_HZ = 4_000, 48_000
+MAX_S = 60.0
+
+
+class Feature(Protocol):
+    """What extraction, models and devices need of a feature."""
+
+    @property
+    def name(self) -> str:
+        """The name that the registry knows it by."""
+
+    @property
+    def sample_rate_hz(self) -> int:
+        """The rate of the samples that `compute` takes."""
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """The shape of what `compute` returns; 0 stands for a length that depends on the recording."""
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 over name, version and parameters: equal digests mean equal numbers."""
+
+    def compute(self, samples: F32) -> F32:
+        """Return the feature of mono float32 samples; raise FrontEndError where they cannot be taken."""
+
+    def to_json(self) -> dict[str, Any]:
+        """Return name and parameters, as `registry.spec_from_json` takes them."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class FeatureSpec:
+    """Base of the specifications: checks the parameters' kinds and names them in JSON."""
+
+    name: ClassVar[str]
+    version: ClassVar[int] = 1
+    """Raised when the same parameters give other numbers, so that no cache keeps the old ones."""
+
+    sample_rate_hz: int = 16_000
+
+    def __post_init__(self) -> None:
+        for item in fields(self):
+            object.__setattr__(self, item.name, self._checked(item.name, item.default))
+        if not MIN_RATE_HZ <= self.sample_rate_hz <= MAX_RATE_HZ:
+            self.refuse("sample_rate_hz", f"limits are {MIN_RATE_HZ} and {MAX_RATE_HZ} Hz")
+
+    def _checked(self, field: str, default: object) -> object:
+        """Return the field's value in its default's kind, so that equal specifications have equal digests."""
+        value = getattr(self, field)
+        if isinstance(default, bool):
+            return value if isinstance(value, bool) else self.refuse(field, "it must be true or false")
+        if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+            self.refuse(field, "it must be a finite number")
+        if isinstance(default, int):
+            return value if isinstance(value, int) else self.refuse(field, "it must be a whole number")
+        return float(value)
+
+    def refuse(self, field: str, why: str) -> NoReturn:
+        """Raise FrontEndError that names this feature, the field and its value."""
+        raise FrontEndError(f"feature {self.name}: {field} is {getattr(self, field)!r}, {why}")
+
+    def to_json(self) -> dict[str, Any]:
+        """Return name and parameters, as `registry.spec_from_json` takes them."""
+        return {"name": self.name, **asdict(self)}
+
+    @cached_property
+    def digest(self) -> str:
+        """SHA-256 over name, version and parameters: equal digests mean equal numbers."""
+        return digest_mapping({**self.to_json(), "version": self.version})
+
+    def checked(self, samples: F32) -> F32:
+        """Return `samples` when they are one finite float32 channel with sound in it."""
+        check_samples(samples)
+        if not samples.size:
+            raise FrontEndError(f"feature {self.name}: no samples")
+        return samples
+
+
+def fitted(samples: F32, count: int) -> F32:
+    """Return `count` samples: cut at the end, or followed by zeros."""
+    return np.pad(samples[:count], (0, max(0, count - samples.size)))
