@@ -3,6 +3,7 @@
 import os
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -44,11 +45,26 @@ def test_plain_sgd_agrees_after_five_rounds(make_plan: Make) -> None:
 @with_tff
 @pytest.mark.slow
 def test_plain_sgd_agrees_on_the_papers_conv_network(make_plan: Make) -> None:
-    plan, data, weights = make_plan("sgd", 0.05, 1.0, options={"dropout": 0.0})
+    """With tanh: a relu's kinks blow rounding errors up, see the next test."""
+    plan, data, weights = make_plan("sgd", 0.01, 1.0, options={"dropout": 0.0, "activation": "tanh"})
     theirs = TffEngine().run(plan, data, weights, log=no_log, name="a-conv")
     ours = OwnEngine().run(plan, data, weights, log=no_log, name="a-conv")
-    assert farthest(ours.weights, weights) > 1e-3
+    assert farthest(ours.weights, weights) > 1e-2
     assert farthest(ours.weights, theirs.weights) <= 1e-5
+
+
+@with_tff
+@pytest.mark.slow
+def test_with_relu_the_engines_differ_as_one_engine_does_after_a_change_in_the_last_bit(make_plan: Make) -> None:
+    plan, data, weights = make_plan("sgd", 0.01, 1.0, options={"dropout": 0.0})
+    signs = np.random.default_rng(1)
+    nudged = [(w * (1 + 6e-8 * signs.choice([-1, 1], w.shape))).astype(np.float32) for w in weights]
+    one_round = replace(plan, rounds=1)
+    first = [engine.run(one_round, data, weights, log=no_log, name="one") for engine in (OwnEngine(), TffEngine())]
+    assert farthest(first[0].weights, first[1].weights) <= 1e-6
+    theirs = TffEngine().run(plan, data, weights, log=no_log, name="a-conv")
+    ours, ours_nudged = (OwnEngine().run(plan, data, w, log=no_log, name="a-conv") for w in (weights, nudged))
+    assert farthest(ours.weights, theirs.weights) <= 10 * max(1e-6, farthest(ours.weights, ours_nudged.weights))
 
 
 @with_tff
