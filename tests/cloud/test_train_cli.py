@@ -327,4 +327,4 @@ def test_output_that_cannot_be_written(train: Overtone, tmp_path: Path) -> None:
 def test_a_run_that_is_not_there(overtone: Overtone, tmp_path: Path) -> None:
     status, _, err = overtone("evaluate", tmp_path / "nowhere")
     assert status == 1
-    assert "config.json cannot be read" in err
+    assert "no run folder: config.json is missing" in err
