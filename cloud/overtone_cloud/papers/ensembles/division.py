@@ -12,7 +12,7 @@ from overtone_cloud.splits import at_random, by_speaker, inner_speakers
 FOLDS, INNER_FOLDS = 5, 8
 INNER_FRACTION = 1 / INNER_FOLDS
 ENOUGH_SPEAKERS = 4
-QUICK_INNER, QUICK_TEST = 42, 105
+QUICK_INNER, QUICK_TEST = 28, 70
 
 DESCRIPTIONS = {
     "random": "random 80/20, stratified by class, speakers shared",

@@ -23,7 +23,7 @@ NETWORKS_OF = {
 USED = {"e-cnn1d-lstm": 40, "e-lstm-cnn-1d": 52}
 """How many means the 1-D networks use by default: what the paper found best for each."""
 
-QUICK_BINARY_SAMPLES, QUICK_BINARY_EPOCHS = 16, 1
+QUICK_BINARY_SAMPLES, QUICK_BINARY_EPOCHS = 14, 1
 SEARCH_EPOCHS, QUICK_SEARCH_EPOCHS = 30, 4
 SEARCH_TRAININGS = 14
 """Hyperband with factor 3 spends about that many times its longest training."""
@@ -73,7 +73,7 @@ def plan_of(made: Job, settings: Settings, *, quick: bool) -> Plan:
     epochs, samples = recipe.epochs, 1_000_000_000
     if quick:
         epochs, samples = recipe.quick_epochs, recipe.quick_samples
-        if made.target is not None and recipe.quick_samples < 1000:
+        if made.target is not None and recipe.quick_samples < 800:
             epochs, samples = QUICK_BINARY_EPOCHS, QUICK_BINARY_SAMPLES
     varies = settings.augment and LOG_MEL in recipe.inputs
     return Plan(epochs=settings.epochs or epochs, samples=samples, scaler=settings.scaler, augment=varies)

@@ -43,7 +43,7 @@ RECIPES: Mapping[str, Recipe] = MappingProxyType(
             train_s=0.52,
             predict_s=0.15,
             paper=(0.71365, 0.732899, 4.12555),
-            quick_samples=48,
+            quick_samples=24,
             quick_epochs=2,
         ),
         "e-cnn1d-lstm": Recipe(
@@ -56,7 +56,7 @@ RECIPES: Mapping[str, Recipe] = MappingProxyType(
             train_s=6e-4,
             predict_s=4e-4,
             paper=(0.625618, 0.641172, 0.733976),
-            quick_samples=4000,
+            quick_samples=800,
             quick_epochs=25,
         ),
         "e-fused": Recipe(
@@ -69,7 +69,7 @@ RECIPES: Mapping[str, Recipe] = MappingProxyType(
             train_s=0.52,
             predict_s=0.155,
             paper=(0.710682, 0.725428, 11.13292),
-            quick_samples=48,
+            quick_samples=24,
             quick_epochs=2,
         ),
         "e-lstm-cnn-1d": Recipe(
@@ -82,7 +82,7 @@ RECIPES: Mapping[str, Recipe] = MappingProxyType(
             train_s=8e-4,
             predict_s=5e-4,
             paper=(0.569733, 0.586485, 0.782807),
-            quick_samples=4000,
+            quick_samples=800,
             quick_epochs=20,
         ),
         "e-lstm-cnn-2d": Recipe(
@@ -95,7 +95,7 @@ RECIPES: Mapping[str, Recipe] = MappingProxyType(
             train_s=2.6e-3,
             predict_s=1e-3,
             paper=(0.553907, 0.567925, 1.639491),
-            quick_samples=1000,
+            quick_samples=800,
             quick_epochs=6,
         ),
         "e-cnn-transformer": Recipe(
@@ -108,7 +108,7 @@ RECIPES: Mapping[str, Recipe] = MappingProxyType(
             train_s=0.052,
             predict_s=0.0135,
             paper=(0.700791, 0.72123, 2.148409),
-            quick_samples=200,
+            quick_samples=120,
             quick_epochs=3,
         ),
     }
