@@ -41,6 +41,7 @@ def corpus(tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, Reading]:
     return {"voices": read_corpus(folder)}
 
 
+@pytest.mark.slow
 def test_the_whole_experiment(corpus: Mapping[str, Reading], tmp_path: Path) -> None:
     study = make_study(corpus, tmp_path / "out", SYSTEM.parts, splits="random")
     study = Study(**{**vars(study), "cache": tmp_path / "cache"})

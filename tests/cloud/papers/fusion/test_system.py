@@ -116,6 +116,7 @@ def small_study(reading: Reading, out: Path, transcripts: Path, glove: Path, **o
     return replace(study(reading, out, **least, **options), quick=True)
 
 
+@pytest.mark.slow
 def test_the_fusions_are_reported_saved_and_resumed(
     voices: Reading, glove: Path, transcripts: Path, tmp_path: Path
 ) -> None:

@@ -103,6 +103,7 @@ def test_equal_seeds_give_equal_figures(utterances: Make, made_data: Make) -> No
     assert one != other
 
 
+@pytest.mark.slow
 def test_scripts_that_go_with_classes_leak_until_the_folds_part_them(
     utterances: Make, made_data: Make, tmp_path: Path
 ) -> None:
@@ -117,6 +118,7 @@ def test_scripts_that_go_with_classes_leak_until_the_folds_part_them(
     assert result.scripts == {"scripts": 16, "in_every_class": 0, "utterances": 64}
 
 
+@pytest.mark.slow
 def test_saved_networks_answer_as_the_trained_ones(utterances: Make, made_data: Make, tmp_path: Path) -> None:
     data = made_data(utterances(speakers=2, scripts=4, per_script=1))
     fold = make("made", data.utterances, "speaker", SETTINGS).folds[0]
