@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 
 from overtone_cloud.corpora.sources import SOURCES
-from overtone_cloud.errors import TrainingError
 from overtone_cloud.papers import fitting
+from overtone_cloud.papers.saved_rows import write_rows
 from overtone_cloud.papers.study import Study
 from overtone_cloud.papers.tess_data import NETWORK, Data, Settings
 from overtone_cloud.papers.tess_splits import Division
@@ -18,7 +18,6 @@ from overtone_models.networks import tf
 from overtone_models.networks.papers import build
 
 LEARNING_RATE = 1e-3
-CALIBRATION_ROWS, TEST_ROWS = 64, 200
 
 
 def train(
@@ -92,11 +91,11 @@ def _save(
         licence=source.licence if source else "unknown: that of the recordings it learned from",
         split="random, stratified by label, speakers shared",
     ).save(folder)
-    generator = np.random.default_rng(seed)
-    calibration = generator.permutation(division.train)[:CALIBRATION_ROWS]
-    test = generator.permutation(division.test)[:TEST_ROWS]
-    try:
-        np.savez(folder / "calibration.npz", x0=data.x[calibration])
-        np.savez(folder / "test.npz", x0=data.x[test], y=data.y[test])
-    except OSError as error:
-        raise TrainingError(f"{folder}: cannot be written: {error.strerror or error}") from error
+    write_rows(
+        folder,
+        train=division.train,
+        test=division.test,
+        inputs=lambda rows: [data.x[rows]],
+        classes=lambda rows: data.y[rows],
+        seed=seed,
+    )

@@ -15,6 +15,7 @@ from overtone_cloud.papers.ensembles.augmenting import varied
 from overtone_cloud.papers.ensembles.division import DESCRIPTIONS, Division, thinned
 from overtone_cloud.papers.ensembles.material import LABELS, SPECS, Material, Rows, Scaler, fit_scaler
 from overtone_cloud.papers.ensembles.recipes import LOG_MEL, Job
+from overtone_cloud.papers.saved_rows import write_rows
 from overtone_cloud.training.metrics import Targets
 from overtone_models.front_end import F32
 from overtone_models.networks import tf
@@ -22,7 +23,6 @@ from overtone_models.networks.papers import build
 from overtone_models.window_model import CALIBRATION, DESCRIPTION, TEST, WEIGHTS, WindowModel
 
 PREDICT_BATCH = 32
-CALIBRATION_ROWS, TEST_ROWS = 64, 200
 NETWORK_FILES = (DESCRIPTION, WEIGHTS, CALIBRATION, TEST)
 
 
@@ -155,20 +155,19 @@ def keep_network(
         licence="; ".join(SOURCES[c].licence for c in corpora if c in SOURCES) or "that of the recordings",
         split=DESCRIPTIONS[division.kind],
     ).save(folder)
-    generator = np.random.default_rng(seed)
-    calibration = generator.permutation(data.train)[:CALIBRATION_ROWS]
-    test = generator.permutation(division.test)[:TEST_ROWS]
-    write_arrays(folder / CALIBRATION, _numbered(material.inputs(data.names, calibration)))
-    write_arrays(folder / TEST, {**_numbered(material.inputs(data.names, test)), "y": material.y[test]})
+    write_rows(
+        folder,
+        train=data.train,
+        test=division.test,
+        inputs=lambda rows: material.inputs(data.names, rows),
+        classes=lambda rows: material.y[rows],
+        seed=seed,
+    )
 
 
 def network_files(study_out: Path, network: str) -> list[Path]:
     """Return the files that `keep_network` leaves."""
     return [study_out / "networks" / network / name for name in NETWORK_FILES]
-
-
-def _numbered(inputs: Sequence[F32]) -> dict[str, F32]:
-    return {f"x{i}": x for i, x in enumerate(inputs)}
 
 
 def write_arrays(path: Path, arrays: Mapping[str, Any]) -> None:

@@ -9,18 +9,17 @@ from typing import Any
 import numpy as np
 
 from overtone_cloud.corpora.sources import SOURCES
-from overtone_cloud.errors import TrainingError
 from overtone_cloud.papers import fitting
 from overtone_cloud.papers.federated.data import LABELS, Data, Division, Scaling, majority, scaling
 from overtone_cloud.papers.federated.federation import ClientData, Engine, OptimizerChoice, Plan
 from overtone_cloud.papers.federated.own_engine import OwnEngine
 from overtone_cloud.papers.federated.settings import Recipe, Settings
 from overtone_cloud.papers.federated.tff_engine import TffEngine
+from overtone_cloud.papers.saved_rows import write_rows
 from overtone_cloud.papers.study import Study
 from overtone_models.front_end import F32
 from overtone_models.networks import papers, tf
 
-CALIBRATION_ROWS, TEST_ROWS = 64, 200
 SPLIT_TEXTS = {
     "random": "random 80/20, stratified by label, speakers shared",
     "speaker": "by speaker: a fifth of the speakers is tested and was not heard in training",
@@ -168,11 +167,11 @@ def save(folder: Path, model: Any, task: Task, fitted: Scaling, engine: str) -> 
         licence="; ".join(licences) or "unknown: that of the recordings it learned from",
         split=SPLIT_TEXTS[division.kind],
     ).save(folder)
-    draw = np.random.default_rng(task.seed)
-    calibration = draw.permutation(division.train)[:CALIBRATION_ROWS]
-    test = draw.permutation(division.test)[:TEST_ROWS]
-    try:
-        np.savez(folder / "calibration.npz", x0=data.x[calibration])
-        np.savez(folder / "test.npz", x0=data.x[test], y=data.y[test])
-    except OSError as error:
-        raise TrainingError(f"{folder}: cannot be written: {error.strerror or error}") from error
+    write_rows(
+        folder,
+        train=division.train,
+        test=division.test,
+        inputs=lambda rows: [data.x[rows]],
+        classes=lambda rows: data.y[rows],
+        seed=task.seed,
+    )

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from overtone_cloud.corpora.sources import SOURCES
-from overtone_cloud.errors import TrainingError
 from overtone_cloud.papers.fusion.data import Data, Inputs, padded
 from overtone_cloud.papers.fusion.settings import LABELS
+from overtone_cloud.papers.saved_rows import write_rows
 from overtone_models.front_end import F32
 from overtone_models.networks.papers import build
 from overtone_models.window_model import CALIBRATION, TEST, WindowModel
@@ -17,7 +17,6 @@ from overtone_models.window_model import CALIBRATION, TEST, WindowModel
 if TYPE_CHECKING:
     from overtone_cloud.papers.fusion.training import Trained
 
-CALIBRATION_ROWS, TEST_ROWS = 64, 200
 WINDOW_S, HOP_S = 0.032, 0.01
 PREFERRED = ("EF-WS", "EF-PT", "EF-CS", "LF-PT", "LF-WS", "LF-CS")
 """Of several fusions of one architecture, the first of these is kept."""
@@ -99,21 +98,21 @@ def _scale(source: str, data: Data, arrays: Inputs) -> tuple[F32, F32]:
 
 def _write_inputs(folder: Path, sources: tuple[str, ...], data: Data, arrays: Inputs, seed: int) -> None:
     """Write raw inputs of the training part for calibration, and of the test part with their classes."""
-    generator = np.random.default_rng(seed)
-    calibration = generator.permutation(arrays.rows[0])[:CALIBRATION_ROWS]
-    test = generator.permutation(arrays.rows[1])[:TEST_ROWS]
-    try:
-        np.savez(folder / CALIBRATION, **_raw(sources, calibration, data, arrays))
-        np.savez(folder / TEST, **_raw(sources, test, data, arrays), y=data.y[test])
-    except OSError as error:
-        raise TrainingError(f"{folder}: cannot be written: {error.strerror or error}") from error
+    write_rows(
+        folder,
+        train=arrays.rows[0],
+        test=arrays.rows[1],
+        inputs=lambda rows: _raw(sources, rows, data, arrays),
+        classes=lambda rows: data.y[rows],
+        seed=seed,
+    )
 
 
-def _raw(sources: tuple[str, ...], rows: Any, data: Data, arrays: Inputs) -> dict[str, Any]:
-    """Return `x0`, `x1`: padded with the mean where it is not zero, so that padding standardises to zero."""
-    raw: dict[str, Any] = {}
-    for number, source in enumerate(sources):
+def _raw(sources: tuple[str, ...], rows: Any, data: Data, arrays: Inputs) -> list[Any]:
+    """Return each input's rows: padded with the mean where it is not zero, so that padding standardises to zero."""
+    raw: list[Any] = []
+    for source in sources:
         tracks = data.tracks if source == "audio" else data.tokens[source]
         length = arrays.x[source][0].shape[1]
-        raw[f"x{number}"] = padded([tracks[row] for row in rows], length, _scale(source, data, arrays)[0])
+        raw.append(padded([tracks[row] for row in rows], length, _scale(source, data, arrays)[0]))
     return raw

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from overtone_cloud.corpora.sources import SOURCES
-from overtone_cloud.errors import TrainingError
+from overtone_cloud.papers.saved_rows import write_rows
 from overtone_cloud.papers.valence.material import SCALE_MEAN, SCALE_STD, Material, crop_spec
 from overtone_cloud.papers.valence.soft_labels import NAMES, accepted, soft
 from overtone_cloud.papers.valence.training import Trained
@@ -15,7 +15,6 @@ from overtone_models.features.crops import HOP_SAMPLES
 from overtone_models.front_end import F32
 from overtone_models.window_model import CALIBRATION, DESCRIPTION, TEST, WEIGHTS, WindowModel
 
-CALIBRATION_ROWS, TEST_ROWS = 64, 200
 FILES = (DESCRIPTION, WEIGHTS, CALIBRATION, TEST)
 
 
@@ -51,15 +50,14 @@ def save(
         split=split,
         window_s=(settings.width - 1) * HOP_SAMPLES / spec.sample_rate_hz,
     ).save(folder)
-    generator = np.random.default_rng(seed)
-    calibration = generator.permutation(np.asarray(train))[:CALIBRATION_ROWS]
-    tested = generator.permutation(np.asarray(test))[:TEST_ROWS]
-    y = accepted(soft(material.valence[tested])).argmax(1)
-    try:
-        np.savez(folder / CALIBRATION, x0=_raw(material, calibration, settings.width))
-        np.savez(folder / TEST, x0=_raw(material, tested, settings.width), y=y)
-    except OSError as error:
-        raise TrainingError(f"{folder}: cannot be written: {error.strerror or error}") from error
+    write_rows(
+        folder,
+        train=train,
+        test=test,
+        inputs=lambda rows: [_raw(material, rows, settings.width)],
+        classes=lambda rows: accepted(soft(material.valence[rows])).argmax(1),
+        seed=seed,
+    )
 
 
 def _raw(material: Material, rows: NDArray[np.int64], width: int) -> F32:
