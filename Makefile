@@ -4,6 +4,8 @@
 .DEFAULT_GOAL := help
 SHELL := /bin/sh
 BIN := .venv/bin
+# Test processes side by side; a file's tests stay in one of them, as they share what is slow to make.
+JOBS := 2
 DEMO_DIR := build/demo
 PAPERS_DIR := build/papers
 PAPERS_DATA = $(or $(DATA),../shared/data)
@@ -49,7 +51,7 @@ demo: setup-demo
 	@$(BIN)/overtone demo --out "$(DEMO_DIR)" --agent .venv-edge/bin/overtone-agent $(if $(DATA),--data "$(DATA)")
 
 test: setup-test ## Run every test (ARGS="-k gate" and the like reach pytest)
-	@$(BIN)/pytest -q $(ARGS)
+	@$(BIN)/pytest -q -n $(JOBS) --dist loadfile $(ARGS)
 
 papers: setup-papers $(addprefix papers-,A B C D E)
 	@echo "reports: $(PAPERS_DIR)/A..E/report.html"
