@@ -1,8 +1,13 @@
 """Writing files so that nothing half-written is ever left under their name."""
 
+import io
 import os
 import tempfile
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
+
+import numpy as np
 
 from overtone_cloud.errors import CloudError
 
@@ -23,3 +28,10 @@ def write_atomically(path: Path, data: bytes, *, error: type[CloudError] = Cloud
         if partial is not None:
             partial.unlink(missing_ok=True)
         raise error(f"{path}: cannot be written: {problem.strerror or problem}") from problem
+
+
+def write_arrays(path: Path, arrays: Mapping[str, Any], *, error: type[CloudError] = CloudError) -> None:
+    """Write an npz, all or nothing; raise `error` in one line when the disk refuses."""
+    data = io.BytesIO()
+    np.savez(data, **arrays)
+    write_atomically(path, data.getvalue(), error=error)

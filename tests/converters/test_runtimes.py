@@ -12,7 +12,7 @@ from overtone_models.bundle import Bundle
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 LEGACY = REPOSITORY / ".venv-tff" / "bin" / "python"
-SCRIPT = Path(__file__).with_name("legacy_runtime.py")
+SCRIPT = Path(__file__).with_name("runtime_2_14.py")
 
 
 def on(python: Path, runtime: str, bundle: Path, source: Path) -> dict[str, np.ndarray]:

@@ -1,22 +1,14 @@
 """The demonstration's closing table, and its report as JSON and as one HTML page with its pictures."""
 
-import base64
 import html
 import json
 from pathlib import Path
 from typing import Any
 
 from overtone_cloud.files import write_atomically
+from overtone_cloud.html_page import note, page, picture
 
 PICTURES = (("curves.png", "Training of the base network"), ("confusion.png", "Confusions on unseen speakers"))
-STYLE = """
-body { font: 16px/1.5 system-ui, sans-serif; max-width: 60rem; margin: 2rem auto; padding: 0 1rem; color: #222; }
-table { border-collapse: collapse; margin: 1rem 0; }
-td, th { border-bottom: 1px solid #ccc; padding: .3rem .8rem; text-align: left; }
-td.n { text-align: right; font-variant-numeric: tabular-nums; }
-img { max-width: 100%; }
-.note { color: #555; }
-"""
 
 
 def rows(report: dict[str, Any]) -> list[tuple[str, str]]:
@@ -54,12 +46,10 @@ def write_report(report: dict[str, Any], out: Path) -> None:
 def as_html(report: dict[str, Any], out: Path) -> str:
     """Return the page; pictures are inside it, so that it can be sent as one file."""
     parts = [
-        "<!doctype html><html lang='en'><head><meta charset='utf-8'>",
-        "<meta name='viewport' content='width=device-width'>",
-        f"<title>Overtone demonstration</title><style>{STYLE}</style></head><body>",
-        "<h1>Overtone demonstration</h1>",
-        "<p class='note'>Three rounds of federated learning between four devices. "
-        "Raw sound stayed on the devices; only weight changes were sent.</p>",
+        note(
+            "Three rounds of federated learning between four devices. "
+            "Raw sound stayed on the devices; only weight changes were sent."
+        ),
         _table(("", ""), [(name, value) for name, value in rows(report)]),
         "<h2>Rounds</h2>",
         _table(
@@ -76,7 +66,7 @@ def as_html(report: dict[str, Any], out: Path) -> str:
                 for r in report["rounds"]
             ],
         ),
-        "<p class='note'>The aggregator measures the float network; the table above the int8 one.</p>",
+        note("The aggregator measures the float network; the table above the int8 one."),
         "<h2>What one device heard</h2>",
         _table(
             ("second", "emotion", "probability", "spoken", ""),
@@ -93,10 +83,10 @@ def as_html(report: dict[str, Any], out: Path) -> str:
         ),
     ]
     for name, title in PICTURES:
-        parts.append(f"<h2>{html.escape(title)}</h2>{_picture(out / name, title)}")
+        parts.append(f"<h2>{html.escape(title)}</h2>{picture(out / name, title)}")
     versions = ", ".join(f"{name} {value}" for name, value in report["versions"].items())
-    parts.append(f"<p class='note'>{html.escape(versions)}; seed {report['seed']}; {report['seconds']} s in all.</p>")
-    return "".join([*parts, "</body></html>\n"])
+    parts.append(note(f"{versions}; seed {report['seed']}; {report['seconds']} s in all."))
+    return page("Overtone demonstration", *parts)
 
 
 def _percent(value: float | None) -> str:
@@ -107,8 +97,3 @@ def _table(head: tuple[str, ...], lines: list[tuple[Any, ...]]) -> str:
     header = "".join(f"<th>{html.escape(cell)}</th>" for cell in head) if any(head) else ""
     body = "".join("<tr>" + "".join(f"<td>{html.escape(str(c))}</td>" for c in line) + "</tr>" for line in lines)
     return f"<table>{f'<tr>{header}</tr>' if header else ''}{body}</table>"
-
-
-def _picture(path: Path, title: str) -> str:
-    data = base64.b64encode(path.read_bytes()).decode()
-    return f"<img alt='{html.escape(title)}' src='data:image/png;base64,{data}'>"

@@ -20,6 +20,14 @@ from overtone_models.front_end import F32
 BROKEN = (OSError, ValueError, KeyError, EOFError, BadZipFile, NotImplementedError)
 
 
+def cache_directory() -> Path:
+    """Return where features are kept: OVERTONE_CACHE, else the user's cache folder."""
+    base = os.environ.get("OVERTONE_CACHE")
+    if base:
+        return Path(base)
+    return Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "overtone"
+
+
 def key_of(path: Path, spec: Feature) -> str:
     """Return the name of a recording's feature; raise AudioError when the file cannot be read."""
     try:

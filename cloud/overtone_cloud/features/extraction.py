@@ -9,11 +9,12 @@ from overtone_cloud.errors import AudioError, ConfigError
 from overtone_cloud.features import cache as kept
 from overtone_cloud.features.pools import Outcomes, here, in_processes, on_ray
 from overtone_cloud.features.recording import Outcome
-from overtone_cloud.training.features import cache_directory
 from overtone_models.features.spec import Feature
 from overtone_models.front_end import F32
 
 Log = Callable[[str], None]
+Progress = Callable[[int, int], None]
+"""Called with how many recordings are computed, of how many."""
 
 FEW = 16
 """So few recordings are computed in this process: others would take longer to start."""
@@ -33,6 +34,7 @@ def extract(
     jobs: int = 2,
     ray: str | None = None,
     log: Log = no_log,
+    progress: Progress | None = None,
 ) -> list[F32 | None]:
     """Return each utterance's feature, in order; None where its file cannot be read or taken, which `log` names.
 
@@ -41,13 +43,13 @@ def extract(
     """
     if jobs < 1:
         raise ConfigError(f"jobs is {jobs}, it must be at least 1")
-    folder = cache or cache_directory()
+    folder = cache or kept.cache_directory()
     keys, outcomes = _keys([u.path for u in utterances], spec)
     features, missing = _read(keys, folder)
     if missing:
         log(f"{spec.name}: {len(missing)} of {len(keys)} recordings to compute")
         computing = _computing(list(missing), spec, jobs, ray)
-        features |= _keep(computing, missing, folder, spec.name, log)
+        features |= _keep(_counted(computing, len(missing), progress), missing, folder, spec.name, log)
     outcomes |= {path: features[key] for path, key in keys.items()}
     _name_lost(outcomes, spec.name, log)
     found = (outcomes[u.path] for u in utterances)
@@ -87,6 +89,13 @@ def _computing(paths: Sequence[Path], spec: Feature, jobs: int, ray: str | None)
     if jobs == 1 or len(paths) <= FEW:
         return here(paths, spec)
     return in_processes(paths, spec, jobs)
+
+
+def _counted(computing: Outcomes, count: int, progress: Progress | None) -> Outcomes:
+    for done, outcome in enumerate(computing, 1):
+        yield outcome
+        if progress:
+            progress(done, count)
 
 
 def _keep(computing: Outcomes, keys: Mapping[Path, str], folder: Path, name: str, log: Log) -> dict[str, Outcome]:

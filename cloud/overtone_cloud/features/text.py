@@ -8,7 +8,6 @@ from typing import Protocol
 from threadpoolctl import threadpool_limits
 
 from overtone_cloud.features import cache as kept
-from overtone_cloud.training.features import cache_directory
 from overtone_models.digests import digest_mapping
 from overtone_models.front_end import F32
 
@@ -45,7 +44,7 @@ def embed(
 
     They are kept in `cache` (None: the user's) as they come, so an interrupted run goes on.
     """
-    folder = cache or cache_directory()
+    folder = cache or kept.cache_directory()
     keys = {text: _key(text, encoder) for text in dict.fromkeys(texts)}
     found: dict[str, F32] = {}
     for text, key in keys.items():

@@ -1,13 +1,11 @@
 """A system's report as one HTML page with its pictures inside, so that it can be sent as one file."""
 
-import base64
 import html
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from overtone_cloud.demo.report import STYLE
-from overtone_cloud.errors import TrainingError
+from overtone_cloud.html_page import note, page, picture
 
 MORE_STYLE = """
 figure { margin: 1rem 0; }
@@ -22,21 +20,16 @@ DASH = "–"
 
 def as_html(report: Mapping[str, Any], folder: Path) -> str:
     """Return the page of a report (`running.record`); pictures are read from `folder`."""
-    title = html.escape(f"System {report['system']}: {report['title']}")
-    return "".join(
-        [
-            "<!doctype html><html lang='en'><head><meta charset='utf-8'>",
-            "<meta name='viewport' content='width=device-width'>",
-            f"<title>{title}</title><style>{STYLE}{MORE_STYLE}</style></head><body><h1>{title}</h1>",
-            _note(f"Rebuilt from: {report['paper']}"),
-            _note(_circumstances(report)),
-            _claims(report["claims"]),
-            *(_part(part, folder) for part in report["parts"]),
-            _choices(report["choices"]),
-            _corpora(report["corpora"]),
-            _note(", ".join(f"{name} {value}" for name, value in report["versions"].items())),
-            "</body></html>\n",
-        ]
+    return page(
+        f"System {report['system']}: {report['title']}",
+        note(f"Rebuilt from: {report['paper']}"),
+        note(_circumstances(report)),
+        _claims(report["claims"]),
+        *(_part(part, folder) for part in report["parts"]),
+        _choices(report["choices"]),
+        _corpora(report["corpora"]),
+        note(", ".join(f"{name} {value}" for name, value in report["versions"].items())),
+        style=MORE_STYLE,
     )
 
 
@@ -59,7 +52,7 @@ def _circumstances(report: Mapping[str, Any]) -> str:
 def _claims(claims: Sequence[Mapping[str, Any]]) -> str:
     heading = "<h2>What holds and what does not</h2>"
     if not claims:
-        return heading + _note("These parts of the system read none of the paper's claims.")
+        return heading + note("These parts of the system read none of the paper's claims.")
     rows = []
     for claim in claims:
         kind, words = VERDICTS[claim["holds"]]
@@ -72,18 +65,18 @@ def _claims(claims: Sequence[Mapping[str, Any]]) -> str:
 def _part(part: Mapping[str, Any], folder: Path) -> str:
     split = f"Split: {part['split']}" if part["split"] else ""
     tables = [_table(table, split) for table in part["tables"]]
-    pictures = [_picture(picture, folder) for picture in part["pictures"]]
+    pictures = [_figure(given, folder) for given in part["pictures"]]
     seconds = f"{part['seconds']:.0f} s." if part["seconds"] else ""
     body = "".join((*tables, *pictures))
-    return f"<h2>{html.escape(part['title'])}</h2>{'' if tables else _note(split)}{body}{_note(seconds)}"
+    return f"<h2>{html.escape(part['title'])}</h2>{'' if tables else note(split)}{body}{note(seconds)}"
 
 
 def _table(table: Mapping[str, Any], split: str) -> str:
     caption = f"<caption>{html.escape(table['title'])}</caption>"
     head = _row(table["columns"], "th")
     rows = "".join(_row(row, "td") for row in table["rows"])
-    note = " ".join(text for text in (f"{split}." if split else "", table["note"]) if text)
-    return f"<table>{caption}{head}{rows}</table>{_note(note)}"
+    below = " ".join(text for text in (f"{split}." if split else "", table["note"]) if text)
+    return f"<table>{caption}{head}{rows}</table>{note(below)}"
 
 
 def _row(cells: Iterable[Any], tag: str) -> str:
@@ -94,15 +87,10 @@ def _row(cells: Iterable[Any], tag: str) -> str:
     return f"<tr>{''.join(made)}</tr>"
 
 
-def _picture(picture: Mapping[str, Any], folder: Path) -> str:
-    path = folder / picture["path"]
-    try:
-        data = base64.b64encode(path.read_bytes()).decode()
-    except OSError as error:
-        raise TrainingError(f"{path}: picture of the report cannot be read: {error.strerror or error}") from error
-    caption = html.escape(picture["caption"])
-    image = f"<img alt='{caption}' src='data:image/png;base64,{data}'>"
-    return f"<figure>{image}<figcaption>{caption}</figcaption></figure>"
+def _figure(given: Mapping[str, Any], folder: Path) -> str:
+    caption = given["caption"]
+    image = picture(folder / given["path"], caption)
+    return f"<figure>{image}<figcaption>{html.escape(caption)}</figcaption></figure>"
 
 
 def _choices(choices: Sequence[Mapping[str, str]]) -> str:
@@ -123,7 +111,3 @@ def _corpora(corpora: Mapping[str, Mapping[str, Any]]) -> str:
 
 def _counts(labels: Mapping[str, int]) -> str:
     return ", ".join(f"{label} {count}" for label, count in labels.items())
-
-
-def _note(text: str) -> str:
-    return f"<p class='note'>{html.escape(text)}</p>" if text else ""

@@ -111,7 +111,7 @@ def _run(args: argparse.Namespace) -> int:
 
 def study_of(args: argparse.Namespace, chosen: System) -> Study:
     """Return the study that the command line describes; raise in one line for what cannot be."""
-    from overtone_cloud.training.features import cache_directory
+    from overtone_cloud.features.cache import cache_directory
 
     parts = chosen.chosen(args.part)
     options = _options(args.option, chosen)

@@ -1,6 +1,5 @@
 """The raw inputs that lie beside a saved network: `overtone convert` quantises with some and checks with others."""
 
-import io
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -9,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from overtone_cloud.errors import TrainingError
-from overtone_cloud.files import write_atomically
+from overtone_cloud.files import write_arrays
 from overtone_models.window_model import CALIBRATION, TEST
 
 CALIBRATION_ROWS, TEST_ROWS = 64, 200
@@ -33,15 +32,9 @@ def write_rows(
     generator = np.random.default_rng(seed)
     calibration = generator.permutation(np.asarray(train))[:CALIBRATION_ROWS]
     tested = generator.permutation(np.asarray(test))[:TEST_ROWS]
-    _write(folder / CALIBRATION, _numbered(inputs(calibration)))
-    _write(folder / TEST, {**_numbered(inputs(tested)), "y": classes(tested)})
+    write_arrays(folder / CALIBRATION, _numbered(inputs(calibration)), error=TrainingError)
+    write_arrays(folder / TEST, {**_numbered(inputs(tested)), "y": classes(tested)}, error=TrainingError)
 
 
 def _numbered(inputs: Sequence[Any]) -> dict[str, Any]:
     return {f"x{i}": x for i, x in enumerate(inputs)}
-
-
-def _write(path: Path, arrays: dict[str, Any]) -> None:
-    data = io.BytesIO()
-    np.savez(data, **arrays)
-    write_atomically(path, data.getvalue(), error=TrainingError)

@@ -9,9 +9,10 @@ import numpy as np
 from overtone_cloud.corpora.registry import read_corpus
 from overtone_cloud.corpora.utterance import Reading
 from overtone_cloud.errors import TrainingError
+from overtone_cloud.features.extraction import Progress
 from overtone_cloud.split_file import Fold, Split, load_split
 from overtone_cloud.splits import inner_speakers
-from overtone_cloud.training.features import Features, Progress, extract
+from overtone_cloud.training.features import Features, extract
 from overtone_cloud.training.metrics import Scores, scores
 from overtone_cloud.training.plots import plot_confusion, plot_curves
 from overtone_cloud.training.run_folder import METRICS, SPLIT, RunFolder

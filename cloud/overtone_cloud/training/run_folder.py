@@ -1,6 +1,5 @@
 """A run folder: everything one training leaves behind, and how it is read again."""
 
-import io
 import json
 from dataclasses import asdict
 from pathlib import Path
@@ -13,7 +12,7 @@ from safetensors.numpy import load as load_tensors
 from safetensors.numpy import save as save_tensors
 
 from overtone_cloud.errors import TrainingError
-from overtone_cloud.files import write_atomically
+from overtone_cloud.files import write_arrays, write_atomically
 from overtone_models.calibration import Calibration
 from overtone_models.errors import ModelError
 from overtone_models.front_end import FrontEndSpec
@@ -97,9 +96,7 @@ class RunFolder:
 
     def save_checkpoint(self, arrays: dict[str, Any]) -> None:
         """Write the state that training goes on from."""
-        data = io.BytesIO()
-        np.savez(data, **arrays)
-        write_atomically(self.path / CHECKPOINT, data.getvalue(), error=TrainingError)
+        write_arrays(self.path / CHECKPOINT, arrays, error=TrainingError)
 
     def load_checkpoint(self) -> dict[str, Any] | None:
         """Return the checkpoint's arrays, None when there is none."""

@@ -11,6 +11,7 @@ from overtone_models.features.spec import Feature
 SPECS: Mapping[str, tuple[str, str]] = {
     "acoustic": ("acoustic", "AcousticSpec"),
     "crop": ("crops", "CropSpec"),
+    "gated-log-mel": ("gated", "GatedLogMelSpec"),
     "log-mel": ("log_mel", "LogMelSpec"),
     "mean-mfcc": ("means", "MeanMfccSpec"),
     "mean-vector": ("means", "MeanVectorSpec"),
@@ -34,5 +35,5 @@ def spec_from_json(given: object) -> Feature:
     unknown = sorted(str(key) for key in set(parameters) - set(known))
     if unknown:
         raise FrontEndError(f"feature {name} has no parameter {unknown[0][:80]!r}; it has {', '.join(known)}")
-    spec: Feature = cls(**parameters)
+    spec: Feature = cls.from_json(parameters) if hasattr(cls, "from_json") else cls(**parameters)
     return spec

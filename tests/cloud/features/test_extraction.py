@@ -163,3 +163,11 @@ def test_workers_import_no_tensorflow() -> None:
         "import sys, overtone_cloud.features.extraction; assert not {'tensorflow', 'librosa', 'ray'} & set(sys.modules)"
     )
     subprocess.run([sys.executable, "-c", code], check=True, stdin=subprocess.DEVNULL, timeout=60)
+
+
+def test_where_features_are_kept(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("OVERTONE_CACHE", str(tmp_path))
+    assert cache.cache_directory() == tmp_path
+    monkeypatch.delenv("OVERTONE_CACHE")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    assert cache.cache_directory() == tmp_path / "overtone"

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from overtone_cloud.corpora.utterance import Reading, Utterance
-from overtone_cloud.errors import TrainingError
+from overtone_cloud.errors import CloudError
 from overtone_cloud.papers.page import as_html
 from overtone_cloud.papers.report import Choice, Claim, Part, Picture, Report, Table
 from overtone_cloud.papers.running import execute, record, versions
@@ -89,12 +89,12 @@ def test_a_part_alone_leaves_the_whole_report(study: Study) -> None:
 
 def test_a_lost_picture_is_one_line(study: Study) -> None:
     (study.out / "random" / "curves.png").unlink()
-    with pytest.raises(TrainingError, match=r"curves\.png: picture of the report cannot be read"):
+    with pytest.raises(CloudError, match=r"curves\.png: picture of the report cannot be read"):
         execute(SYSTEM, study)
 
 
 def test_a_figure_that_is_no_number_is_one_line(study: Study) -> None:
     broken = Report(parts=(Part(name="a", title="a", split="", figures={"loss": float("nan")}),))
     system = System(**{**vars(SYSTEM), "run": lambda _study: broken})
-    with pytest.raises(TrainingError, match="report of system C cannot be written as JSON"):
+    with pytest.raises(CloudError, match="report of system C cannot be written as JSON"):
         execute(system, study)

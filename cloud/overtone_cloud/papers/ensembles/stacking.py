@@ -7,12 +7,14 @@ from typing import Any
 
 import numpy as np
 
+from overtone_cloud.errors import TrainingError
+from overtone_cloud.files import write_arrays
 from overtone_cloud.papers import fitting
 from overtone_cloud.papers.ensembles.division import Division
 from overtone_cloud.papers.ensembles.material import LABELS, Material
 from overtone_cloud.papers.ensembles.predictions import read_arrays
 from overtone_cloud.papers.ensembles.recipes import Job
-from overtone_cloud.papers.ensembles.training import Plan, keep_network, prepare, write_arrays
+from overtone_cloud.papers.ensembles.training import Plan, keep_network, prepare
 from overtone_models.front_end import F32
 from overtone_models.networks import tf
 from overtone_models.networks.papers import build
@@ -55,9 +57,9 @@ def train_meta(
     started = time.monotonic()
     found = {part: fitting.softmax(fitting.predict(model, x[part])) for part in ("test", "inner")}
     inference_s = time.monotonic() - started
-    write_arrays(folder / f"{meta_name(jobs)}.npz", found)
+    write_arrays(folder / f"{meta_name(jobs)}.npz", found, error=TrainingError)
     weights = {f"w{i:03}": w for i, w in enumerate(model.get_weights())}
-    write_arrays(folder / f"{meta_name(jobs)}-weights.npz", weights)
+    write_arrays(folder / f"{meta_name(jobs)}-weights.npz", weights, error=TrainingError)
     return {"history": history.to_json(), "seconds": history.seconds, "inference_s": round(inference_s, 4)}
 
 

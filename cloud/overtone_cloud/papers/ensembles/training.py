@@ -10,6 +10,7 @@ import numpy as np
 
 from overtone_cloud.corpora.sources import SOURCES
 from overtone_cloud.errors import TrainingError
+from overtone_cloud.files import write_arrays
 from overtone_cloud.papers import fitting
 from overtone_cloud.papers.ensembles.augmenting import varied
 from overtone_cloud.papers.ensembles.division import DESCRIPTIONS, Division, thinned
@@ -79,8 +80,12 @@ def train(material: Material, division: Division, job: Job, plan: Plan, folder: 
     probabilities["inner"] = probabilities_of(model, data.inputs["inner"])
     if job.target is not None:
         probabilities["train"] = probabilities_of(model, data.inputs["train"])
-        write_arrays(folder / f"{job.name}-weights.npz", {f"w{i:03}": w for i, w in enumerate(model.get_weights())})
-    write_arrays(folder / f"{job.name}.npz", {**probabilities, "train_rows": data.train})
+        write_arrays(
+            folder / f"{job.name}-weights.npz",
+            {f"w{i:03}": w for i, w in enumerate(model.get_weights())},
+            error=TrainingError,
+        )
+    write_arrays(folder / f"{job.name}.npz", {**probabilities, "train_rows": data.train}, error=TrainingError)
     if job.saved:
         keep_network(material, division, job.network, model, options, data, job.seed)
     return {
@@ -168,11 +173,3 @@ def keep_network(
 def network_files(study_out: Path, network: str) -> list[Path]:
     """Return the files that `keep_network` leaves."""
     return [study_out / "networks" / network / name for name in NETWORK_FILES]
-
-
-def write_arrays(path: Path, arrays: Mapping[str, Any]) -> None:
-    """Write an npz; raise TrainingError where the disk refuses."""
-    try:
-        np.savez(path, **arrays)
-    except OSError as error:
-        raise TrainingError(f"{path}: cannot be written: {error.strerror or error}") from error

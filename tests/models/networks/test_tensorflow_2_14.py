@@ -13,7 +13,7 @@ from overtone_models.networks import edge_tcn
 
 REPOSITORY = Path(__file__).resolve().parents[3]
 PYTHON = REPOSITORY / ".venv-tff" / "bin" / "python"
-SCRIPT = Path(__file__).with_name("legacy_networks.py")
+SCRIPT = Path(__file__).with_name("networks_on_2_14.py")
 
 
 @pytest.mark.skipif(not PYTHON.exists(), reason="no .venv-tff with TensorFlow 2.14: `make setup-test` makes it")

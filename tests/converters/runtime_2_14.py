@@ -1,4 +1,4 @@
-"""Run by `.venv-tff/bin/python legacy_runtime.py BUNDLE IN.npz OUT.npz`: a bundle on tflite-runtime 2.14.
+"""Run by `.venv-tff/bin/python runtime_2_14.py BUNDLE IN.npz OUT.npz`: a bundle on tflite-runtime 2.14.
 
 Needs numpy and the runtime only; both runtimes run this same file.
 """

@@ -1,4 +1,4 @@
-"""Run by `.venv-tff/bin/python legacy_networks.py IN.npz OUT.npz`: the network under TensorFlow 2.14.
+"""Run by `.venv-tff/bin/python networks_on_2_14.py IN.npz OUT.npz`: the network under TensorFlow 2.14.
 
 Builds the Keras model, takes the weights in IN, trains a step on another model, and writes what both give.
 """
