@@ -20,7 +20,7 @@ OPTIONS = {
     "epochs": ("epochs of a training; --quick takes 12", "50"),
     "batch": ("utterances in a batch", "64"),
     "scale": ("none as in the paper, or standard: mean 0 and deviation 1 over the training part", "none"),
-    "folds": ("speaker folds of corpora with more speakers than that", "5"),
+    "folds": ("speaker folds of corpora with more speakers than that", "3"),
     "splits": ("which of random, tail, speaker", "random,tail,speaker"),
 }
 
@@ -32,7 +32,7 @@ class Settings:
     epochs: int = 50
     batch: int = 64
     scale: str = "none"
-    folds: int = 5
+    folds: int = 3
     splits: tuple[str, ...] = KINDS
 
 
