@@ -60,9 +60,12 @@ class WindowNetwork:
 
 
 def predicted(model: Any, inputs: Sequence[F32]) -> F32:
-    """Return a Keras model's output for `(rows, *shape)` inputs, in batches, without a progress bar."""
-    result: F32 = model.predict(list(inputs) if len(inputs) > 1 else inputs[0], batch_size=BATCH, verbose=0)
-    return result
+    """Return a Keras model's output for `(rows, *shape)` inputs, in batches.
+
+    Not by its `predict`, which traces every model anew and warns of it on the terminal.
+    """
+    batches = ([x[start : start + BATCH] for x in inputs] for start in range(0, len(inputs[0]), BATCH))
+    return np.concatenate([np.asarray(model(x, training=False)) for x in batches])
 
 
 def load_network(folder: Path, *, build: Build | None = None) -> WindowNetwork:
