@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from overtone_converters.window_build import build_window_bundle
-from overtone_converters.window_network import HEAD, load_network
+from overtone_converters.window_network import HEAD, load_network, predicted
 from overtone_models.front_end import F32
 from overtone_models.labels import EMOTIONS
 from overtone_models.networks import tf
@@ -18,6 +18,8 @@ LABELS = ("neutral", "happy", "sad", "angry")
 ROWS = 64
 LOG_MEL = {"name": "log-mel", "n_mels": 16, "seconds": 1.0}
 MEANS = {"name": "mean-vector", "n_mfcc": 13, "n_mels": 16, "seconds": 1.0}
+STACKING = "e-stacking"
+"""Its binary networks answer for one class each, and must do so clearly too."""
 TEXT = {"name": "text", "width": 8}
 PICTURE, VECTOR, TOKENS = (16, 32), (41,), (5, 8)
 
@@ -110,7 +112,10 @@ def write_network(
     raw = [_clusters(rng, shape, y, classes) for shape in shapes]
     mean = [x.mean((0, *range(1, x.ndim - 1)), keepdims=True)[0] for x in raw]
     std = [x.std((0, *range(1, x.ndim - 1)), keepdims=True)[0] for x in raw]
-    _part(keras, [(x - m) / s for x, m, s in zip(raw, mean, std, strict=True)], y, classes)
+    scaled = [(x - m) / s for x, m, s in zip(raw, mean, std, strict=True)]
+    for number in range(classes if name == STACKING else 0):
+        _part(keras.get_layer(f"binary{number}"), scaled, np.where(y == number, 6.0, -6.0)[:, None])
+    _part(keras, scaled, 6.0 * np.eye(classes)[y])
     WindowModel(
         network=name,
         options=options or {},
@@ -138,15 +143,15 @@ def _clusters(rng: "np.random.Generator", shape: tuple[int, ...], y: "np.ndarray
     return rows
 
 
-def _part(keras: Any, inputs: list[F32], y: "np.ndarray[Any, Any]", classes: int) -> None:
-    """Set the head by least squares, so that the classes lie well apart and rounding moves no answer."""
+def _part(keras: Any, inputs: list[F32], logits: "np.ndarray[Any, Any]") -> None:
+    """Set the head by least squares to give `(rows, outputs)` logits, so that rounding moves no answer."""
     head = keras.get_layer(HEAD)
-    embeddings = tf.keras.Model(keras.inputs, head.input).predict(inputs if len(inputs) > 1 else inputs[0], verbose=0)
-    wide = np.hstack([embeddings, np.ones((len(y), 1))])
+    embeddings = predicted(tf.keras.Model(keras.inputs, head.input), inputs)
+    wide = np.hstack([embeddings, np.ones((len(logits), 1))])
     # The dual form: as many equations as rows, however long the embedding.
     products = wide @ wide.T
-    ridge = 1e-2 * np.trace(products) / len(y) * np.eye(len(y))
-    solved = wide.T @ np.linalg.solve(products + ridge, 6.0 * np.eye(classes)[y])
+    ridge = 1e-2 * np.trace(products) / len(logits) * np.eye(len(logits))
+    solved = wide.T @ np.linalg.solve(products + ridge, logits)
     head.set_weights([solved[:-1].astype(np.float32), solved[-1].astype(np.float32)])
 
 
