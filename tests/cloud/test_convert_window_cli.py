@@ -108,7 +108,7 @@ def paper_networks() -> list[str]:
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(900)
+@pytest.mark.timeout(2400)
 @pytest.mark.parametrize("name", paper_networks())
 def test_every_network_of_the_papers_converts(overtone, name: str, tmp_path: Path) -> None:
     tf.keras.utils.set_random_seed(0)

@@ -43,3 +43,19 @@ def test_a_ray_that_runs_already_is_used_and_left_running(tones: list[Utterance]
 def test_an_address_without_a_cluster_is_one_line(tones: list[Utterance], tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="no Ray cluster at 'ray-nowhere'"):
         extract(tones, SPEC, cache=tmp_path / "ray", ray="ray-nowhere")
+
+
+@pytest.mark.slow
+def test_two_nodes_share_the_work(tones: list[Utterance], tmp_path: Path) -> None:
+    from ray.cluster_utils import Cluster
+
+    cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 1, "include_dashboard": False})
+    try:
+        cluster.add_node(num_cpus=1)
+        cluster.wait_for_nodes()
+        found = extract(tones, SPEC, cache=tmp_path / "ray", ray=cluster.address)
+    finally:
+        cluster.shutdown()
+    expected = extract(tones, SPEC, cache=tmp_path / "here", jobs=1)
+    for a, b in zip(found, expected, strict=True):
+        assert a is not None and b is not None and np.allclose(a, b, atol=1e-6)
