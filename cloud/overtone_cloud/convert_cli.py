@@ -25,9 +25,12 @@ EDGE_NAME = "edge-tcn"
 def register(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     """Add `convert`, `verify` and `keys` to the command line."""
     convert = subparsers.add_parser("convert", help="make a verified bundle of a run or of a window network")
-    convert.add_argument("run", type=Path, metavar="FOLDER", help="a run, a window network, or a folder of those")
+    convert.add_argument(
+        "run", type=Path, metavar="FOLDER", help="a run, a window network, or a folder of those; a bundle for --micro"
+    )
     convert.add_argument("--out", type=Path, metavar="FILE", help="needed for a run; else FOLDER/NAME.bundle")
     convert.add_argument("--keys", type=Path, metavar="DIR", help="keys made by `overtone keys`; without: unsigned")
+    convert.add_argument("--micro", type=Path, metavar="DIR", help="also write the model as C for TFLite Micro")
     convert.add_argument("--version", type=int, default=1, help="must grow with every release (default 1)")
     convert.add_argument("--name", help="the model's name in the bundle (default edge-tcn, or the network's)")
     _data_arguments(convert)
@@ -54,10 +57,16 @@ def _convert(args: argparse.Namespace) -> int:
     from overtone_converters.signing import sign_bundle
     from overtone_converters.verify import require, verify_bundle
 
+    if args.micro and args.run.is_file():
+        return _micro(load_bundle(args.run), args)
     name = args.name or EDGE_NAME
     if args.keys:
         sign_bundle(b"", name=name, version=args.version, keys=args.keys)  # what cannot be signed fails now
     if windows := window_folders(args.run):
+        if args.micro:
+            raise TrainingError(
+                f"{args.run} holds networks that look at whole windows; --micro takes a run or its bundle"
+            )
         return convert_windows(args, windows)
     if args.out is None:
         raise TrainingError(f"{args.run} is not a window network's folder; a run needs --out FILE")
@@ -73,6 +82,22 @@ def _convert(args: argparse.Namespace) -> int:
     write_atomically(args.out, data, error=TrainingError)
     if not args.json:
         print(f"{args.out}: {len(data)} bytes, {'signed' if args.keys else 'not signed'}")
+    return _micro(load_bundle(args.out), args) if args.micro else 0
+
+
+def _micro(bundle: Bundle, args: argparse.Namespace) -> int:
+    from overtone_converters.micro import build_micro
+
+    made = build_micro(bundle)
+    for name, content in made.files.items():
+        write_atomically(args.micro / name, content, error=TrainingError)
+    if args.json and args.run.is_file():
+        show(made.to_json(), as_json=True)
+    elif not args.json:
+        print(
+            f"{args.micro}: {', '.join(made.files)}; model {made.model_bytes} bytes, arena {made.arena_bytes} bytes; "
+            f"{made.equal_hops} hops equal to the device's runtime bit for bit in TensorFlow Lite Micro"
+        )
     return 0
 
 

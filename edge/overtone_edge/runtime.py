@@ -5,7 +5,8 @@ whole window, and a `TrainingGraph` that learns.
 """
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from importlib import import_module
 from typing import Any
 
 import numpy as np
@@ -24,7 +25,6 @@ def runtime_name() -> str:
 
 def _load() -> tuple[Callable[..., Any], str, str]:
     """Return the interpreter class, its module's name and version; OVERTONE_RUNTIME forces one."""
-    from importlib import import_module
     from importlib.metadata import version
 
     wanted = os.environ.get("OVERTONE_RUNTIME")
@@ -41,10 +41,14 @@ def _load() -> tuple[Callable[..., Any], str, str]:
     )
 
 
-def _interpreter(model: bytes, threads: int) -> Any:
+def _interpreter(model: bytes, threads: int, *, reference: bool = False) -> Any:
     make = _load()[0]
+    options: dict[str, Any] = {}
+    if reference:
+        kernels = import_module(make.__module__).OpResolverType.BUILTIN_REF
+        options["experimental_op_resolver_type"] = kernels
     try:
-        return make(model_content=model, num_threads=threads)
+        return make(model_content=model, num_threads=threads, **options)
     except (ValueError, RuntimeError) as error:
         raise InferenceError(f"the runtime refuses the model: {error}") from error
 
@@ -56,10 +60,14 @@ def _runner(interpreter: Any, signature: str) -> Any:
 
 
 class StreamingNetwork:
-    """The int8 network, one hop at a time, with its states kept between calls."""
+    """The int8 network, one hop at a time, with its states kept between calls.
 
-    def __init__(self, model: bytes, threads: int = 1) -> None:
-        self._interpreter = _interpreter(model, threads)
+    With `reference` it runs on the runtime's reference kernels, as microcontrollers have them: slower, and rounded
+    otherwise than the fast ones in a value's last step.
+    """
+
+    def __init__(self, model: bytes, threads: int = 1, *, reference: bool = False) -> None:
+        self._interpreter = _interpreter(model, threads, reference=reference)
         self._step = _runner(self._interpreter, "step")
         inputs = self._step.get_input_details()
         outputs = self._step.get_output_details()
@@ -73,6 +81,11 @@ class StreamingNetwork:
             raise InferenceError("the streaming model's states going in and coming out differ")
         self._zeros = {name: np.zeros(shape, np.float32) for name, shape in shapes.items()}
         self._states = self._zeros
+
+    @property
+    def states(self) -> Mapping[str, F32]:
+        """What the next hop is given of those before it."""
+        return self._states
 
     def reset(self) -> None:
         """Begin a new utterance."""

@@ -122,14 +122,19 @@ def dct_matrix(spec: FrontEndSpec) -> F32:
     return dct
 
 
+def hann_window(spec: FrontEndSpec) -> F32:
+    """Return the `(fft_samples,)` periodic Hann window of `window_samples`, in the middle of zeros."""
+    margin = spec.fft_samples - spec.window_samples
+    hann = np.hanning(spec.window_samples + 1)[:-1]
+    return np.pad(hann, (margin // 2, margin - margin // 2)).astype(np.float32)
+
+
 class Mfcc:
     """Streaming MFCC: `process(samples) -> (frames, n_mfcc)`, with `flush()` and `reset()`."""
 
     def __init__(self, spec: FrontEndSpec) -> None:
         self.spec = spec
-        margin = spec.fft_samples - spec.window_samples
-        hann = np.hanning(spec.window_samples + 1)[:-1]
-        self._window = np.pad(hann, (margin // 2, margin - margin // 2)).astype(np.float32)
+        self._window = hann_window(spec)
         self._filters = mel_filters(spec)
         self._dct = dct_matrix(spec)
         self._tail = np.zeros(0, np.float32)
