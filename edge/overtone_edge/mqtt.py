@@ -60,7 +60,7 @@ class MqttLink:
 
     @property
     def connected(self) -> bool:
-        """Whether the broker has accepted the connection and the subscriptions were sent."""
+        """Whether the broker has accepted the connection and answered the subscriptions."""
         return self._up.is_set()
 
     def start(self, on_delivery: OnDelivery, on_connection: OnConnection) -> None:
@@ -72,7 +72,12 @@ class MqttLink:
                 _log.warning("broker refuses the connection: %s", reason)
                 return
             client.subscribe([(topic, _quality()) for topic in self._subscriptions])
-            self._up.set()
+
+        def subscribed(_client: Any, _data: Any, _mid: int, codes: Any, _properties: Any) -> None:
+            for topic, code in zip(self._subscriptions, codes, strict=False):
+                if code.is_failure:
+                    _log.warning("broker refuses the subscription to %s: %s", topic, code)
+            self._up.set()  # only now does a message to this device reach it
             on_connection(True)
 
         def disconnected(_client: Any, _data: Any, _flags: Any, reason: Any, _properties: Any) -> None:
@@ -87,7 +92,7 @@ class MqttLink:
         def arrived(_client: Any, _data: Any, message: Any) -> None:
             on_delivery(Delivery(message.topic, bytes(message.payload), lambda: self._acknowledge(message)))
 
-        client.on_connect, client.on_disconnect = connected, disconnected
+        client.on_connect, client.on_subscribe, client.on_disconnect = connected, subscribed, disconnected
         client.on_connect_fail, client.on_message = failed, arrived
         client.connect_async(
             self._config.host,

@@ -18,7 +18,7 @@ class Incoming:
 
 OnMessage = Callable[[Incoming], None]
 OnState = Callable[[bool, str], None]
-"""Called with whether the broker is connected, and a line that says so."""
+"""Called with whether the broker is connected and has confirmed the subscriptions, and a line that says so."""
 
 
 class Link(Protocol):

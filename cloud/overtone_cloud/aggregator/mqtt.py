@@ -95,6 +95,7 @@ class MqttLink:
             client.tls_set_context(_tls(config))
         client.on_connect = self._connected
         client.on_connect_fail = self._failed
+        client.on_subscribe = self._subscribed
         client.on_disconnect = self._disconnected
         client.on_message = self._arrived
         client.on_publish = self._published
@@ -113,8 +114,20 @@ class MqttLink:
             return
         self._connection += 1
         if self._subscriptions:
-            client.subscribe(self._subscriptions)
-        self._say(True, f"connected to broker {self._address}")
+            client.subscribe(self._subscriptions)  # connected once the broker has confirmed it
+        else:
+            self._say(True, f"connected to broker {self._address}")
+
+    def _subscribed(
+        self, _client: Client, _data: Any, _mid: int, codes: list[ReasonCode], _properties: Properties | None
+    ) -> None:
+        refused = [
+            f"{topic} ({code})" for (topic, _), code in zip(self._subscriptions, codes, strict=False) if code.is_failure
+        ]
+        if refused:
+            self._say(False, f"broker {self._address} refuses the subscription to {', '.join(refused)}")
+        else:
+            self._say(True, f"connected to broker {self._address}")
 
     def _failed(self, _client: Client, _data: Any) -> None:
         self._say(False, f"broker {self._address} cannot be reached: {sys.exc_info()[1]}; trying again")

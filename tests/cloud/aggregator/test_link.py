@@ -6,6 +6,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from paho.mqtt.packettypes import PacketTypes
+from paho.mqtt.reasoncodes import ReasonCode
 
 from overtone_cloud.aggregator.config import MqttConfig
 from overtone_cloud.aggregator.errors import LinkError
@@ -168,6 +170,19 @@ def test_a_message_that_outlived_its_deadline_is_not_delivered(folder: Path) -> 
         assert b"stale" not in rest
         again.close()
         link.close()
+
+
+def test_a_refused_subscription_is_named() -> None:
+    """Mosquitto's access lists never refuse a SUBSCRIBE, other brokers do: the answer is given by hand."""
+    link = MqttLink(MqttConfig(host="localhost", port=1), client_id="x", max_message_bytes=65_536)
+    _, on_state, states = inbox()
+    link.open(["a/down", "b/down"], lambda _: None, on_state)
+    assert not states.get(timeout=PATIENCE_S)[0]  # nobody is there
+    granted, refused = (ReasonCode(PacketTypes.SUBACK, identifier=code) for code in (1, 0x87))
+    link._subscribed(link._client, None, 1, [granted, refused], None)
+    connected, text = states.get(timeout=PATIENCE_S)
+    assert not connected and text == "broker localhost:1 refuses the subscription to b/down (Not authorized)"
+    link.close()
 
 
 def test_a_missing_certificate_is_named(tmp_path: Path) -> None:
