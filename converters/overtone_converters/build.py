@@ -1,6 +1,7 @@
 """From a trained model to a bundle: streaming int8, training graph, golden clip."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import numpy as np
@@ -73,13 +74,4 @@ def with_golden(bundle: Bundle) -> bytes:
         raise ConversionError(f"the device's runtime refuses the bundle: {error}") from error
     if not hops:
         raise ConversionError(f"golden clip of {bundle.golden_samples.size} samples is shorter than one hop")
-    return write_bundle(
-        bundle.manifest,
-        weights=bundle.weights,
-        standardise_mean=bundle.standardise_mean,
-        standardise_scale=bundle.standardise_scale,
-        streaming_model=bundle.streaming_model,
-        training_model=bundle.training_model,
-        golden_samples=bundle.golden_samples,
-        golden_probabilities=np.stack([hop.probabilities for hop in hops]),
-    )
+    return replace(bundle, golden_probabilities=np.stack([hop.probabilities for hop in hops])).to_bytes()

@@ -67,6 +67,19 @@ class Bundle:
         result: F32 = (mfcc - self.standardise_mean) * self.standardise_scale
         return result
 
+    def to_bytes(self) -> bytes:
+        """Return the file of these parts; after `dataclasses.replace` its digest is another than `digest`."""
+        return write_bundle(
+            self.manifest,
+            weights=self.weights,
+            standardise_mean=self.standardise_mean,
+            standardise_scale=self.standardise_scale,
+            streaming_model=self.streaming_model,
+            training_model=self.training_model,
+            golden_samples=self.golden_samples,
+            golden_probabilities=self.golden_probabilities,
+        )
+
 
 def write_bundle(
     manifest: Manifest,
