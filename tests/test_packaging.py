@@ -110,7 +110,7 @@ def test_the_commands(read: Callable[[str], str]):
 
 
 def test_the_extras_bring_what_their_side_needs(metadata: Message):
-    extras = {"edge", "mic", "cloud", "papers", "scale", "micro", "opensmile", "dev"}
+    extras = {"edge", "mic", "cloud", "papers", "scale", "micro", "onnx", "opensmile", "dev"}
     assert set(metadata.get_all("Provides-Extra") or []) == extras
     assert requirements(metadata, None) == LIGHT
     edge, cloud, dev = (requirements(metadata, extra) for extra in ("edge", "cloud", "dev"))
@@ -119,6 +119,7 @@ def test_the_extras_bring_what_their_side_needs(metadata: Message):
     assert edge | CLOUD_ONLY <= cloud < dev
     assert requirements(metadata, "mic") >= {"pyaudio"}
     assert "tflite-micro" in requirements(metadata, "micro") & dev
+    assert {"tf2onnx", "onnx", "onnxruntime"} <= requirements(metadata, "onnx") & dev
 
 
 def test_the_licence_and_the_versions(metadata: Message, read: Callable[[str], str]):

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
+from overtone_cloud.convert_forms_cli import asked_forms, write_forms
 from overtone_cloud.convert_window_cli import convert_windows, verify_windows, window_folders
 from overtone_cloud.errors import TrainingError
 from overtone_cloud.files import write_atomically
@@ -26,11 +27,15 @@ def register(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     """Add `convert`, `verify` and `keys` to the command line."""
     convert = subparsers.add_parser("convert", help="make a verified bundle of a run or of a window network")
     convert.add_argument(
-        "run", type=Path, metavar="FOLDER", help="a run, a window network, or a folder of those; a bundle for --micro"
+        "run",
+        type=Path,
+        metavar="FOLDER",
+        help="a run, a window network, or a folder of those; a bundle for --micro and --onnx",
     )
     convert.add_argument("--out", type=Path, metavar="FILE", help="needed for a run; else FOLDER/NAME.bundle")
     convert.add_argument("--keys", type=Path, metavar="DIR", help="keys made by `overtone keys`; without: unsigned")
     convert.add_argument("--micro", type=Path, metavar="DIR", help="also write the model as C for TFLite Micro")
+    convert.add_argument("--onnx", type=Path, metavar="FILE", help="also write the float network as ONNX, for GPUs")
     convert.add_argument("--version", type=int, default=1, help="must grow with every release (default 1)")
     convert.add_argument("--name", help="the model's name in the bundle (default edge-tcn, or the network's)")
     _data_arguments(convert)
@@ -57,15 +62,16 @@ def _convert(args: argparse.Namespace) -> int:
     from overtone_converters.signing import sign_bundle
     from overtone_converters.verify import require, verify_bundle
 
-    if args.micro and args.run.is_file():
-        return _micro(load_bundle(args.run), args)
+    forms = asked_forms(args)
+    if forms and args.run.is_file():
+        return write_forms(load_bundle(args.run), args)
     name = args.name or EDGE_NAME
     if args.keys:
         sign_bundle(b"", name=name, version=args.version, keys=args.keys)  # what cannot be signed fails now
     if windows := window_folders(args.run):
-        if args.micro:
+        if forms:
             raise TrainingError(
-                f"{args.run} holds networks that look at whole windows; --micro takes a run or its bundle"
+                f"{args.run} holds networks that look at whole windows; {forms[0]} takes a run or its bundle"
             )
         return convert_windows(args, windows)
     if args.out is None:
@@ -82,23 +88,7 @@ def _convert(args: argparse.Namespace) -> int:
     write_atomically(args.out, data, error=TrainingError)
     if not args.json:
         print(f"{args.out}: {len(data)} bytes, {'signed' if args.keys else 'not signed'}")
-    return _micro(load_bundle(args.out), args) if args.micro else 0
-
-
-def _micro(bundle: Bundle, args: argparse.Namespace) -> int:
-    from overtone_converters.micro import build_micro
-
-    made = build_micro(bundle)
-    for name, content in made.files.items():
-        write_atomically(args.micro / name, content, error=TrainingError)
-    if args.json and args.run.is_file():
-        show(made.to_json(), as_json=True)
-    elif not args.json:
-        print(
-            f"{args.micro}: {', '.join(made.files)}; model {made.model_bytes} bytes, arena {made.arena_bytes} bytes; "
-            f"{made.equal_hops} hops equal to the device's runtime bit for bit in TensorFlow Lite Micro"
-        )
-    return 0
+    return write_forms(load_bundle(args.out), args) if forms else 0
 
 
 def golden() -> F32:

@@ -33,6 +33,7 @@ def signed(trained: Path, cache: Path, keys: Path, tmp_path_factory: pytest.Temp
 
     path = tmp_path_factory.mktemp("bundles") / "voices.bundle"
     words = ["convert", trained, "--out", path, "--keys", keys, "--version", 4, "--name", "voices", "--cache", cache]
+    words += ["--onnx", path.with_suffix(".onnx")]
     assert main(list(map(str, words))) == 0
     return path
 
@@ -58,6 +59,25 @@ def test_the_signed_bundle_is_the_runs_model(bundle: Bundle, trained: Path) -> N
     assert set(manifest.lineage) >= {"training_data", "training_data_digest", "split", "fold", "seed", "quantisation"}
     assert bundle.golden_samples.size == 32_000
     assert len(bundle.golden_probabilities) == 19
+
+
+def test_a_run_is_written_as_onnx_too(signed: Path, bundle: Bundle) -> None:
+    from overtone_converters.onnx_export import OnnxNetwork, check_parity
+
+    model = signed.with_suffix(".onnx").read_bytes()
+    assert OnnxNetwork(model).metadata["bundle"] == bundle.digest
+    assert check_parity(bundle, model, bundle.golden_samples).hops == 19
+
+
+def test_a_missing_library_is_named_before_the_work(
+    overtone: Overtone, trained: Path, cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(__import__("sys").modules, "onnxruntime", None)
+    words = ("convert", trained, "--out", tmp_path / "x", "--onnx", tmp_path / "y", "--cache", cache)
+    status, out, err = overtone(*words)
+    assert (status, out) == (1, "")
+    assert err.startswith("overtone: the library onnxruntime is not installed; ")
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_the_signature_is_checked_with_the_root(signed: Path, keys: Path, tmp_path: Path) -> None:
