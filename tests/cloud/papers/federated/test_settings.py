@@ -25,7 +25,7 @@ def test_the_defaults_are_the_papers() -> None:
 def test_quick_takes_fewer_rounds_of_the_same_networks() -> None:
     found = settings_of(study(quick=True, engine="own"))
     assert found.networks == ("a-dense", "a-conv", "a-lstm")
-    assert found.epochs == found.rounds == 2 and found.client_counts == (1, 4)
+    assert (found.epochs, found.rounds, found.client_counts) == (2, 1, (1, 4))
 
 
 def test_the_engine_is_the_one_that_is_there(monkeypatch: pytest.MonkeyPatch) -> None:
