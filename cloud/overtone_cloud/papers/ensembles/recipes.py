@@ -43,7 +43,7 @@ RECIPES: Mapping[str, Recipe] = MappingProxyType(
             train_s=0.52,
             predict_s=0.15,
             paper=(0.71365, 0.732899, 4.12555),
-            quick_samples=24,
+            quick_samples=16,
             quick_epochs=2,
         ),
         "e-cnn1d-lstm": Recipe(
@@ -57,7 +57,7 @@ RECIPES: Mapping[str, Recipe] = MappingProxyType(
             predict_s=4e-4,
             paper=(0.625618, 0.641172, 0.733976),
             quick_samples=800,
-            quick_epochs=25,
+            quick_epochs=15,
         ),
         "e-fused": Recipe(
             title="Fused CNN1D-2D-LSTM",
@@ -69,7 +69,7 @@ RECIPES: Mapping[str, Recipe] = MappingProxyType(
             train_s=0.52,
             predict_s=0.155,
             paper=(0.710682, 0.725428, 11.13292),
-            quick_samples=24,
+            quick_samples=16,
             quick_epochs=2,
         ),
         "e-lstm-cnn-1d": Recipe(
@@ -83,7 +83,7 @@ RECIPES: Mapping[str, Recipe] = MappingProxyType(
             predict_s=5e-4,
             paper=(0.569733, 0.586485, 0.782807),
             quick_samples=800,
-            quick_epochs=20,
+            quick_epochs=12,
         ),
         "e-lstm-cnn-2d": Recipe(
             title="LSTM-CNN 2-D",
@@ -96,7 +96,7 @@ RECIPES: Mapping[str, Recipe] = MappingProxyType(
             predict_s=1e-3,
             paper=(0.553907, 0.567925, 1.639491),
             quick_samples=800,
-            quick_epochs=6,
+            quick_epochs=4,
         ),
         "e-cnn-transformer": Recipe(
             title="CNN-Transformer",
@@ -108,7 +108,7 @@ RECIPES: Mapping[str, Recipe] = MappingProxyType(
             train_s=0.052,
             predict_s=0.0135,
             paper=(0.700791, 0.72123, 2.148409),
-            quick_samples=120,
+            quick_samples=64,
             quick_epochs=3,
         ),
     }
