@@ -1,6 +1,6 @@
 """A system's report: the paper's table beside ours, what was left open, and which claims hold."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 Cell = str | float | int | None
@@ -42,6 +42,10 @@ class Claim:
     paper: str
     ours: str
     holds: bool | None
+
+    def undecided(self, why: str = "quick run: says nothing") -> "Claim":
+        """Return the claim with its figures and no verdict."""
+        return replace(self, ours=f"{self.ours} ({why})", holds=None)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -19,8 +19,10 @@ CHOSEN_BY = {
 """How the defaults were chosen; an option that replaces one is shown as chosen."""
 
 
-def claims(settings: Settings, main: Sequence[Result], by_clients: Sequence[Result]) -> tuple[Claim, ...]:
-    """Return the claims that these parts can tell about, on the first split."""
+def claims(
+    settings: Settings, main: Sequence[Result], by_clients: Sequence[Result], *, quick: bool
+) -> tuple[Claim, ...]:
+    """Return the claims that these parts can tell about, on the first split; a quick run judges none."""
     made: list[Claim] = []
     networks = [network for (network,) in keys(main, "network")]
     if main:
@@ -32,7 +34,8 @@ def claims(settings: Settings, main: Sequence[Result], by_clients: Sequence[Resu
             _worst(main, networks, kind, engine),
             _faster(main, networks, kind, engine),
         ]
-    return (*made, *_more_clients(settings, by_clients))
+    made += _more_clients(settings, by_clients)
+    return tuple(claim.undecided() for claim in made) if quick else tuple(made)
 
 
 def _each(networks: Sequence[str], figures: dict[str, float | None]) -> str:

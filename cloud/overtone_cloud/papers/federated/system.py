@@ -61,7 +61,8 @@ def run(study: Study) -> Report:
         made.append(parts.clients_part(study, settings, by_clients))
     if "speakers" in study.parts:
         made.append(parts.speakers_part(settings, experiment.speakers_part()))
-    return Report(parts=tuple(made), choices=claims.choices(settings), claims=claims.claims(settings, main, by_clients))
+    read = claims.claims(settings, main, by_clients, quick=study.quick)
+    return Report(parts=tuple(made), choices=claims.choices(settings), claims=read)
 
 
 SYSTEM = System(

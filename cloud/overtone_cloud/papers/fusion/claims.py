@@ -12,8 +12,8 @@ FEELS = 0.02
 """A smaller difference of AUC is none: the paper's own seeds differ by up to a hundredth."""
 
 
-def claims(results: Sequence[CorpusResult]) -> tuple[Claim, ...]:
-    """Return the paper's claims, read on each corpus."""
+def claims(results: Sequence[CorpusResult], *, quick: bool = False) -> tuple[Claim, ...]:
+    """Return the paper's claims, read on each corpus; a quick run judges none."""
     readers: tuple[Callable[[CorpusResult], Claim | None], ...] = (
         text_cannot_help,
         text_leak,
@@ -25,7 +25,8 @@ def claims(results: Sequence[CorpusResult]) -> tuple[Claim, ...]:
         warm_start,
     )
     found = (reader(result) for result in results for reader in readers)
-    return tuple(claim for claim in found if claim is not None)
+    made = [claim for claim in found if claim is not None]
+    return tuple(claim.undecided() for claim in made) if quick else tuple(made)
 
 
 def text_cannot_help(result: CorpusResult) -> Claim | None:

@@ -85,7 +85,7 @@ def run(study: Study) -> Report:
     parts = [folds_part(results, study.seeds)] if "folds" in study.parts else []
     if "fusion" in study.parts:
         parts.append(fusion_part(results, study, named))
-    return Report(parts=tuple(parts), choices=choices(settings, named), claims=claims(results))
+    return Report(parts=tuple(parts), choices=choices(settings, named), claims=claims(results, quick=study.quick))
 
 
 def _cost(system: str) -> str:
