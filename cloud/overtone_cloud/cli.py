@@ -1,4 +1,4 @@
-"""`overtone`: corpora, training, published systems, conversion, keys, broker."""
+"""`overtone`: corpora, training, benchmark, published systems, conversion, keys, broker."""
 
 import argparse
 import sys
@@ -8,6 +8,7 @@ from overtone_cloud import broker, convert_cli, data_cli, train_cli
 from overtone_cloud.demo import cli as demo_cli
 from overtone_cloud.errors import CloudError
 from overtone_cloud.papers import paper_cli
+from overtone_cloud.recognition import recognition_cli
 from overtone_converters.errors import ConversionError
 from overtone_models.errors import ModelError
 
@@ -19,7 +20,7 @@ def build_parser() -> argparse.ArgumentParser:
     """Return the parser of every `overtone` command."""
     parser = argparse.ArgumentParser(prog="overtone", description="Emotion in speech on small devices")
     subparsers = parser.add_subparsers(dest="command", required=True)
-    for module in (data_cli, train_cli, paper_cli, convert_cli, broker, demo_cli):
+    for module in (data_cli, train_cli, recognition_cli, paper_cli, convert_cli, broker, demo_cli):
         module.register(subparsers)
     return parser
 

@@ -1,0 +1,307 @@
+"""Figures: one value a seed, mean and deviation, and the target that it is held against."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from overtone_cloud.recognition.limits import Limits
+from overtone_cloud.recognition.predictions import Predictions, pooled
+from overtone_cloud.recognition.reliability import own_thresholds
+from overtone_cloud.recognition.results import Taken
+
+
+@dataclass(frozen=True, kw_only=True)
+class Target:
+    """A limit that the mean keeps, or with `every` each seed's value."""
+
+    sign: str
+    limit: float
+    every: bool = False
+
+    def met(self, values: Sequence[float]) -> bool:
+        """Return whether the values keep it."""
+        judged = values if self.every else [float(np.mean(values))]
+        return all(v >= self.limit if self.sign == ">=" else v <= self.limit for v in judged)
+
+    def __str__(self) -> str:
+        return f"{self.sign} {self.limit:g}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Figure:
+    """One figure of a corpus: `values` has one entry a seed, in `unit`."""
+
+    corpus: str
+    name: str
+    unit: str
+    values: tuple[float, ...]
+    target: Target | None = None
+
+    @property
+    def mean(self) -> float:
+        """Mean over seeds."""
+        return float(np.mean(self.values))
+
+    @property
+    def sd(self) -> float | None:
+        """Standard deviation over seeds; None for one seed."""
+        return float(np.std(self.values, ddof=1)) if len(self.values) > 1 else None
+
+    @property
+    def met(self) -> bool | None:
+        """Whether the target is met; None where there is none."""
+        return None if self.target is None else self.target.met(self.values)
+
+    def to_json(self) -> dict[str, Any]:
+        """Return values, mean, deviation, target and whether it is met."""
+        return {
+            "corpus": self.corpus,
+            "figure": self.name,
+            "unit": self.unit,
+            "values": [round(v, 3) for v in self.values],
+            "mean": round(self.mean, 3),
+            "sd": None if self.sd is None else round(self.sd, 3),
+            "target": None if self.target is None else str(self.target),
+            "met": self.met,
+        }
+
+
+UAR_TARGETS = {"ravdess": 70.0, "emodb": 85.0}
+LOSSES = {"noise": 8.0, "room": 8.0, "telephone": 6.0, "quiet": None, "loud": None}
+LOSS_NAMES = {
+    "noise": "UAR lost in noise (10 dB)",
+    "room": "UAR lost by a far microphone",
+    "telephone": "UAR lost by telephone",
+    "quiet": "UAR lost when quiet (peak -30 dB)",
+    "loud": "UAR lost when loud (peak -1 dB)",
+}
+MAX_ANGRY_PERCENT = 5.0
+PERCENT, POINTS = "%", "points"
+
+BySeed = Mapping[int, Sequence[Taken]]
+
+
+def corpus_figures(corpus: str, taken: BySeed, shared: BySeed | None, limits: Limits) -> list[Figure]:
+    """Return the figures of one corpus, its folds pooled within each seed: every speaker is tested once.
+
+    `shared` are the same trainings with random folds, whose figure stands beside the honest one.
+    """
+    measured = set.intersection(*(set(t.results) for parts in taken.values() for t in parts))
+    figures = [_uar(corpus, taken)]
+    if shared:
+        values = over_seeds(shared, lambda p: 100 * predictions(p, "clean").uar)
+        figures.append(Figure(corpus=corpus, name="UAR, speakers shared (random split)", unit=PERCENT, values=values))
+    figures += _calibration(corpus, taken)
+    makers: dict[str, Callable[[], list[Figure]]] = {
+        "int8": lambda: _int8(corpus, taken, limits),
+        "listening": lambda: _listening(corpus, taken),
+        **{name: lambda name=name: [_loss(corpus, taken, name)] for name in LOSSES},  # type: ignore[misc]
+        "silence": lambda: [_undecided(corpus, taken, "silence")],
+        "sounds": lambda: [_undecided(corpus, taken, "sounds")],
+        "speech": lambda: _anger(corpus, taken),
+        "personal": lambda: _personal(corpus, taken),
+        "normalised": lambda: [_normalised(corpus, taken)],
+    }
+    return figures + [figure for name, make in makers.items() if name in measured for figure in make()]
+
+
+def over_seeds(taken: BySeed, value: Callable[[Sequence[Taken]], float]) -> tuple[float, ...]:
+    """Return a value for each seed's folds."""
+    return tuple(value(taken[seed]) for seed in sorted(taken))
+
+
+def predictions(parts: Sequence[Taken], measure: str) -> Predictions:
+    """Return a measure's predictions of all folds of a seed as one."""
+    return pooled([part.predictions(measure) for part in parts])
+
+
+def percent(part: int, whole: int) -> float:
+    """Return the part of the whole in per cent."""
+    return 100.0 * part / whole
+
+
+def _uar(corpus: str, taken: BySeed) -> Figure:
+    least = UAR_TARGETS.get(corpus)
+    target = None if least is None else Target(sign=">=", limit=least)
+    values = over_seeds(taken, lambda parts: 100 * predictions(parts, "clean").uar)
+    return Figure(corpus=corpus, name="UAR, unseen speakers", unit=PERCENT, values=values, target=target)
+
+
+def _calibration(corpus: str, taken: BySeed) -> list[Figure]:
+    covers = {seed: own_thresholds(predictions(parts, "clean")) for seed, parts in taken.items()}
+    errors = over_seeds(taken, lambda parts: 100 * predictions(parts, "clean").calibration_error)
+    target = Target(sign="<=", limit=5.0)
+    seeds = sorted(covers)
+    return [
+        Figure(corpus=corpus, name="expected calibration error", unit=PERCENT, values=errors, target=target),
+        Figure(
+            corpus=corpus,
+            name="utterances decided",
+            unit=PERCENT,
+            values=tuple(100 * covers[seed].coverage for seed in seeds),
+        ),
+        Figure(
+            corpus=corpus,
+            name="of those decided, right",
+            unit=PERCENT,
+            values=tuple(100 * (covers[seed].accuracy or 0.0) for seed in seeds),
+        ),
+    ]
+
+
+def _int8(corpus: str, taken: BySeed, limits: Limits) -> list[Figure]:
+    def same(parts: Sequence[Taken]) -> float:
+        return 100 * float((predictions(parts, "int8").predicted == predictions(parts, "clean").predicted).mean())
+
+    def largest(name: str) -> tuple[float, ...]:
+        return over_seeds(taken, lambda parts: float(max(part.results["int8"][name] for part in parts)))
+
+    size = Target(sign="<=", limit=float(limits.max_bytes), every=True)
+    work = Target(sign="<=", limit=float(limits.max_multiply_adds), every=True)
+    return [
+        Figure(
+            corpus=corpus,
+            name="UAR lost by int8",
+            unit=POINTS,
+            values=_lost(taken, "int8"),
+            target=Target(sign="<=", limit=0.5),
+        ),
+        Figure(
+            corpus=corpus,
+            name="int8 gives float's label",
+            unit=PERCENT,
+            values=over_seeds(taken, same),
+            target=Target(sign=">=", limit=98.0),
+        ),
+        Figure(
+            corpus=corpus, name="int8 streaming model", unit="bytes", values=largest("streaming_bytes"), target=size
+        ),
+        Figure(
+            corpus=corpus,
+            name="multiply-adds for 3 s",
+            unit="",
+            values=largest("multiply_adds_3_s"),
+            target=work,
+        ),
+    ]
+
+
+def _listening(corpus: str, taken: BySeed) -> list[Figure]:
+    def part_of(parts: Sequence[Taken], name: str) -> float:
+        found = [part.results["listening"] for part in parts]
+        return percent(sum(f[name] for f in found), sum(f["utterances"] for f in found))
+
+    return [
+        Figure(
+            corpus=corpus,
+            name="streaming ends with the whole utterance's decision",
+            unit=PERCENT,
+            values=over_seeds(taken, lambda parts: part_of(parts, "same")),
+            target=Target(sign=">=", limit=99.0),
+        ),
+        Figure(
+            corpus=corpus,
+            name="utterances that the gate cuts in two",
+            unit=PERCENT,
+            values=over_seeds(taken, lambda parts: part_of(parts, "cut")),
+        ),
+    ]
+
+
+def _lost(taken: BySeed, measure: str) -> tuple[float, ...]:
+    """Return how many points of UAR are lost against the float network on recordings as they are."""
+    return over_seeds(taken, lambda parts: 100 * (predictions(parts, "clean").uar - predictions(parts, measure).uar))
+
+
+def _loss(corpus: str, taken: BySeed, name: str) -> Figure:
+    limit = LOSSES[name]
+    target = None if limit is None else Target(sign="<=", limit=limit)
+    return Figure(corpus=corpus, name=LOSS_NAMES[name], unit=POINTS, values=_lost(taken, name), target=target)
+
+
+def _undecided(corpus: str, taken: BySeed, name: str) -> Figure:
+    def share(parts: Sequence[Taken]) -> float:
+        found = [part.results[name] for part in parts]
+        return percent(sum(f["undecided"] for f in found), sum(f["seconds"] for f in found))
+
+    title = "everyday sounds" if name == "sounds" else name
+    return Figure(
+        corpus=corpus,
+        name=f'seconds of {title} with "no decision"',
+        unit=PERCENT,
+        values=over_seeds(taken, share),
+        target=Target(sign=">=", limit=95.0),
+    )
+
+
+def _anger(corpus: str, taken: BySeed) -> list[Figure]:
+    def share(parts: Sequence[Taken], counts: str, total: str) -> float:
+        found = [part.results["speech"] for part in parts]
+        return percent(sum(f[counts].get("angry", 0) for f in found), sum(f[total] for f in found))
+
+    target = Target(sign="<=", limit=MAX_ANGRY_PERCENT)
+    return [
+        Figure(
+            corpus=corpus,
+            name="neutral read speech called angry, at its end",
+            unit=PERCENT,
+            values=over_seeds(taken, lambda parts: share(parts, "ends", "recordings")),
+            target=target,
+        ),
+        Figure(
+            corpus=corpus,
+            name="seconds of neutral read speech called angry",
+            unit=PERCENT,
+            values=over_seeds(taken, lambda parts: share(parts, "labels", "seconds")),
+            target=target,
+        ),
+    ]
+
+
+def owners(parts: Sequence[Taken]) -> list[dict[str, Any]]:
+    """Return the personal rows of all speakers of a seed's folds."""
+    return [row for part in parts for row in part.results["personal"]["speakers"]]
+
+
+def _personal(corpus: str, taken: BySeed) -> list[Figure]:
+    if not all(owners(parts) for parts in taken.values()):
+        return []
+
+    def gains(parts: Sequence[Taken], name: str = "uar_personal") -> list[float]:
+        return [100 * (row[name] - row["uar"]) for row in owners(parts)]
+
+    return [
+        Figure(
+            corpus=corpus,
+            name="gain of the personal head, mean of speakers",
+            unit=POINTS,
+            values=over_seeds(taken, lambda parts: float(np.mean(gains(parts)))),
+            target=Target(sign=">=", limit=8.0),
+        ),
+        Figure(
+            corpus=corpus,
+            name="gain of the personal head, worst speaker",
+            unit=POINTS,
+            values=over_seeds(taken, lambda parts: min(gains(parts))),
+            target=Target(sign=">=", limit=-1.0, every=True),
+        ),
+        Figure(
+            corpus=corpus,
+            name="gain if every head were kept",
+            unit=POINTS,
+            values=over_seeds(taken, lambda parts: float(np.mean(gains(parts, "uar_always")))),
+        ),
+        Figure(
+            corpus=corpus,
+            name="heads that the device kept",
+            unit=PERCENT,
+            values=over_seeds(taken, lambda parts: 100 * float(np.mean([row["kept"] for row in owners(parts)]))),
+        ),
+    ]
+
+
+def _normalised(corpus: str, taken: BySeed) -> Figure:
+    values = tuple(-value for value in _lost(taken, "normalised"))
+    return Figure(corpus=corpus, name="gain of features normalised to the speaker", unit=POINTS, values=values)

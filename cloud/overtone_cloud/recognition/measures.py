@@ -1,0 +1,153 @@
+"""Every measure by name: what it needs, what it returns as JSON. A measure sees one trained model and its test part."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from overtone_cloud.recognition.conditions import Condition, FarMicrophone, Level, Noise, Telephone
+from overtone_cloud.recognition.heard import predict_heard
+from overtone_cloud.recognition.limits import Limits, check_bundle, costs_json
+from overtone_cloud.recognition.normalisation import CANDIDATES, describe, predict_normalised
+from overtone_cloud.recognition.personal import DRAWS, PER_EMOTION, personalise_speakers
+from overtone_cloud.recognition.quantised import listen_to_test, predict_int8
+from overtone_cloud.recognition.sounds import Sounds, content_digest
+from overtone_cloud.recognition.subject import Subject
+from overtone_cloud.recognition.windows import SPEECH_S, count_windows, recordings, silences
+
+Result = dict[str, Any]
+QUIET_DB, LOUD_DB = -30.0, -1.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Material:
+    """What measures use besides the corpora: everyday sounds, neutral read speech, limits of size."""
+
+    sounds: Sounds | None = None
+    speech: tuple[Path, ...] = ()
+    limits: Limits = field(default_factory=Limits)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Measure:
+    """A measure; `settings` is what its result follows from besides the model, so that kept results are found."""
+
+    name: str
+    title: str
+    run: Callable[[Subject], Result]
+    settings: Mapping[str, Any]
+
+
+def measures(material: Material) -> dict[str, Measure]:
+    """Return the measures that the material allows, by name, in the order they are taken."""
+    found = [
+        Measure(name="clean", title="as recorded", run=_clean, settings={}),
+        Measure(name="int8", title="int8 streaming", run=_int8(material.limits), settings=asdict(material.limits)),
+        Measure(name="listening", title="listening against whole utterances", run=_listening, settings={}),
+        *_conditions(material),
+        Measure(name="silence", title="silence", run=_silence, settings={"version": 1}),
+        *_windows(material),
+        Measure(
+            name="personal",
+            title="personal head",
+            run=_personal,
+            settings={"per_emotion": PER_EMOTION, "draws": DRAWS},
+        ),
+        Measure(
+            name="normalised",
+            title="features normalised to the speaker while listening",
+            run=_normalised,
+            settings={"candidates": describe(CANDIDATES)},
+        ),
+    ]
+    return {measure.name: measure for measure in found}
+
+
+NAMES = (
+    "clean",
+    "int8",
+    "listening",
+    "noise",
+    "room",
+    "telephone",
+    "quiet",
+    "loud",
+    "silence",
+    "sounds",
+    "speech",
+    "personal",
+    "normalised",
+)
+"""Every measure; noise and sounds need everyday sounds, speech needs read speech."""
+
+
+def _conditions(material: Material) -> list[Measure]:
+    found: dict[str, Condition] = {}
+    if material.sounds is not None:
+        found["noise"] = Noise(sounds=material.sounds.test)
+    found |= {
+        "room": FarMicrophone(),
+        "telephone": Telephone(),
+        "quiet": Level(peak_db=QUIET_DB),
+        "loud": Level(peak_db=LOUD_DB),
+    }
+    return [
+        Measure(name=name, title=condition.name, run=_under(condition), settings=condition.to_json())
+        for name, condition in found.items()
+    ]
+
+
+def _windows(material: Material) -> list[Measure]:
+    found = []
+    if material.sounds is not None:
+        paths = material.sounds.test
+        settings = {"sounds": content_digest(paths)}
+        found.append(Measure(name="sounds", title="everyday sounds", run=_listened(paths, None), settings=settings))
+    if material.speech:
+        settings = {"speech": content_digest(material.speech), "max_s": str(SPEECH_S)}
+        run = _listened(material.speech, SPEECH_S)
+        found.append(Measure(name="speech", title="neutral read speech", run=run, settings=settings))
+    return found
+
+
+def _clean(subject: Subject) -> Result:
+    return {"predictions": predict_heard(subject).to_json()}
+
+
+def _under(condition: Condition) -> Callable[[Subject], Result]:
+    return lambda subject: {"predictions": predict_heard(subject, condition).to_json()}
+
+
+def _int8(limits: Limits) -> Callable[[Subject], Result]:
+    def run(subject: Subject) -> Result:
+        check_bundle(subject.bundle, limits)
+        network = subject.model.network
+        return {
+            "predictions": predict_int8(subject).to_json(),
+            "streaming_bytes": len(subject.bundle.streaming_model),
+            "multiply_adds_3_s": network.multiply_adds(300),
+            "layers": costs_json(network),
+        }
+
+    return run
+
+
+def _listening(subject: Subject) -> Result:
+    return listen_to_test(subject).to_json()
+
+
+def _silence(subject: Subject) -> Result:
+    return count_windows(subject, silences()).to_json()
+
+
+def _listened(paths: Sequence[Path], max_s: float | None) -> Callable[[Subject], Result]:
+    return lambda subject: count_windows(subject, recordings(paths, max_s=max_s)).to_json()
+
+
+def _personal(subject: Subject) -> Result:
+    return {"speakers": [owner.to_json() for owner in personalise_speakers(subject)]}
+
+
+def _normalised(subject: Subject) -> Result:
+    chosen, predictions = predict_normalised(subject)
+    return {"chosen": asdict(chosen), "predictions": predictions.to_json()}

@@ -1,0 +1,117 @@
+"""What a network said of test utterances, so that folds can be pooled and every figure computed from one thing."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from overtone_cloud.errors import TrainingError
+from overtone_cloud.training.metrics import Targets, unweighted_average_recall
+from overtone_models.calibration import expected_calibration_error
+from overtone_models.front_end import F32
+
+DIGITS = 5
+
+
+@dataclass(frozen=True, eq=False)
+class Predictions:
+    """Probabilities `(n, K)` of utterances; a row of zeros where nothing was heard, which is never right.
+
+    `thresholds` `(n,)` is each utterance's probability below which its model does not decide.
+    """
+
+    labels: tuple[str, ...]
+    ids: tuple[str, ...]
+    speakers: tuple[str, ...]
+    targets: Targets
+    probabilities: F32
+    thresholds: F32
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    @property
+    def heard(self) -> NDArray[np.bool_]:
+        """`(n,)`: where there is an answer."""
+        answered: NDArray[np.bool_] = self.probabilities.max(axis=1) > 0.0
+        return answered
+
+    @property
+    def predicted(self) -> Targets:
+        """`(n,)` places of the likeliest labels, K where nothing was heard."""
+        return np.where(self.heard, self.probabilities.argmax(1), len(self.labels)).astype(np.int64)
+
+    @property
+    def confidence(self) -> F32:
+        """`(n,)` largest probabilities."""
+        largest: F32 = self.probabilities.max(axis=1)
+        return largest
+
+    @property
+    def correct(self) -> NDArray[np.bool_]:
+        """`(n,)`: where the likeliest label is the right one."""
+        right: NDArray[np.bool_] = self.predicted == self.targets
+        return right
+
+    @property
+    def uar(self) -> float:
+        """Unweighted average recall, 0..1; what was not heard counts as wrong."""
+        return unweighted_average_recall(self.predicted, self.targets, len(self.labels) + 1)
+
+    @property
+    def calibration_error(self) -> float:
+        """Expected calibration error, 0..1, of what was heard."""
+        heard = self.heard
+        return expected_calibration_error(self.probabilities[heard], self.targets[heard])
+
+    def where(self, wanted: Callable[[str], bool]) -> "Predictions":
+        """Return the part of the speakers that `wanted` says."""
+        rows = np.array([wanted(speaker) for speaker in self.speakers], bool)
+        return Predictions(
+            self.labels,
+            tuple(i for i, keep in zip(self.ids, rows, strict=True) if keep),
+            tuple(s for s, keep in zip(self.speakers, rows, strict=True) if keep),
+            self.targets[rows],
+            self.probabilities[rows],
+            self.thresholds[rows],
+        )
+
+    def to_json(self) -> dict[str, Any]:
+        """Return a JSON form that `from_json` reads; probabilities are rounded."""
+        return {
+            "labels": list(self.labels),
+            "ids": list(self.ids),
+            "speakers": list(self.speakers),
+            "targets": self.targets.tolist(),
+            "probabilities": [[round(float(p), DIGITS) for p in row] for row in self.probabilities],
+            "thresholds": [round(float(t), DIGITS) for t in self.thresholds],
+        }
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> "Predictions":
+        """Return what `to_json` wrote."""
+        labels = tuple(data["labels"])
+        return cls(
+            labels,
+            tuple(data["ids"]),
+            tuple(data["speakers"]),
+            np.array(data["targets"], np.int64),
+            np.array(data["probabilities"], np.float32).reshape(-1, len(labels)),
+            np.array(data["thresholds"], np.float32),
+        )
+
+
+def pooled(parts: Sequence[Predictions]) -> Predictions:
+    """Return several folds' predictions as one; raise TrainingError where their labels differ."""
+    if len({part.labels for part in parts}) != 1:
+        raise TrainingError(f"predictions with {len({p.labels for p in parts})} sets of labels cannot be pooled")
+    return Predictions(
+        parts[0].labels,
+        tuple(i for part in parts for i in part.ids),
+        tuple(s for part in parts for s in part.speakers),
+        np.concatenate([part.targets for part in parts]),
+        np.concatenate([part.probabilities for part in parts]),
+        np.concatenate([part.thresholds for part in parts]),
+    )

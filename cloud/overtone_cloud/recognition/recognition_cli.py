@@ -1,0 +1,189 @@
+"""`overtone benchmark recognition`."""
+
+import argparse
+import json
+import sys
+import time
+import tomllib
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from overtone_cloud.corpora.base import find_audio
+from overtone_cloud.corpora.registry import NAMES as CORPUS_NAMES
+from overtone_cloud.corpora.registry import read_corpus
+from overtone_cloud.errors import ConfigError, CorpusError
+from overtone_cloud.recognition.benchmark import PARTS, Benchmark
+from overtone_cloud.recognition.benchmark import run as run_benchmark
+from overtone_cloud.recognition.limits import Limits
+from overtone_cloud.recognition.measures import Material
+from overtone_cloud.recognition.protocol import Given
+from overtone_cloud.recognition.sounds import sound_halves
+from overtone_cloud.training.settings import TrainSettings
+
+LEAST_SEEDS = 3
+QUICK = {"size": "S", "epochs": 4, "evaluate_every_epochs": 2, "patience_epochs": 4, "warmup_steps": 10}
+NEEDS = {"noise": "--sounds", "sounds": "--sounds", "speech": "--speech"}
+PLAIN_WIDTH = 120
+
+
+def register(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    """Add `benchmark recognition` to the command line."""
+    parser = subparsers.add_parser("benchmark", help="measure trained networks on unseen speakers")
+    commands = parser.add_subparsers(dest="benchmark_command", required=True)
+    command = commands.add_parser("recognition", help="train by a protocol and measure what devices would recognise")
+    names = ", ".join(CORPUS_NAMES)
+    command.add_argument("--corpus", action="append", required=True, metavar="NAME=PATH", help=f"NAME: {names}")
+    command.add_argument(
+        "--folds",
+        action="append",
+        default=[],
+        metavar="[NAME=]FOLDS",
+        help="a number, emobox or leave-one-speaker-out (default 6; up to 10 speakers: leave one out)",
+    )
+    command.add_argument("--seeds", type=int, metavar="N", help=f"how many (default and least {LEAST_SEEDS})")
+    command.add_argument("--settings", type=Path, metavar="FILE", help="training settings, TOML or JSON")
+    command.add_argument("--sounds", type=Path, metavar="DIR", help="everyday sounds (ESC-10); a half is never trained")
+    command.add_argument("--speech", type=Path, metavar="DIR", help="neutral read speech (LibriSpeech)")
+    command.add_argument("--part", action="append", choices=PARTS, help="only this, repeatable (default: all)")
+    command.add_argument("--calibrate-on", metavar="NAME=PATH", help="set temperature and threshold with this corpus")
+    command.add_argument("--limit-bytes", type=int, default=Limits.max_bytes, metavar="N")
+    command.add_argument("--limit-multiply-adds", type=int, default=Limits.max_multiply_adds, metavar="N")
+    command.add_argument("--quick", action="store_true", help="one fold, one seed, size S, few epochs: a trial")
+    command.add_argument("--out", type=Path, metavar="DIR", help="where it goes on after an interruption")
+    command.add_argument("--cache", type=Path, metavar="DIR", help="where features are kept")
+    command.add_argument("--json", action="store_true", help="print the report as JSON")
+    command.set_defaults(func=_run)
+
+
+def _run(args: argparse.Namespace) -> int:
+    from overtone_cloud.recognition.report import HTML_NAME, JSON_NAME, write_report
+
+    benchmark = benchmark_of(args)
+    report = write_report(benchmark, run_benchmark(benchmark))
+    if args.json:
+        print(json.dumps(report, indent=1, ensure_ascii=False))
+    else:
+        show(report)
+        print(f"{benchmark.out / HTML_NAME} and {JSON_NAME}")
+    return 0
+
+
+def benchmark_of(args: argparse.Namespace) -> Benchmark:
+    """Return what the command line asks for; raise in one line for what cannot be."""
+    corpora = _corpora(args.corpus)
+    return Benchmark(
+        corpora=tuple(corpora.values()),
+        settings=_settings(args.settings, quick=args.quick),
+        seeds=tuple(range(_seeds(args.seeds, quick=args.quick))),
+        out=args.out or Path("runs") / f"recognition{'-quick' if args.quick else ''}",
+        folds=_folds(args.folds, tuple(corpora)),
+        material=_material(args),
+        parts=tuple(args.part or PARTS),
+        quick=args.quick,
+        calibration=None if args.calibrate_on is None else _given(args.calibrate_on, "--calibrate-on"),
+        cache=args.cache,
+        log=_logger(),
+    )
+
+
+def _corpora(given: Sequence[str]) -> dict[str, Given]:
+    corpora: dict[str, Given] = {}
+    for text in given:
+        corpus = _given(text, "--corpus")
+        if corpus.name in corpora:
+            raise ConfigError(f"--corpus {text}: {corpus.name} is given twice")
+        corpora[corpus.name] = corpus
+    return corpora
+
+
+def _given(text: str, option: str) -> Given:
+    name, equals, path = text.partition("=")
+    if not (name and equals and path):
+        raise ConfigError(f"{option} {text!r} is not of the form NAME=PATH")
+    where = Path(path).expanduser()
+    return Given(path=where, reading=read_corpus(where, name))
+
+
+def _folds(given: Sequence[str], names: tuple[str, ...]) -> dict[str, str]:
+    """Return the folds by corpus; those given without a corpus' name are for all that have none of their own."""
+    folds: dict[str, str] = {}
+    general = [text for text in given if "=" not in text]
+    if len(general) > 1:
+        raise ConfigError(f"--folds is given {len(general)} times without a corpus: {', '.join(general)}")
+    for text in given:
+        name, equals, value = text.partition("=")
+        if equals and name not in names:
+            raise ConfigError(f"--folds {text}: {name} is not one of the corpora given, {', '.join(names)}")
+        if equals:
+            folds[name] = value
+    return {**dict.fromkeys(names, general[0]), **folds} if general else folds
+
+
+def _seeds(given: int | None, *, quick: bool) -> int:
+    least = 1 if quick else LEAST_SEEDS
+    number = least if given is None else given
+    if number < least:
+        raise ConfigError(f"--seeds is {number}, it must be at least {least}: a figure needs its deviation")
+    return number
+
+
+def _settings(path: Path | None, *, quick: bool) -> TrainSettings:
+    values: dict[str, Any] = {}
+    if path is not None:
+        try:
+            text = path.read_text()
+            values = json.loads(text) if path.suffix == ".json" else tomllib.loads(text)
+        except (OSError, ValueError) as error:
+            raise ConfigError(f"{path} cannot be read: {error}") from error
+        if not isinstance(values, Mapping):
+            raise ConfigError(f"{path} holds no table of settings")
+    if quick:
+        values = {**QUICK, **values}
+    return replace(TrainSettings.from_json(values, where=str(path or "command line")), seed=0)
+
+
+def _material(args: argparse.Namespace) -> Material:
+    for part in args.part or ():
+        option = NEEDS.get(part)
+        if option is not None and getattr(args, option[2:]) is None:
+            raise ConfigError(f"--part {part} needs {option} DIR")
+    speech: tuple[Path, ...] = ()
+    if args.speech is not None:
+        speech = tuple(args.speech / name for name in find_audio(args.speech))
+        if not speech:
+            raise CorpusError(f"{args.speech}: no sound files in it")
+    limits = Limits(max_bytes=args.limit_bytes, max_multiply_adds=args.limit_multiply_adds)
+    return Material(sounds=None if args.sounds is None else sound_halves(args.sounds), speech=speech, limits=limits)
+
+
+def _logger() -> Callable[[str], None]:
+    """Return what writes progress lines on stderr, each with the seconds since the start."""
+    started = time.monotonic()
+    return lambda line: print(f"[{time.monotonic() - started:6.0f} s] {line}", file=sys.stderr, flush=True)
+
+
+def show(report: Mapping[str, Any]) -> None:
+    """Print each corpus' figures beside their targets, and the table of one model for all corpora."""
+    from overtone_cloud.recognition.report import figure_cells, joint_cells
+
+    console = Console(width=None if sys.stdout.isatty() else PLAIN_WIDTH)
+    for name in report["corpora"]:
+        table = Table("figure", title=f"{name}: unseen speakers", caption=report["protocols"][name]["split"])
+        for heading in ("mean ± sd", "target", "met"):
+            table.add_column(heading, justify="right")
+        for row in report["figures"]:
+            if row["corpus"] == name:
+                table.add_row(*figure_cells(row))
+        console.print(table)
+    if report["joint"]:
+        table = Table("corpus", "unseen speakers", "trained without the corpus", title="One model for all corpora: UAR")
+        for row in report["joint"]:
+            table.add_row(*joint_cells(row))
+        console.print(table)
+    if report["quick"]:
+        console.print("A quick run: its figures say nothing.")

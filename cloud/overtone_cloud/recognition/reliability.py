@@ -1,0 +1,72 @@
+"""How far probabilities can be relied on: accuracy by confidence, and what deciding less often gains."""
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+
+from overtone_cloud.recognition.predictions import Predictions
+
+BINS = 15
+STEPS = 51
+
+
+@dataclass(frozen=True, kw_only=True)
+class Bin:
+    """Utterances of like confidence: their number, mean confidence and accuracy (0..1)."""
+
+    utterances: int
+    confidence: float
+    accuracy: float
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the values rounded to a hundredth of a per cent."""
+        return {name: round(value, 4) for name, value in asdict(self).items()}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Cover:
+    """What a threshold does: the share of utterances decided, and of those the share that is right."""
+
+    threshold: float
+    coverage: float
+    accuracy: float | None
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the values rounded to a hundredth of a per cent."""
+        return {name: None if value is None else round(value, 4) for name, value in asdict(self).items()}
+
+
+def reliability(predictions: Predictions, bins: int = BINS) -> tuple[Bin, ...]:
+    """Return the bins that hold utterances, by growing confidence: those of `expected_calibration_error`."""
+    heard = predictions.heard
+    confidence, correct = predictions.confidence[heard], predictions.correct[heard]
+    places = np.minimum((confidence * bins).astype(int), bins - 1)
+    return tuple(
+        Bin(
+            utterances=int((places == b).sum()),
+            confidence=float(confidence[places == b].mean()),
+            accuracy=float(correct[places == b].mean()),
+        )
+        for b in range(bins)
+        if (places == b).any()
+    )
+
+
+def coverage(predictions: Predictions, thresholds: Sequence[float] | None = None) -> tuple[Cover, ...]:
+    """Return what growing thresholds do; one that nothing reaches has the accuracy None."""
+    asked = np.linspace(0.0, 1.0, STEPS) if thresholds is None else thresholds
+    return tuple(_cover(predictions, float(t), predictions.confidence >= t) for t in asked)
+
+
+def own_thresholds(predictions: Predictions) -> Cover:
+    """Return coverage and accuracy at each model's own threshold, fitted to its inner speakers."""
+    decided = predictions.confidence >= predictions.thresholds
+    return _cover(predictions, float(predictions.thresholds.mean()), decided)
+
+
+def _cover(predictions: Predictions, threshold: float, reached: Any) -> Cover:
+    decided = reached & predictions.heard
+    accuracy = float(predictions.correct[decided].mean()) if decided.any() else None
+    return Cover(threshold=threshold, coverage=float(decided.mean()), accuracy=accuracy)

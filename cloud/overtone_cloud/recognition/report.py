@@ -1,0 +1,194 @@
+"""The benchmark's report: `recognition.json`, pictures, and one HTML page of both."""
+
+import html
+import json
+import platform
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from overtone_cloud.errors import TrainingError
+from overtone_cloud.files import write_atomically
+from overtone_cloud.html_page import note, page, picture
+from overtone_cloud.recognition.benchmark import Benchmark, Finding
+from overtone_cloud.recognition.figures import Figure, corpus_figures, owners, predictions
+from overtone_cloud.recognition.joint import ALL, WITHOUT, corpus_of
+from overtone_cloud.recognition.pictures import plot_coverage, plot_reliability
+from overtone_cloud.recognition.predictions import pooled
+from overtone_cloud.recognition.protocol import SHARED, lacking
+from overtone_cloud.recognition.reliability import coverage, own_thresholds, reliability
+
+FORMAT, VERSION = "overtone-recognition", 1
+JSON_NAME, HTML_NAME = "recognition.json", "report.html"
+HOW = (
+    "Speakers that are tested were heard by no part of their model's training; when to stop, temperature, threshold "
+    "and normalisation are chosen by inner speakers, taken from the training part. Folds are pooled within a seed, "
+    "so that each utterance is tested once; mean and deviation are over seeds. What the gate does not hear counts as wrong."
+)
+PACKAGES = ("numpy", "scipy", "tensorflow", "ai-edge-litert", "pyroomacoustics")
+
+
+def write_report(benchmark: Benchmark, findings: Mapping[str, Finding]) -> dict[str, Any]:
+    """Write recognition.json, report.html and their pictures to the benchmark's folder and return the report."""
+    out = benchmark.out
+    corpora = {name: f for name, f in findings.items() if name in {g.name for g in benchmark.corpora}}
+    report = {
+        "format": FORMAT,
+        "version": VERSION,
+        "date": datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
+        "versions": {"python": platform.python_version(), **{name: version(name) for name in PACKAGES}},
+        "how": HOW,
+        "quick": benchmark.quick,
+        "seeds": list(benchmark.seeds),
+        "settings": benchmark.settings.to_json(),
+        "protocols": {name: _protocol(finding) for name, finding in findings.items()},
+        "figures": [figure.to_json() for figure in _figures(benchmark, findings, corpora)],
+        "joint": joint_rows(findings),
+        "corpora": {name: _details(finding, out) for name, finding in corpora.items()},
+    }
+    _write(out / JSON_NAME, json.dumps(report, indent=1, ensure_ascii=False) + "\n")
+    _write(out / HTML_NAME, as_html(report, out))
+    return report
+
+
+def _write(path: Path, text: str) -> None:
+    write_atomically(path, text.encode(), error=TrainingError)
+
+
+def _figures(benchmark: Benchmark, findings: Mapping[str, Finding], corpora: Mapping[str, Finding]) -> list[Figure]:
+    found: list[Figure] = []
+    for name, finding in corpora.items():
+        shared = findings.get(f"{name}{SHARED}")
+        beside = shared.by_seed if shared is not None else None
+        found += corpus_figures(name, finding.by_seed, beside, benchmark.material.limits)
+    return found
+
+
+def _protocol(finding: Finding) -> dict[str, Any]:
+    split = finding.protocol.split
+    folds = finding.protocol.folds
+    return {
+        "split": split.describe(),
+        "speakers_shared": split.speakers_shared,
+        "folds": list(folds),
+        "seeds": list(finding.protocol.seeds),
+        "labels": list(finding.protocol.labels),
+        "test_without": {name: lost for name in folds if (lost := list(lacking(finding.reading, split.fold(name))))},
+    }
+
+
+def joint_rows(findings: Mapping[str, Finding]) -> list[dict[str, Any]]:
+    """Return a row a corpus: UAR of its unseen speakers by one model for all, and by one that never heard the corpus.
+
+    Values are per cent, one a seed; None where the protocol was not asked for.
+    """
+    joint = findings.get(ALL)
+    names = {name.removeprefix(WITHOUT) for name in findings if name.startswith(WITHOUT)}
+    if joint is not None:
+        names |= {corpus_of(str(u.speaker)) for u in joint.reading.labelled}
+    return [
+        {
+            "corpus": name,
+            "unseen_speakers": _of_corpus(joint, name),
+            "corpus_not_heard": _of_corpus(findings.get(f"{WITHOUT}{name}"), name),
+        }
+        for name in sorted(names)
+    ]
+
+
+def _of_corpus(finding: Finding | None, corpus: str) -> list[float] | None:
+    if finding is None:
+        return None
+    values = []
+    for parts in finding.by_seed.values():
+        own = pooled([part.predictions("clean") for part in parts]).where(lambda s: corpus_of(s) == corpus)
+        if not len(own):
+            return None
+        values.append(round(100 * own.uar, 3))
+    return values
+
+
+def _details(finding: Finding, out: Path) -> dict[str, Any]:
+    """Return what figures were computed from, and draw the corpus' pictures."""
+    name = finding.protocol.name
+    by_seed = finding.by_seed
+    clean = {seed: predictions(parts, "clean") for seed, parts in by_seed.items()}
+    bins = reliability(pooled(list(clean.values())))
+    curves, own = [coverage(p) for p in clean.values()], [own_thresholds(p) for p in clean.values()]
+    seeds = f"{len(clean)} seed{'' if len(clean) == 1 else 's'}"
+    plot_reliability(bins, f"{name}: reliability, unseen speakers, {seeds}", out / f"reliability-{name}.png")
+    plot_coverage(curves, own, f"{name}: deciding less often, unseen speakers", out / f"coverage-{name}.png")
+    return {
+        "fold_uar": {
+            str(seed): {part.fold: round(part.predictions("clean").uar, 4) for part in parts}
+            for seed, parts in by_seed.items()
+        },
+        "reliability": [b.to_json() for b in bins],
+        "coverage": {str(seed): [c.to_json() for c in curve] for seed, curve in zip(clean, curves, strict=True)},
+        "own_thresholds": {str(seed): cover.to_json() for seed, cover in zip(clean, own, strict=True)},
+        **_more(by_seed),
+    }
+
+
+def _more(by_seed: Mapping[int, Sequence[Any]]) -> dict[str, Any]:
+    """Return the rows of those measures that have some."""
+    found: dict[str, Any] = {}
+    parts = [part for seed in by_seed for part in by_seed[seed]]
+    for name in ("listening", "silence", "sounds", "speech"):
+        if all(name in part.results for part in parts):
+            found[name] = [{"seed": p.seed, "fold": p.fold, **p.results[name]} for p in parts]
+    if all("personal" in part.results for part in parts):
+        found["personal"] = {str(seed): owners(by_seed[seed]) for seed in by_seed}
+    if all("normalised" in part.results for part in parts):
+        found["normalised"] = [{"seed": p.seed, "fold": p.fold, **p.results["normalised"]["chosen"]} for p in parts]
+    if all("int8" in part.results for part in parts):
+        found["layers"] = parts[0].results["int8"]["layers"]
+    return found
+
+
+def figure_cells(row: Mapping[str, Any]) -> tuple[str, str, str, str]:
+    """Return a figure's name, its mean and deviation, its target, and whether that is met."""
+    digits = 0 if row["unit"] in ("bytes", "") else 1
+    deviation = "" if row["sd"] is None or not digits else f" ± {row['sd']:.{digits}f}"
+    value = f"{row['mean']:,.{digits}f}{deviation} {row['unit']}".strip()
+    met = {True: "yes", False: "no", None: ""}[row["met"]]
+    return str(row["figure"]), value, row["target"] or "", met
+
+
+def joint_cells(row: Mapping[str, Any]) -> tuple[str, str, str]:
+    """Return a corpus' name and its two UARs as text."""
+    return str(row["corpus"]), _mean_text(row["unseen_speakers"]), _mean_text(row["corpus_not_heard"])
+
+
+def _mean_text(values: Sequence[float] | None) -> str:
+    if values is None:
+        return "–"
+    figure = Figure(corpus="", name="", unit="%", values=tuple(values))
+    return figure_cells(figure.to_json())[1]
+
+
+def as_html(report: Mapping[str, Any], folder: Path) -> str:
+    """Return the report's page; pictures are read from `folder`."""
+    seeds = f"{len(report['seeds'])} seed{'' if len(report['seeds']) == 1 else 's'}"
+    quick = "A quick run: one fold, few epochs; its figures say nothing. " if report["quick"] else ""
+    body = [note(f"{quick}{report['date']}, {seeds}. {report['how']}")]
+    for name in report["corpora"]:
+        rows = [figure_cells(row) for row in report["figures"] if row["corpus"] == name]
+        body.append(f"<h2>{html.escape(name)}</h2>{note(report['protocols'][name]['split'])}")
+        body.append(_table(("figure", "mean ± sd", "target", "met"), rows))
+        body += [picture(folder / f"{kind}-{name}.png", f"{kind} of {name}") for kind in ("reliability", "coverage")]
+    if report["joint"]:
+        body.append("<h2>One model for all corpora: UAR</h2>")
+        head = ("corpus", "unseen speakers", "trained without the corpus")
+        body.append(_table(head, [joint_cells(row) for row in report["joint"]]))
+    body.append(note(", ".join(f"{name} {value}" for name, value in report["versions"].items())))
+    return page("Recognition of unseen speakers", *body)
+
+
+def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    def line(cells: Sequence[str], tag: str) -> str:
+        return f"<tr>{''.join(f'<{tag}>{html.escape(cell)}</{tag}>' for cell in cells)}</tr>"
+
+    return f"<table>{line(head, 'th')}{''.join(line(row, 'td') for row in rows)}</table>"

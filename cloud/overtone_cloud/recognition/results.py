@@ -1,0 +1,70 @@
+"""What measures found, kept beside each run, so that an interrupted benchmark takes no measure twice."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from overtone_cloud.errors import TrainingError
+from overtone_cloud.files import write_atomically
+from overtone_cloud.recognition.measures import Measure, Result
+from overtone_cloud.recognition.predictions import Predictions
+from overtone_cloud.recognition.subject import Subject
+from overtone_models.digests import digest_mapping
+from overtone_models.layout import weights_digest
+
+FOLDER = "measures"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Taken:
+    """Every measure's result of one training, by the measure's name."""
+
+    fold: str
+    seed: int
+    results: Mapping[str, Result]
+
+    def predictions(self, measure: str) -> Predictions:
+        """Return the predictions that a measure found."""
+        return Predictions.from_json(self.results[measure]["predictions"])
+
+
+def take(measure: Measure, subject: Subject) -> Result:
+    """Return a measure's result: kept from before where model, test part and settings are the same, else taken now."""
+    path = subject.folder / FOLDER / f"{measure.name}.json"
+    key = key_of(measure, subject)
+    found = _read(path)
+    if found is not None and found["key"] == key:
+        result: Result = found["result"]
+        return result
+    result = measure.run(subject)
+    text = json.dumps({"key": key, "result": result}, ensure_ascii=False)
+    write_atomically(path, text.encode(), error=TrainingError)
+    # Read back: a result that is kept and one that was just taken must be the same to everything after.
+    taken: Result = json.loads(text)["result"]
+    return taken
+
+
+def key_of(measure: Measure, subject: Subject) -> str:
+    """Return the digest of everything that a measure's result follows from."""
+    model = subject.model
+    return digest_mapping(
+        {
+            "measure": measure.name,
+            "settings": json.loads(json.dumps(measure.settings)),
+            "weights": weights_digest(model.weights),
+            "calibration": asdict(model.calibration),
+            "front_end": model.front_end.digest,
+            "gate": asdict(model.gate),
+            "test": [u.id for u in subject.test.utterances],
+        }
+    )
+
+
+def _read(path: Path) -> dict[str, Any] | None:
+    try:
+        found = json.loads(path.read_bytes())
+    except (OSError, ValueError):
+        return None
+    return found if isinstance(found, dict) and {"key", "result"} <= set(found) else None

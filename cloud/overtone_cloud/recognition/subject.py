@@ -1,0 +1,142 @@
+"""What measures work on: one trained model, its fold's utterances, and the bundle that devices would get of it."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property, lru_cache
+from pathlib import Path
+
+from overtone_cloud.convert_cli import calibration_utterances, golden, load_bundle
+from overtone_cloud.corpora.utterance import Utterance
+from overtone_cloud.errors import TrainingError
+from overtone_cloud.features import extraction
+from overtone_cloud.files import write_atomically
+from overtone_cloud.recognition.conditioned import heard_mfcc
+from overtone_cloud.recognition.conditions import Condition
+from overtone_cloud.recognition.predictions import Predictions
+from overtone_cloud.training.features import Features
+from overtone_models.bundle import Bundle, read_bundle
+from overtone_models.calibration import Calibration, fit_temperature, fit_threshold
+from overtone_models.errors import BundleError
+from overtone_models.features.gated import GatedLogMelSpec
+from overtone_models.front_end import F32
+from overtone_models.layout import weights_digest
+from overtone_models.network_spec import EdgeTcnSpec
+from overtone_models.trained import TrainedModel
+
+BUNDLE = "model.bundle"
+
+
+@dataclass(frozen=True, eq=False)
+class Subject:
+    """A trained model with its training, inner and test part; `folder` keeps its bundle and its results."""
+
+    model: TrainedModel
+    train: Features
+    inner: Features
+    test: Features
+    folder: Path
+    cache: Path | None = None
+
+    @property
+    def spec(self) -> GatedLogMelSpec:
+        """The feature that the model hears."""
+        return GatedLogMelSpec(front_end=self.model.front_end, gate=self.model.gate)
+
+    def predictions(self, probabilities: F32) -> Predictions:
+        """Return `(n, K)` probabilities of the test part as predictions."""
+        used = self.test.utterances
+        thresholds = probabilities.max(axis=1) * 0 + self.model.calibration.threshold
+        return Predictions(
+            self.model.labels,
+            tuple(u.id for u in used),
+            tuple(str(u.speaker) for u in used),
+            self.test.targets(self.model.labels),
+            probabilities,
+            thresholds,
+        )
+
+    def heard(self, condition: Condition | None) -> list[F32 | None]:
+        """Return the test part's `(frames, n_mfcc)` under a condition; None where the gate heard nothing."""
+        return heard_mfcc(self.test.utterances, self.spec, condition, cache=self.cache)
+
+    @cached_property
+    def bundle(self) -> Bundle:
+        """The bundle of this model, made once and kept; its int8 ranges come from training speakers."""
+        path = self.folder / BUNDLE
+        kept = _kept(path, self.model)
+        if kept is not None:
+            return kept
+        data = _build(self)
+        write_atomically(path, data, error=TrainingError)
+        return read_bundle(data)
+
+
+def _build(subject: Subject) -> bytes:
+    from overtone_converters.build import build_bundle
+    from overtone_models.networks import native_stderr_silenced
+
+    refuse_test_speakers("the int8 ranges", subject.train.utterances, subject.test.utterances)
+    with native_stderr_silenced():
+        return build_bundle(
+            subject.model,
+            calibration_utterances(subject.train),
+            golden(),
+            name="recognition",
+            version=1,
+            training_graph=_training_graph(subject.model.network),
+        )
+
+
+@lru_cache(maxsize=4)
+def _training_graph(network: EdgeTcnSpec) -> bytes:
+    from overtone_converters.training import training_model
+
+    return training_model(network)
+
+
+def _kept(path: Path, model: TrainedModel) -> Bundle | None:
+    """Return the bundle kept of this very model; None where there is none, or one of another training."""
+    try:
+        bundle = load_bundle(path)
+    except BundleError:
+        return None
+    same = bundle.base == weights_digest(model.weights) and bundle.manifest.calibration == model.calibration
+    return bundle if same else None
+
+
+def refuse_test_speakers(what: str, used: Sequence[Utterance], test: Sequence[Utterance]) -> None:
+    """Raise TrainingError where something is set with a test speaker's speech: its figures would mean nothing.
+
+    Speakers are the same when corpus and name are; a recording is the same when its file is.
+    """
+    tested = {(u.corpus, u.speaker) for u in test}
+    files = {u.path.resolve() for u in test}
+    shared = sorted({str(u.speaker) for u in used if (u.corpus, u.speaker) in tested or u.path.resolve() in files})
+    if shared:
+        named = f"{', '.join(shared[:5])}{'' if len(shared) <= 5 else f' and {len(shared) - 5} more'}"
+        raise TrainingError(f"calibration refused: {what} would be set with test speakers ({named})")
+
+
+def recalibrated(subject: Subject, utterances: Sequence[Utterance], accuracy: float) -> Subject:
+    """Return the subject with temperature and threshold fitted to other utterances than its inner speakers'.
+
+    Raises TrainingError where they hold a speaker of the test part, or none of the model's classes.
+    """
+    from overtone_models.networks import edge_tcn
+
+    model = subject.model
+    refuse_test_speakers("temperature and threshold", utterances, subject.test.utterances)
+    used = [u for u in utterances if u.label in model.labels]
+    found = extraction.extract(used, subject.spec, cache=subject.cache)
+    least = model.front_end.block_frames
+    whole = [(u, x) for u, x in zip(used, found, strict=True) if x is not None and len(x) >= least]
+    if not whole:
+        raise TrainingError(f"calibration set has no speech with a label of the model ({', '.join(model.labels)})")
+    part = Features(tuple(u for u, _ in whole), tuple(x for _, x in whole), model.front_end, model.gate)
+    targets = part.targets(model.labels)
+    heard = [model.standardise(part.mfcc(i)) for i in range(len(part))]
+    logits = edge_tcn.logits(model.network, model.weights, heard)
+    temperature = fit_temperature(logits, targets)
+    threshold = fit_threshold(Calibration(temperature=temperature).probabilities(logits), targets, accuracy)
+    calibration = Calibration(temperature=temperature, threshold=threshold)
+    return replace(subject, model=replace(model, calibration=calibration))

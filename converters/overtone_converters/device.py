@@ -1,0 +1,120 @@
+"""What a device makes of a bundle: it listens to recordings, and learns a personal head, with the agent's own code."""
+
+import tempfile
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from overtone_converters.errors import ConversionError
+from overtone_edge.config import DecisionConfig, LearningConfig
+from overtone_edge.decision import Decider
+from overtone_edge.errors import AgentError
+from overtone_edge.events import Emotion
+from overtone_edge.hearing import Hearing
+from overtone_edge.kept import kept_for
+from overtone_edge.learning import Plan, usable
+from overtone_edge.recent import RecentSpeech
+from overtone_edge.recogniser import Recogniser
+from overtone_edge.store import Store
+from overtone_edge.trainer import personal_head
+from overtone_models.bundle import Bundle
+from overtone_models.front_end import F32
+
+BLOCK_SAMPLES = 1600
+WINDOW_BLOCKS = 10
+RECENT_S = 1.0
+
+
+@dataclass(frozen=True)
+class Listened:
+    """What a device said of a recording.
+
+    `windows` holds the labels in force in each second (empty: no decision), `utterances` the seconds of speech
+    and the decision (None: no decision) at the end of each utterance.
+    """
+
+    windows: tuple[frozenset[str], ...]
+    utterances: tuple[tuple[float, str | None], ...]
+
+    @property
+    def decision(self) -> str | None:
+        """The decision at the end of the longest utterance; None where nothing was decided or heard."""
+        return max(self.utterances, key=lambda u: u[0])[1] if self.utterances else None
+
+
+class Device:
+    """A device with a bundle, as its owner gets it: default settings, one recording after another."""
+
+    def __init__(self, bundle: Bundle) -> None:
+        self.bundle = bundle
+        try:
+            self.recogniser = Recogniser(bundle)
+        except AgentError as error:
+            raise ConversionError(f"the device's runtime refuses the bundle: {error}") from error
+        self._kept = kept_for(bundle.manifest)
+
+    def listen(self, samples: F32) -> Listened:
+        """Return what is said while 16 kHz samples come in blocks of 100 ms: gate, network, decision."""
+        recent = RecentSpeech(self._kept, max_s=RECENT_S)
+        hearing = Hearing(self.recogniser, device="measured", config=DecisionConfig(), recent=recent)
+        said = [hearing.process(samples[at : at + BLOCK_SAMPLES]) for at in range(0, samples.size, BLOCK_SAMPLES)]
+        if not said:
+            return Listened((), ())
+        said[-1] = [*said[-1], *hearing.finish()]
+        ends = [(event.speech_s, event.label) for events in said for event in events if event.final]
+        return Listened(_windows(said), tuple(ends))
+
+    def whole(self, mfcc: F32) -> tuple[str | None, F32]:
+        """Return the decision over an utterance's `(frames, n_mfcc)` given at once, and its probabilities."""
+        probabilities = self.recogniser.probabilities(self.recogniser.embedding(mfcc))
+        manifest = self.bundle.manifest
+        decider = Decider(DecisionConfig(), manifest.labels, manifest.calibration.threshold)
+        return decider.end(probabilities).label, probabilities
+
+    def personalise(self, labelled: Sequence[tuple[F32, str]], *, seed: int = 0) -> tuple[F32, dict[str, Any]]:
+        """Return the head learned from labelled `(frames, n_mfcc)` and the device's own report on it.
+
+        As on the device with its default settings: a part is held out, and `kept` says whether that part
+        confirms the head.
+        """
+        learning = LearningConfig()
+        plan = Plan(
+            scope="head",
+            steps=learning.steps,
+            learning_rate=learning.learning_rate,
+            momentum=learning.momentum,
+            seed=seed,
+        )
+        with tempfile.TemporaryDirectory(prefix="overtone-") as folder:
+            store = Store(
+                Path(folder) / "store",
+                max_bytes=learning.max_store_bytes,
+                held_out_fraction=learning.held_out_fraction,
+            )
+            for number, (mfcc, label) in enumerate(labelled):
+                store.add(mfcc, label, front_end=self._kept.digest, time_ns=number)
+            examples = usable(self.bundle, store.examples(self._kept.digest, self.bundle.manifest.labels))
+            try:
+                return personal_head(self.bundle, examples, plan, Path(folder) / "personal")
+            except AgentError as error:
+                raise ConversionError(f"a device cannot learn from {len(labelled)} examples: {error}") from error
+
+
+def device_settings() -> dict[str, Any]:
+    """Return the settings that `Device` listens and learns with, for reports."""
+    return {"decision": asdict(DecisionConfig()), "learning": asdict(LearningConfig())}
+
+
+def _windows(said: Sequence[Sequence[Emotion]]) -> tuple[frozenset[str], ...]:
+    """Return the labels in force in each second of blocks; an utterance's end takes its label with it."""
+    current: str | None = None
+    in_force: list[set[str]] = []
+    for events in said:
+        labels = {current}
+        for event in events:
+            labels.add(event.label)
+            current = None if event.final else event.label
+        in_force.append({label for label in labels if label is not None})
+    whole = range(0, len(in_force), WINDOW_BLOCKS)
+    return tuple(frozenset(set().union(*in_force[start : start + WINDOW_BLOCKS])) for start in whole)

@@ -1,0 +1,57 @@
+"""What a network costs, layer by layer: multiply-adds and the bytes of its weights as int8."""
+
+import math
+from dataclasses import dataclass
+
+from overtone_models.errors import ModelError
+from overtone_models.layout import Tensor
+from overtone_models.network_spec import EdgeTcnSpec
+
+BIAS_BYTES = 4
+
+
+@dataclass(frozen=True, kw_only=True)
+class LayerCost:
+    """One layer: `multiply_adds` for the frames asked about, `weight_bytes` as int8 weights and int32 biases."""
+
+    name: str
+    multiply_adds: int
+    weight_bytes: int
+
+
+def layer_costs(spec: EdgeTcnSpec, frames: int) -> tuple[LayerCost, ...]:
+    """Return each layer's cost for `frames` MFCC frames, in the network's order; their sum is `spec.multiply_adds`.
+
+    Every weight of a convolution is used once a step, of which there are half as many as frames; the head's once.
+    Raises ModelError where that is not what the specification says of itself.
+    """
+    names = list(dict.fromkeys(_layer(tensor) for tensor in spec.layout.tensors))
+    by_layer = {name: [t for t in spec.layout.tensors if _layer(t) == name] for name in names}
+    costs = tuple(_cost(name, tensors, frames // 2) for name, tensors in by_layer.items())
+    total = sum(cost.multiply_adds for cost in costs)
+    if total != spec.multiply_adds(frames):
+        raise ModelError(f"layers take {total} multiply-adds in all, the network {spec.multiply_adds(frames)}")
+    return costs
+
+
+def costliest(costs: tuple[LayerCost, ...], attribute: str) -> LayerCost:
+    """Return the layer with the most of an attribute, `multiply_adds` or `weight_bytes`."""
+    return max(costs, key=lambda cost: int(getattr(cost, attribute)))
+
+
+def _layer(tensor: Tensor) -> str:
+    """Return the layer that a tensor belongs to: a depthwise kernel and a pointwise one are two."""
+    prefix, _, last = tensor.name.rpartition("/")
+    return tensor.name if last == "depthwise" else prefix
+
+
+def _cost(name: str, tensors: list[Tensor], steps: int) -> LayerCost:
+    kernels = [t for t in tensors if len(t.shape) > 1]
+    biases = [t for t in tensors if len(t.shape) == 1]
+    weights = sum(math.prod(t.shape) for t in kernels)
+    times = 1 if any(t.head for t in tensors) else steps
+    return LayerCost(
+        name=name,
+        multiply_adds=weights * times,
+        weight_bytes=weights + BIAS_BYTES * sum(math.prod(t.shape) for t in biases),
+    )
