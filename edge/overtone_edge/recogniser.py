@@ -63,6 +63,10 @@ class Recogniser(HeadInUse):
             raise InferenceError("the streaming model's hop or width differs from the bundle's manifest")
         if self._network.n_features != network.n_features:
             raise InferenceError("the streaming model's number of features differs from the bundle's manifest")
+        wanted = {f"state{index}": (1, *shape) for index, shape in enumerate(network.state_shapes)}
+        found = {name: state.shape for name, state in self._network.states.items()}
+        if found != wanted:
+            raise InferenceError(f"the streaming model's states are {found}, the bundle's manifest says {wanted}")
         self._hop_s = network.hop_frames * bundle.manifest.front_end.hop_s
         self._window = max(1, round(window_s / self._hop_s))
         super().__init__(bundle, head)

@@ -163,11 +163,11 @@ def _measured(
     if benchmark.calibration is not None and not training.protocol.split.speakers_shared:
         used = benchmark.calibration.reading.labelled
         subject = recalibrated(subject, used, benchmark.settings.no_decision_accuracy)
-    results = {}
-    for measure in chosen:
-        if measure.name != ALWAYS:
-            benchmark.log(f"{training.describe()}: {measure.title}")
-        results[measure.name] = take(measure, subject)
+
+    def begin(measure: Measure) -> Callable[[], None]:
+        return lambda: benchmark.log(f"{training.describe()}: {measure.title}")
+
+    results = {measure.name: take(measure, subject, begin(measure)) for measure in chosen}
     return Taken(fold=training.fold, seed=training.seed, results=results)
 
 

@@ -79,7 +79,7 @@ class Noise:
 
 @dataclass(frozen=True, kw_only=True)
 class FarMicrophone:
-    """A microphone 2 to 4 m away in one of a few simulated rooms; 1 m away without a room would change nothing."""
+    """A microphone 2 to 4 m away in one of a few simulated rooms; the level is kept, which `Level` changes alone."""
 
     seed: int = 0
 
@@ -91,11 +91,12 @@ class FarMicrophone:
 
         room = ROOMS[int(drawn(samples, self.seed).integers(len(ROOMS)))]
         heard: F32 = fftconvolve(samples, impulse_response(room)).astype(np.float32)
-        return heard
+        came, went = (float(np.sum(np.square(x, dtype=np.float64))) for x in (samples, heard))
+        return heard if went == 0.0 else (heard * np.float32(np.sqrt(came / went))).astype(np.float32)
 
     def to_json(self) -> dict[str, Any]:
         """Return the rooms and the seed."""
-        return {"name": self.name, "rooms": [room.to_json() for room in ROOMS], "seed": self.seed, "version": 1}
+        return {"name": self.name, "rooms": [room.to_json() for room in ROOMS], "seed": self.seed, "version": 2}
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -26,7 +26,7 @@ class Target:
         return all(v >= self.limit if self.sign == ">=" else v <= self.limit for v in judged)
 
     def __str__(self) -> str:
-        return f"{self.sign} {self.limit:g}"
+        return f"{self.sign} {self.limit:,.10g}"
 
 
 @dataclass(frozen=True, kw_only=True)

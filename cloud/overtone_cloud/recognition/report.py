@@ -25,7 +25,7 @@ JSON_NAME, HTML_NAME = "recognition.json", "report.html"
 HOW = (
     "Speakers that are tested were heard by no part of their model's training; when to stop, temperature, threshold "
     "and normalisation are chosen by inner speakers, taken from the training part. Folds are pooled within a seed, "
-    "so that each utterance is tested once; mean and deviation are over seeds. What the gate does not hear counts as wrong."
+    "so that each utterance is tested once; mean and deviation are over seeds. What the gate does not hear is wrong."
 )
 PACKAGES = ("numpy", "scipy", "tensorflow", "ai-edge-litert", "pyroomacoustics")
 

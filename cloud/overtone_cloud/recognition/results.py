@@ -1,7 +1,7 @@
 """What measures found, kept beside each run, so that an interrupted benchmark takes no measure twice."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -30,14 +30,18 @@ class Taken:
         return Predictions.from_json(self.results[measure]["predictions"])
 
 
-def take(measure: Measure, subject: Subject) -> Result:
-    """Return a measure's result: kept from before where model, test part and settings are the same, else taken now."""
+def take(measure: Measure, subject: Subject, begin: Callable[[], None] = lambda: None) -> Result:
+    """Return a measure's result: kept from before where model, test part and settings are the same, else taken now.
+
+    `begin` is called before it is taken.
+    """
     path = subject.folder / FOLDER / f"{measure.name}.json"
     key = key_of(measure, subject)
     found = _read(path)
     if found is not None and found["key"] == key:
         result: Result = found["result"]
         return result
+    begin()
     result = measure.run(subject)
     text = json.dumps({"key": key, "result": result}, ensure_ascii=False)
     write_atomically(path, text.encode(), error=TrainingError)

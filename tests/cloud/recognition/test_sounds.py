@@ -1,0 +1,47 @@
+"""Everyday sounds are divided once and for all."""
+
+from pathlib import Path
+
+import pytest
+
+from overtone_cloud.errors import CorpusError
+from overtone_cloud.recognition.sounds import content_digest, is_test, sound_halves
+
+
+def test_halves_are_apart_and_whole(sounds: Path) -> None:
+    halves = sound_halves(sounds)
+    assert not set(halves.training) & set(halves.test)
+    assert set(halves.training) | set(halves.test) == set(sounds.iterdir())
+
+
+def test_clips_of_one_recording_are_in_one_half() -> None:
+    assert all(is_test(f"1-{n}-A") == is_test(f"1-{n}-B") == is_test(f"1-{n}-C-0") for n in range(200))
+    assert 60 <= sum(is_test(f"1-{n}-A") for n in range(200)) <= 140
+
+
+def test_a_clips_half_does_not_hang_on_the_others(sounds: Path, tmp_path: Path) -> None:
+    halves = sound_halves(sounds)
+    for path in (halves.training[0], *halves.test):
+        (tmp_path / path.name).write_bytes(path.read_bytes())
+    assert [p.name for p in sound_halves(tmp_path).test] == [p.name for p in halves.test]
+
+
+@pytest.mark.data
+def test_esc10_gives_two_halves_of_every_kind(speech_data: Path) -> None:
+    halves = sound_halves(speech_data / "esc10")
+    kinds = {path.parent.name for path in halves.training + halves.test}
+    assert len(kinds) == 10
+    for half in (halves.training, halves.test):
+        assert {path.parent.name for path in half} == kinds
+        assert 35 <= len(half) <= 65
+
+
+def test_folders_without_two_halves_are_refused(sounds: Path, tmp_path: Path) -> None:
+    with pytest.raises(CorpusError, match="no such folder of sounds"):
+        sound_halves(tmp_path / "nowhere")
+    one = sound_halves(sounds).test[0]
+    (tmp_path / one.name).write_bytes(one.read_bytes())
+    with pytest.raises(CorpusError, match="1 sounds are too few"):
+        sound_halves(tmp_path)
+    with pytest.raises(CorpusError, match="nowhere"):
+        content_digest([tmp_path / "nowhere.wav"])
