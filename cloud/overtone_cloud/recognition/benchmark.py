@@ -92,8 +92,9 @@ def _protocols(benchmark: Benchmark) -> list[tuple[Protocol, Given, tuple[str, .
             if SHARED_PART in benchmark.parts:
                 wanted.append((shared_protocol(given, benchmark.drawn), given, (ALWAYS,)))
         else:
+            few = len(given.reading.speakers)
             benchmark.log(
-                f"{given.name}: 2 speakers are too few for folds of its own; it takes part in one model for all"
+                f"{given.name}: {few} speakers are too few for folds of its own, but not for one model for all"
             )
     if JOINT_PART in benchmark.parts and len(benchmark.corpora) > 1:
         joint = write_joint({given.name: given.reading for given in benchmark.corpora}, benchmark.out / ALL)

@@ -71,7 +71,9 @@ def test_noise_needs_a_sound_and_is_known_by_its_content(sounds: Path, tmp_path:
     assert Noise(sounds=(copy,)).to_json() != Noise(sounds=(sounds / "1-1002-A.wav",)).to_json()
 
 
-@pytest.mark.parametrize(("hz", "low_db", "high_db"), [(100, -300, -40), (1000, -1, 1), (2500, -1, 1), (6000, -300, -35)])
+@pytest.mark.parametrize(
+    ("hz", "low_db", "high_db"), [(100, -300, -40), (1000, -1, 1), (2500, -1, 1), (6000, -300, -35)]
+)
 def test_the_telephone_passes_its_band_alone(hz: float, low_db: float, high_db: float) -> None:
     came, went = tone(hz), Telephone().apply(tone(hz))
     assert went.size == came.size

@@ -1,0 +1,144 @@
+"""`overtone benchmark recognition`, end to end: on synthetic voices, and (slow) on real recordings."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+Overtone = Callable[..., tuple[int, str, str]]
+
+PARTS = ("--part", "int8", "--part", "noise", "--part", "silence", "--part", "shared")
+
+
+@pytest.fixture(scope="module")
+def finished(voices: Path, sounds: Path, quick: Path, cache: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a quick benchmark on synthetic voices."""
+    from overtone_cloud.cli import main
+
+    out = tmp_path_factory.mktemp("benchmark") / "out"
+    words = ["benchmark", "recognition", "--corpus", f"manifest={voices}", "--sounds", sounds, "--settings", quick]
+    words += ["--quick", "--folds", "3", "--out", out, "--cache", cache, "--json", *PARTS]
+    assert main(list(map(str, words))) == 0
+    return out
+
+
+def test_the_report_holds_figures_with_their_split(finished: Path) -> None:
+    report = json.loads((finished / "recognition.json").read_text())
+    assert report["quick"] is True
+    assert report["seeds"] == [0]
+    assert set(report["protocols"]) == {"manifest", "manifest-speakers-shared"}
+    assert report["protocols"]["manifest"]["speakers_shared"] is False
+    assert report["protocols"]["manifest-speakers-shared"]["speakers_shared"] is True
+    figures = {row["figure"]: row for row in report["figures"]}
+    assert 0 <= figures["UAR, unseen speakers"]["mean"] <= 100
+    assert [row["figure"] for row in report["figures"]][1] == "UAR, speakers shared (random split)"
+    assert figures["int8 streaming model"]["met"] is True
+    assert figures['seconds of silence with "no decision"']["target"] == ">= 95"
+    details = report["corpora"]["manifest"]
+    bins = details["reliability"]
+    assert sum(b["utterances"] for b in bins) == 24
+    covered = [c["coverage"] for c in details["coverage"]["0"]]
+    assert covered == sorted(covered, reverse=True)
+    assert {layer["name"] for layer in details["layers"]} >= {"stem", "block0", "head"}
+    for name in ("reliability-manifest.png", "coverage-manifest.png"):
+        assert (finished / name).read_bytes().startswith(b"\x89PNG")
+    assert (finished / "report.html").read_text().count("<img") == 2
+
+
+def test_the_same_command_goes_on_and_takes_nothing_twice(
+    overtone: Overtone, finished: Path, voices: Path, sounds: Path, quick: Path, cache: Path
+) -> None:
+    before = json.loads((finished / "recognition.json").read_text())
+    words = ("--corpus", f"manifest={voices}", "--sounds", sounds, "--settings", quick, "--quick", "--folds", "3")
+    status, out, err = overtone("benchmark", "recognition", *words, "--out", finished, "--cache", cache, *PARTS)
+    assert status == 0
+    assert "training" not in err.replace("2 trainings", "")
+    assert "int8" not in err
+    after = json.loads((finished / "recognition.json").read_text())
+    assert after["figures"] == before["figures"]
+    for text in ("UAR, unseen speakers", "UAR, speakers shared", "target", "report.html", "figures say nothing"):
+        assert text in out
+
+
+def test_another_benchmark_in_the_same_folder_is_refused(
+    overtone: Overtone, finished: Path, voices: Path, cache: Path
+) -> None:
+    words = ("--corpus", f"manifest={voices}", "--quick", "--folds", "2", "--out", finished, "--cache", cache)
+    status, _, err = overtone("benchmark", "recognition", *words)
+    assert status == 1
+    assert "holds a run with another split or other settings" in err
+
+
+def test_calibration_with_the_tests_speakers_is_refused_before_any_training(
+    overtone: Overtone, voices: Path, tmp_path: Path
+) -> None:
+    words = ("--corpus", f"manifest={voices}", "--calibrate-on", f"manifest={voices}", "--quick", "--out", tmp_path)
+    status, _, err = overtone("benchmark", "recognition", *words)
+    assert status == 1
+    assert "calibration refused: manifest, speaker spk01: calibration would be set with test speakers (spk01)" in err
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("words", "text"),
+    [
+        (("--seeds", 2), "--seeds is 2, it must be at least 3"),
+        (("--folds", "9"), "6 speakers are too few for 9 folds"),
+        (("--folds", "emobox"), "EmoBox folds are known for ravdess only"),
+        (("--folds", "emodb=3"), "emodb is not one of the corpora given, manifest"),
+        (("--folds", "3", "--folds", "2"), "--folds is given 2 times without a corpus"),
+        (("--part", "noise"), "--part noise needs --sounds DIR"),
+        (("--part", "speech"), "--part speech needs --speech DIR"),
+        (("--sounds", "nowhere"), "nowhere: no such folder of sounds"),
+        (("--speech", "nowhere"), "nowhere: no sound files in it"),
+        (
+            ("--limit-multiply-adds", 1000),
+            "multiply-adds for 3 s of speech, limit is 1000; its layer stem takes most",
+        ),
+        (("--quick", "--limit-bytes", 1000), "bytes, limit is 1000; its layer stem takes most"),
+        (("--limit-bytes", 0), "max_bytes is 0"),
+        (("--settings", "nowhere.toml"), "nowhere.toml cannot be read"),
+        (("--calibrate-on", "nonsense"), "--calibrate-on 'nonsense' is not of the form NAME=PATH"),
+        (("--corpus", "mystery=here"), "unknown corpus 'mystery'; there are"),
+    ],
+)
+def test_what_cannot_be_is_one_line_before_any_training(
+    overtone: Overtone, voices: Path, tmp_path: Path, words: tuple[object, ...], text: str
+) -> None:
+    out = tmp_path / "out"
+    given = ("--corpus", f"manifest={voices}", "--out", out)
+    status, _, err = overtone("benchmark", "recognition", *given, *words)
+    assert status == 1
+    assert text in err.splitlines()[-1]
+    assert err.count("overtone:") == 1
+    assert not out.exists()
+
+
+def test_corpora_are_given_once(overtone: Overtone, voices: Path, tmp_path: Path) -> None:
+    given = ("--corpus", f"manifest={voices}")
+    status, _, err = overtone("benchmark", "recognition", *given, *given, "--out", tmp_path)
+    assert (status, "manifest is given twice" in err) == (1, True)
+
+
+@pytest.mark.slow
+@pytest.mark.data
+@pytest.mark.timeout(1800)
+def test_a_quick_benchmark_on_real_recordings(overtone: Overtone, speech_data: Path, tmp_path: Path) -> None:
+    corpora = [word for name in ("ravdess", "emodb", "tess") for word in ("--corpus", f"{name}={speech_data / name}")]
+    material = ("--sounds", speech_data / "esc10", "--speech", speech_data / "librispeech")
+    words = (*corpora, *material, "--quick", "--out", tmp_path / "out", "--cache", tmp_path / "cache", "--json")
+    status, out, err = overtone("benchmark", "recognition", *words)
+    assert status == 0, err
+    report = json.loads(out)
+    assert set(report["corpora"]) == {"ravdess", "emodb"}
+    assert "tess: 2 speakers are too few" in err
+    for corpus in ("ravdess", "emodb"):
+        figures = {row["figure"]: row for row in report["figures"] if row["corpus"] == corpus}
+        assert len(figures) == 25
+        assert figures["int8 gives float's label"]["mean"] >= 95
+        assert figures["streaming ends with the whole utterance's decision"]["mean"] >= 95
+        assert figures["UAR, unseen speakers"]["mean"] > 100 / 8
+    joint = {row["corpus"]: row for row in report["joint"]}
+    assert set(joint) == {"ravdess", "emodb", "tess"}
+    assert joint["ravdess"]["corpus_not_heard"] is not None
