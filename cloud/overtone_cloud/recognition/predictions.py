@@ -61,6 +61,12 @@ class Predictions:
         return unweighted_average_recall(self.predicted, self.targets, len(self.labels) + 1)
 
     @property
+    def recalls(self) -> dict[str, float]:
+        """Each label's recall, 0..1, of those that occur."""
+        occurring = np.unique(self.targets)
+        return {self.labels[c]: float(self.correct[self.targets == c].mean()) for c in occurring}
+
+    @property
     def calibration_error(self) -> float:
         """Expected calibration error, 0..1, of what was heard."""
         heard = self.heard

@@ -25,6 +25,7 @@ from overtone_cloud.recognition.protocol import Given
 from overtone_cloud.recognition.sounds import sound_halves
 from overtone_cloud.training.settings import TrainSettings
 
+EXIT_INTERRUPTED = 130
 LEAST_SEEDS = 3
 QUICK = {"size": "S", "epochs": 4, "evaluate_every_epochs": 2, "patience_epochs": 4, "warmup_steps": 10}
 NEEDS = {"noise": "--sounds", "sounds": "--sounds", "speech": "--speech"}
@@ -64,7 +65,12 @@ def _run(args: argparse.Namespace) -> int:
     from overtone_cloud.recognition.report import HTML_NAME, JSON_NAME, write_report
 
     benchmark = benchmark_of(args)
-    report = write_report(benchmark, run_benchmark(benchmark))
+    try:
+        report = write_report(benchmark, run_benchmark(benchmark))
+    except KeyboardInterrupt:
+        kept = f"what is done is kept in {benchmark.out}, and the same command goes on from there"
+        print(f"overtone: interrupted; {kept}", file=sys.stderr)
+        return EXIT_INTERRUPTED
     if args.json:
         print(json.dumps(report, indent=1, ensure_ascii=False))
     else:

@@ -13,12 +13,13 @@ from overtone_cloud.errors import TrainingError
 from overtone_cloud.files import write_atomically
 from overtone_cloud.html_page import note, page, picture
 from overtone_cloud.recognition.benchmark import Benchmark, Finding
-from overtone_cloud.recognition.figures import Figure, corpus_figures, owners, predictions
+from overtone_cloud.recognition.figures import LOSSES, Figure, corpus_figures, owners, predictions
 from overtone_cloud.recognition.joint import ALL, WITHOUT, corpus_of
 from overtone_cloud.recognition.pictures import plot_coverage, plot_reliability
-from overtone_cloud.recognition.predictions import pooled
+from overtone_cloud.recognition.predictions import Predictions, pooled
 from overtone_cloud.recognition.protocol import SHARED, lacking
 from overtone_cloud.recognition.reliability import coverage, own_thresholds, reliability
+from overtone_cloud.recognition.results import Taken
 
 FORMAT, VERSION = "overtone-recognition", 1
 JSON_NAME, HTML_NAME = "recognition.json", "report.html"
@@ -32,6 +33,8 @@ PACKAGES = ("numpy", "scipy", "tensorflow", "ai-edge-litert", "pyroomacoustics")
 
 def write_report(benchmark: Benchmark, findings: Mapping[str, Finding]) -> dict[str, Any]:
     """Write recognition.json, report.html and their pictures to the benchmark's folder and return the report."""
+    from overtone_converters.device import device_settings
+
     out = benchmark.out
     corpora = {name: f for name, f in findings.items() if name in {g.name for g in benchmark.corpora}}
     report = {
@@ -43,6 +46,7 @@ def write_report(benchmark: Benchmark, findings: Mapping[str, Finding]) -> dict[
         "quick": benchmark.quick,
         "seeds": list(benchmark.seeds),
         "settings": benchmark.settings.to_json(),
+        "device": device_settings(),
         "protocols": {name: _protocol(finding) for name, finding in findings.items()},
         "figures": [figure.to_json() for figure in _figures(benchmark, findings, corpora)],
         "joint": joint_rows(findings),
@@ -125,6 +129,9 @@ def _details(finding: Finding, out: Path) -> dict[str, Any]:
             str(seed): {part.fold: round(part.predictions("clean").uar, 4) for part in parts}
             for seed, parts in by_seed.items()
         },
+        "recalls": {str(seed): _rounded(found.recalls) for seed, found in clean.items()},
+        "speaker_uar": {str(seed): _speakers(found) for seed, found in clean.items()},
+        "unheard": _unheard(by_seed),
         "reliability": [b.to_json() for b in bins],
         "coverage": {str(seed): [c.to_json() for c in curve] for seed, curve in zip(clean, curves, strict=True)},
         "own_thresholds": {str(seed): cover.to_json() for seed, cover in zip(clean, own, strict=True)},
@@ -132,7 +139,23 @@ def _details(finding: Finding, out: Path) -> dict[str, Any]:
     }
 
 
-def _more(by_seed: Mapping[int, Sequence[Any]]) -> dict[str, Any]:
+def _rounded(shares: Mapping[str, float]) -> dict[str, float]:
+    return {name: round(share, 4) for name, share in shares.items()}
+
+
+def _speakers(found: Predictions) -> dict[str, float]:
+    """Return each speaker's UAR."""
+    return _rounded({name: found.where(lambda s, n=name: s == n).uar for name in sorted(set(found.speakers))})  # type: ignore[misc]
+
+
+def _unheard(by_seed: Mapping[int, Sequence[Taken]]) -> dict[str, int]:
+    """Return in how many of the first seed's utterances the gate heard nothing, by condition."""
+    parts = by_seed[min(by_seed)]
+    conditions = [name for name in LOSSES if all(name in part.results for part in parts)]
+    return {name: int((~predictions(parts, name).heard).sum()) for name in conditions}
+
+
+def _more(by_seed: Mapping[int, Sequence[Taken]]) -> dict[str, Any]:
     """Return the rows of those measures that have some."""
     found: dict[str, Any] = {}
     parts = [part for seed in by_seed for part in by_seed[seed]]

@@ -31,6 +31,9 @@ def test_uar_is_the_mean_of_recalls() -> None:
     predicted = found.probabilities.argmax(1)
     recalls = [(predicted[found.targets == c] == c).mean() for c in range(3)]
     assert found.uar == pytest.approx(np.mean(recalls))
+    assert list(found.recalls.values()) == pytest.approx(recalls)
+    part = found.where(lambda speaker: speaker == "s0")
+    assert set(part.recalls) == {LABELS[c] for c in set(part.targets.tolist())}
 
 
 def test_what_was_not_heard_counts_as_wrong() -> None:

@@ -23,6 +23,12 @@ def finished(voices: Path, sounds: Path, quick: Path, cache: Path, tmp_path_fact
     return out
 
 
+def _tested(folder: Path) -> list[str]:
+    """Return the ids that were tested, from the measures of the only fold."""
+    kept = json.loads((folder / "manifest" / "fold1" / "seed0" / "measures" / "clean.json").read_text())
+    return list(kept["result"]["predictions"]["ids"])
+
+
 def test_the_report_holds_figures_with_their_split(finished: Path) -> None:
     report = json.loads((finished / "recognition.json").read_text())
     assert report["quick"] is True
@@ -36,6 +42,10 @@ def test_the_report_holds_figures_with_their_split(finished: Path) -> None:
     assert figures["int8 streaming model"]["met"] is True
     assert figures['seconds of silence with "no decision"']["target"] == ">= 95"
     details = report["corpora"]["manifest"]
+    assert set(details["recalls"]["0"]) == {"neutral", "sad", "angry"}
+    assert details["speaker_uar"]["0"].keys() == {i.split("/")[0] for i in _tested(finished)}
+    assert details["unheard"] == {"noise": 0}
+    assert report["device"]["learning"]["held_out_fraction"] > 0
     bins = details["reliability"]
     assert sum(b["utterances"] for b in bins) == 24
     covered = [c["coverage"] for c in details["coverage"]["0"]]
@@ -59,6 +69,27 @@ def test_the_same_command_goes_on_and_takes_nothing_twice(
     assert after["figures"] == before["figures"]
     for text in ("UAR, unseen speakers", "UAR, speakers shared", "target", "report.html", "figures say nothing"):
         assert text in out
+
+
+def test_an_interrupted_benchmark_goes_on(
+    overtone: Overtone, voices: Path, quick: Path, cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    words = ("--corpus", f"manifest={voices}", "--settings", quick, "--quick", "--folds", "3", "--part", "clean")
+    words = ("benchmark", "recognition", *words, "--out", tmp_path / "out", "--cache", cache)
+
+    def interrupted(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr("overtone_cloud.recognition.measures.predict_heard", interrupted)
+        status, _, err = overtone(*words)
+    assert status == 130
+    assert "the same command goes on from there" in err
+    assert not (tmp_path / "out" / "recognition.json").exists()
+    status, _, err = overtone(*words)
+    assert status == 0
+    assert "training" not in err.replace("1 trainings", "")
+    assert (tmp_path / "out" / "recognition.json").exists()
 
 
 def test_another_benchmark_in_the_same_folder_is_refused(
