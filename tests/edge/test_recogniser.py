@@ -210,3 +210,10 @@ def test_a_bundle_whose_network_is_not_the_manifests(bundle: Bundle) -> None:
     manifest = replace(bundle.manifest, network=replace(bundle.manifest.network, channels=17))
     with pytest.raises(InferenceError, match="differs from the bundle's manifest"):
         Recogniser(replace(bundle, manifest=manifest))
+
+
+def test_a_streaming_model_with_other_states_is_refused(bundle: Bundle) -> None:
+    network = replace(bundle.manifest.edge, dilations=(1, 4))
+    wrong = replace(bundle, manifest=replace(bundle.manifest, network=network))
+    with pytest.raises(InferenceError, match=r"states are .*\(1, 8, 16\).*the bundle's manifest says .*\(1, 16, 16\)"):
+        Recogniser(wrong)
