@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from overtone_cloud.corpora.utterance import Reading
-from overtone_cloud.recognition.joint import ALL, WITHOUT, cross_protocol, joint_protocol, write_joint
+from overtone_cloud.recognition.joint import ALL, cross_protocol, joint_protocol, write_joint
 from overtone_cloud.recognition.limits import check_network, planned_network
 from overtone_cloud.recognition.measures import NAMES, Material, Measure, measures
 from overtone_cloud.recognition.protocol import (
@@ -23,13 +23,14 @@ from overtone_cloud.training.experiment import divide, read_features, save_plan,
 from overtone_cloud.training.features import Features
 from overtone_cloud.training.run_folder import METRICS, RunFolder
 from overtone_cloud.training.settings import TrainSettings
-from overtone_models.labels import ordered
 from overtone_models.trained import TrainedModel
 
 SHARED_PART, JOINT_PART = "shared", "joint"
 PARTS = (*NAMES, SHARED_PART, JOINT_PART)
 """What can be asked for alone: a measure, the random split beside the honest one, one model for all corpora."""
 ALWAYS = "clean"
+LOUDNESS = ("quiet", "loud")
+"""What one model for all corpora is measured under besides: some corpora are normalised, others quiet."""
 REPORTS = 6
 
 
@@ -98,10 +99,10 @@ def _protocols(benchmark: Benchmark) -> list[tuple[Protocol, Given, tuple[str, .
             )
     if JOINT_PART in benchmark.parts and len(benchmark.corpora) > 1:
         joint = write_joint({given.name: given.reading for given in benchmark.corpora}, benchmark.out / ALL)
-        protocols = [joint_protocol(joint, benchmark.drawn, quick=benchmark.quick)]
-        names = [given.name for given in benchmark.corpora]
-        protocols += [cross_protocol(joint, name, benchmark.drawn) for name in names[: 1 if benchmark.quick else None]]
-        wanted += [(protocol, joint, (ALWAYS,)) for protocol in protocols]
+        loudness = tuple(name for name in taken if name in (ALWAYS, *LOUDNESS))
+        wanted.append((joint_protocol(joint, benchmark.drawn, quick=benchmark.quick), joint, loudness))
+        for given in benchmark.corpora[: 1 if benchmark.quick else None]:
+            wanted.append((cross_protocol(joint, given.name, benchmark.drawn), joint, (ALWAYS,)))
     return wanted
 
 
@@ -170,9 +171,3 @@ def _measured(
 
     results = {measure.name: take(measure, subject, begin(measure)) for measure in chosen}
     return Taken(fold=training.fold, seed=training.seed, results=results)
-
-
-def joint_labels(findings: Mapping[str, Finding]) -> tuple[str, ...]:
-    """Return the classes of the model for all corpora; empty where there is none."""
-    names = [name for name in findings if name == ALL or name.startswith(WITHOUT)]
-    return ordered({label for name in names for label in findings[name].protocol.labels})

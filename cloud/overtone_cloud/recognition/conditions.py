@@ -5,7 +5,6 @@ condition's seed and the recording's own samples, so that a recording meets the 
 """
 
 import hashlib
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar, Protocol
@@ -155,11 +154,6 @@ def drawn(samples: F32, seed: int) -> np.random.Generator:
     """Return the generator that a recording's draws come from: the same for the same samples and seed."""
     content = hashlib.sha256(np.ascontiguousarray(samples).tobytes()).digest()
     return np.random.default_rng([seed, int.from_bytes(content[:8], "little")])
-
-
-def digest_of(condition: Condition | None) -> Mapping[str, Any]:
-    """Return what names a condition in keys of kept results; an empty mapping for none."""
-    return {} if condition is None else condition.to_json()
 
 
 def _looped(noise: F32, size: int, span: tuple[int, int], rng: np.random.Generator) -> F32:

@@ -1,72 +1,15 @@
-"""Figures: one value a seed, mean and deviation, and the target that it is held against."""
+"""The figures of a corpus: what each measure's results say, held against the targets."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
+from overtone_cloud.recognition.figure import Figure, Target
 from overtone_cloud.recognition.limits import Limits
 from overtone_cloud.recognition.predictions import Predictions, pooled
 from overtone_cloud.recognition.reliability import own_thresholds
 from overtone_cloud.recognition.results import Taken
-
-
-@dataclass(frozen=True, kw_only=True)
-class Target:
-    """A limit that the mean keeps, or with `every` each seed's value."""
-
-    sign: str
-    limit: float
-    every: bool = False
-
-    def met(self, values: Sequence[float]) -> bool:
-        """Return whether the values keep it."""
-        judged = values if self.every else [float(np.mean(values))]
-        return all(v >= self.limit if self.sign == ">=" else v <= self.limit for v in judged)
-
-    def __str__(self) -> str:
-        return f"{self.sign} {self.limit:,.10g}"
-
-
-@dataclass(frozen=True, kw_only=True)
-class Figure:
-    """One figure of a corpus: `values` has one entry a seed, in `unit`."""
-
-    corpus: str
-    name: str
-    unit: str
-    values: tuple[float, ...]
-    target: Target | None = None
-
-    @property
-    def mean(self) -> float:
-        """Mean over seeds."""
-        return float(np.mean(self.values))
-
-    @property
-    def sd(self) -> float | None:
-        """Standard deviation over seeds; None for one seed."""
-        return float(np.std(self.values, ddof=1)) if len(self.values) > 1 else None
-
-    @property
-    def met(self) -> bool | None:
-        """Whether the target is met; None where there is none."""
-        return None if self.target is None else self.target.met(self.values)
-
-    def to_json(self) -> dict[str, Any]:
-        """Return values, mean, deviation, target and whether it is met."""
-        return {
-            "corpus": self.corpus,
-            "figure": self.name,
-            "unit": self.unit,
-            "values": [round(v, 3) for v in self.values],
-            "mean": round(self.mean, 3),
-            "sd": None if self.sd is None else round(self.sd, 3),
-            "target": None if self.target is None else str(self.target),
-            "met": self.met,
-        }
-
 
 UAR_TARGETS = {"ravdess": 70.0, "emodb": 85.0}
 LOSSES = {"noise": 8.0, "room": 8.0, "telephone": 6.0, "quiet": None, "loud": None}

@@ -22,7 +22,7 @@ def predict_int8(subject: Subject) -> Predictions:
 class Agreement:
     """Utterances listened to, and how often the decision at the end is that over the whole utterance.
 
-    `decisions` counts labels and "no decision" alike; `cut` are utterances that the gate took for several.
+    "No decision" is a decision here like any label; `cut` are utterances that the gate took for several.
     """
 
     utterances: int

@@ -175,7 +175,7 @@ def _logger() -> Callable[[str], None]:
 
 def show(report: Mapping[str, Any]) -> None:
     """Print each corpus' figures beside their targets, and the table of one model for all corpora."""
-    from overtone_cloud.recognition.report import figure_cells, joint_cells
+    from overtone_cloud.recognition.report import JOINT_HEAD, figure_cells, joint_cells
 
     console = Console(width=None if sys.stdout.isatty() else PLAIN_WIDTH)
     for name in report["corpora"]:
@@ -187,7 +187,7 @@ def show(report: Mapping[str, Any]) -> None:
                 table.add_row(*figure_cells(row))
         console.print(table)
     if report["joint"]:
-        table = Table("corpus", "unseen speakers", "trained without the corpus", title="One model for all corpora: UAR")
+        table = Table(*JOINT_HEAD, title="One model for all corpora: UAR")
         for row in report["joint"]:
             table.add_row(*joint_cells(row))
         console.print(table)

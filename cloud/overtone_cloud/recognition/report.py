@@ -12,8 +12,9 @@ from typing import Any
 from overtone_cloud.errors import TrainingError
 from overtone_cloud.files import write_atomically
 from overtone_cloud.html_page import note, page, picture
-from overtone_cloud.recognition.benchmark import Benchmark, Finding
-from overtone_cloud.recognition.figures import LOSSES, Figure, corpus_figures, owners, predictions
+from overtone_cloud.recognition.benchmark import ALWAYS, LOUDNESS, Benchmark, Finding
+from overtone_cloud.recognition.figure import Figure
+from overtone_cloud.recognition.figures import LOSSES, corpus_figures, owners, predictions
 from overtone_cloud.recognition.joint import ALL, WITHOUT, corpus_of
 from overtone_cloud.recognition.pictures import plot_coverage, plot_reliability
 from overtone_cloud.recognition.predictions import Predictions, pooled
@@ -86,7 +87,8 @@ def _protocol(finding: Finding) -> dict[str, Any]:
 def joint_rows(findings: Mapping[str, Finding]) -> list[dict[str, Any]]:
     """Return a row a corpus: UAR of its unseen speakers by one model for all, and by one that never heard the corpus.
 
-    Values are per cent, one a seed; None where the protocol was not asked for.
+    The first also when everything is made quiet or loud. Values are per cent, one a seed; None where that was not
+    asked for.
     """
     joint = findings.get(ALL)
     names = {name.removeprefix(WITHOUT) for name in findings if name.startswith(WITHOUT)}
@@ -96,18 +98,19 @@ def joint_rows(findings: Mapping[str, Finding]) -> list[dict[str, Any]]:
         {
             "corpus": name,
             "unseen_speakers": _of_corpus(joint, name),
+            **{level: _of_corpus(joint, name, level) for level in LOUDNESS},
             "corpus_not_heard": _of_corpus(findings.get(f"{WITHOUT}{name}"), name),
         }
         for name in sorted(names)
     ]
 
 
-def _of_corpus(finding: Finding | None, corpus: str) -> list[float] | None:
-    if finding is None:
+def _of_corpus(finding: Finding | None, corpus: str, measure: str = ALWAYS) -> list[float] | None:
+    if finding is None or not all(measure in taken.results for taken in finding.taken):
         return None
     values = []
     for parts in finding.by_seed.values():
-        own = pooled([part.predictions("clean") for part in parts]).where(lambda s: corpus_of(s) == corpus)
+        own = predictions(parts, measure).where(lambda speaker: corpus_of(speaker) == corpus)
         if not len(own):
             return None
         values.append(round(100 * own.uar, 3))
@@ -180,9 +183,13 @@ def figure_cells(row: Mapping[str, Any]) -> tuple[str, str, str, str]:
     return str(row["figure"]), value, row["target"] or "", met
 
 
-def joint_cells(row: Mapping[str, Any]) -> tuple[str, str, str]:
-    """Return a corpus' name and its two UARs as text."""
-    return str(row["corpus"]), _mean_text(row["unseen_speakers"]), _mean_text(row["corpus_not_heard"])
+JOINT_HEAD = ("corpus", "unseen speakers", "made quiet", "made loud", "trained without the corpus")
+
+
+def joint_cells(row: Mapping[str, Any]) -> tuple[str, ...]:
+    """Return a corpus' name and its UARs as text, in the order of `JOINT_HEAD`."""
+    kinds = ("unseen_speakers", *LOUDNESS, "corpus_not_heard")
+    return str(row["corpus"]), *(_mean_text(row[kind]) for kind in kinds)
 
 
 def _mean_text(values: Sequence[float] | None) -> str:
@@ -204,8 +211,7 @@ def as_html(report: Mapping[str, Any], folder: Path) -> str:
         body += [picture(folder / f"{kind}-{name}.png", f"{kind} of {name}") for kind in ("reliability", "coverage")]
     if report["joint"]:
         body.append("<h2>One model for all corpora: UAR</h2>")
-        head = ("corpus", "unseen speakers", "trained without the corpus")
-        body.append(_table(head, [joint_cells(row) for row in report["joint"]]))
+        body.append(_table(JOINT_HEAD, [joint_cells(row) for row in report["joint"]]))
     body.append(note(", ".join(f"{name} {value}" for name, value in report["versions"].items())))
     return page("Recognition of unseen speakers", *body)
 

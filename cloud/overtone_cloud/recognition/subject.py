@@ -5,6 +5,8 @@ from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache
 from pathlib import Path
 
+import numpy as np
+
 from overtone_cloud.convert_cli import calibration_utterances, golden, load_bundle
 from overtone_cloud.corpora.utterance import Utterance
 from overtone_cloud.errors import TrainingError
@@ -45,7 +47,7 @@ class Subject:
     def predictions(self, probabilities: F32) -> Predictions:
         """Return `(n, K)` probabilities of the test part as predictions."""
         used = self.test.utterances
-        thresholds = probabilities.max(axis=1) * 0 + self.model.calibration.threshold
+        thresholds = np.full(len(used), self.model.calibration.threshold, np.float32)
         return Predictions(
             self.model.labels,
             tuple(u.id for u in used),

@@ -5,7 +5,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from overtone_cloud.recognition.figures import Figure, Target, corpus_figures
+from overtone_cloud.recognition.figure import Figure, Target
+from overtone_cloud.recognition.figures import corpus_figures
 from overtone_cloud.recognition.limits import Limits
 from overtone_cloud.recognition.predictions import Predictions
 from overtone_cloud.recognition.report import figure_cells, joint_cells
@@ -106,5 +107,5 @@ def test_cells_show_mean_deviation_and_target() -> None:
     assert figure_cells(figure.to_json()) == ("UAR", "65.0 ± 7.1 %", ">= 70", "no")
     size = Figure(corpus="x", name="size", unit="bytes", values=(1234.0, 1234.0))
     assert figure_cells(size.to_json()) == ("size", "1,234 bytes", "", "")
-    row = {"corpus": "tess", "unseen_speakers": [50.0], "corpus_not_heard": None}
-    assert joint_cells(row) == ("tess", "50.0 %", "–")
+    row = {"corpus": "tess", "unseen_speakers": [50.0], "quiet": [40.0], "loud": [45.0, 45.0], "corpus_not_heard": None}
+    assert joint_cells(row) == ("tess", "50.0 %", "40.0 %", "45.0 ± 0.0 %", "–")

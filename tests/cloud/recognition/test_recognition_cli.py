@@ -173,3 +173,4 @@ def test_a_quick_benchmark_on_real_recordings(overtone: Overtone, speech_data: P
     joint = {row["corpus"]: row for row in report["joint"]}
     assert set(joint) == {"ravdess", "emodb", "tess"}
     assert joint["ravdess"]["corpus_not_heard"] is not None
+    assert len(joint["emodb"]["quiet"]) == len(joint["emodb"]["loud"]) == 1
