@@ -32,6 +32,7 @@ ALWAYS = "clean"
 LOUDNESS = ("quiet", "loud")
 """What one model for all corpora is measured under besides: some corpora are normalised, others quiet."""
 REPORTS = 6
+TOO_FEW = 2
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,12 +58,25 @@ class Benchmark:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Task:
+    """A protocol of a corpus, and the measures that its models undergo."""
+
+    protocol: Protocol
+    given: Given
+    measures: tuple[str, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
 class Finding:
-    """What was found of one protocol: every training's results."""
+    """What was found of one protocol: every training's results.
+
+    `skipped` are the corpus' utterances that cannot be read, or in which the gate hears no speech as recorded.
+    """
 
     protocol: Protocol
     reading: Reading
     taken: tuple[Taken, ...]
+    skipped: tuple[str, ...] = ()
 
     @property
     def by_seed(self) -> dict[int, list[Taken]]:
@@ -72,62 +86,67 @@ class Finding:
 
 def run(benchmark: Benchmark) -> dict[str, Finding]:
     """Return what was found, by the protocol's name; everything that can be refused is refused before any training."""
-    wanted = _protocols(benchmark)
-    for protocol, _, _ in wanted:
-        check_network(planned_network(benchmark.settings, len(protocol.labels)), benchmark.material.limits)
-    for given, (protocol, _, _) in ((g, w) for g in benchmark.corpora for w in wanted if w[0].name == g.name):
-        _check_calibration(benchmark, given, protocol)
-    trainings = sum(len(protocol.folds) * len(protocol.seeds) for protocol, _, _ in wanted)
-    benchmark.log(f"{len(wanted)} protocols, {trainings} trainings, kept in {benchmark.out}")
-    return {protocol.name: _find(benchmark, protocol, given, names) for protocol, given, names in wanted}
+    tasks = _tasks(benchmark)
+    for task in tasks:
+        check_network(planned_network(benchmark.settings, len(task.protocol.labels)), benchmark.material.limits)
+        if benchmark.calibration is not None and not task.protocol.split.speakers_shared:
+            _check_calibration(task, benchmark.calibration)
+    trainings = sum(len(task.protocol.folds) * len(task.protocol.seeds) for task in tasks)
+    benchmark.log(f"{len(tasks)} protocols, {trainings} trainings, kept in {benchmark.out}")
+    return {task.protocol.name: _find(benchmark, task) for task in tasks}
 
 
-def _protocols(benchmark: Benchmark) -> list[tuple[Protocol, Given, tuple[str, ...]]]:
-    """Return every protocol with its corpus and the measures that its models undergo."""
+def _tasks(benchmark: Benchmark) -> list[Task]:
+    """Return what is to be done, in its order."""
     taken = tuple(name for name in NAMES if name == ALWAYS or name in benchmark.parts)
-    wanted: list[tuple[Protocol, Given, tuple[str, ...]]] = []
+    tasks: list[Task] = []
     for given in benchmark.corpora:
-        folds = benchmark.folds.get(given.name)
-        if len(given.reading.speakers) > 2 or folds is not None or len(benchmark.corpora) == 1:
-            wanted.append((speaker_protocol(given, folds, benchmark.drawn, quick=benchmark.quick), given, taken))
-            if SHARED_PART in benchmark.parts:
-                wanted.append((shared_protocol(given, benchmark.drawn), given, (ALWAYS,)))
-        else:
-            few = len(given.reading.speakers)
-            benchmark.log(
-                f"{given.name}: {few} speakers are too few for folds of its own, but not for one model for all"
-            )
+        folds, few = benchmark.folds.get(given.name), len(given.reading.speakers)
+        if few <= TOO_FEW and folds is None and len(benchmark.corpora) > 1:
+            benchmark.log(f"{given.name}: {few} speakers are too few for folds of its own, not for one model for all")
+            continue
+        protocol = speaker_protocol(given, folds, benchmark.drawn, quick=benchmark.quick)
+        tasks.append(Task(protocol=protocol, given=given, measures=taken))
+        if SHARED_PART in benchmark.parts:
+            tasks.append(Task(protocol=shared_protocol(given, benchmark.drawn), given=given, measures=(ALWAYS,)))
     if JOINT_PART in benchmark.parts and len(benchmark.corpora) > 1:
-        joint = write_joint({given.name: given.reading for given in benchmark.corpora}, benchmark.out / ALL)
-        loudness = tuple(name for name in taken if name in (ALWAYS, *LOUDNESS))
-        wanted.append((joint_protocol(joint, benchmark.drawn, quick=benchmark.quick), joint, loudness))
-        for given in benchmark.corpora[: 1 if benchmark.quick else None]:
-            wanted.append((cross_protocol(joint, given.name, benchmark.drawn), joint, (ALWAYS,)))
-    return wanted
+        tasks += _joint_tasks(benchmark, tuple(name for name in taken if name in (ALWAYS, *LOUDNESS)))
+    return tasks
 
 
-def _check_calibration(benchmark: Benchmark, given: Given, protocol: Protocol) -> None:
-    if benchmark.calibration is None:
-        return
-    by_id = {u.id: u for u in given.reading.utterances}
-    for fold in map(protocol.split.fold, protocol.folds):
-        used = benchmark.calibration.reading.labelled
-        refuse_test_speakers(f"{protocol.name}, {fold.name}: calibration", used, [by_id[i] for i in fold.test])
+def _joint_tasks(benchmark: Benchmark, taken: tuple[str, ...]) -> list[Task]:
+    """Return one model for all corpora, and those that are trained without one of them."""
+    joint = write_joint({given.name: given.reading for given in benchmark.corpora}, benchmark.out / ALL)
+    whole = joint_protocol(joint, benchmark.drawn, quick=benchmark.quick)
+    names = [given.name for given in benchmark.corpora[: 1 if benchmark.quick else None]]
+    crossed = [cross_protocol(joint, name, benchmark.drawn) for name in names]
+    return [
+        Task(protocol=whole, given=joint, measures=taken),
+        *(Task(protocol=protocol, given=joint, measures=(ALWAYS,)) for protocol in crossed),
+    ]
 
 
-def _find(benchmark: Benchmark, protocol: Protocol, given: Given, names: Sequence[str]) -> Finding:
+def _check_calibration(task: Task, calibration: Given) -> None:
+    by_id = {u.id: u for u in task.given.reading.utterances}
+    for fold in map(task.protocol.split.fold, task.protocol.folds):
+        what = f"{task.protocol.name}, {fold.name}: calibration"
+        refuse_test_speakers(what, calibration.reading.labelled, [by_id[i] for i in fold.test])
+
+
+def _find(benchmark: Benchmark, task: Task) -> Finding:
     possible = measures(benchmark.material)
-    chosen = [possible[name] for name in names if name in possible]
+    chosen = [possible[name] for name in task.measures if name in possible]
     features: Features | None = None
     taken = []
-    for training in protocol.trainings(benchmark.out):
+    for training in task.protocol.trainings(benchmark.out):
         model = _trained(benchmark, training)
         if features is None:
             _, features = read_features(
                 training.plan, front_end=model.front_end, gate=model.gate, cache=benchmark.cache
             )
         taken.append(_measured(benchmark, training, model, features, chosen))
-    return Finding(protocol=protocol, reading=given.reading, taken=tuple(taken))
+    skipped = features.skipped if features is not None else ()
+    return Finding(protocol=task.protocol, reading=task.given.reading, taken=tuple(taken), skipped=skipped)
 
 
 def _trained(benchmark: Benchmark, training: Training) -> TrainedModel:

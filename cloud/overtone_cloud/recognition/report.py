@@ -27,7 +27,8 @@ JSON_NAME, HTML_NAME = "recognition.json", "report.html"
 HOW = (
     "Speakers that are tested were heard by no part of their model's training; when to stop, temperature, threshold "
     "and normalisation are chosen by inner speakers, taken from the training part. Folds are pooled within a seed, "
-    "so that each utterance is tested once; mean and deviation are over seeds. What the gate does not hear is wrong."
+    "so that each utterance is tested once; mean and deviation are over seeds. What the gate "
+    "does not hear under a condition is wrong; what cannot be read or heard as recorded is left out, and listed."
 )
 PACKAGES = ("numpy", "scipy", "tensorflow", "ai-edge-litert", "pyroomacoustics")
 
@@ -80,6 +81,7 @@ def _protocol(finding: Finding) -> dict[str, Any]:
         "folds": list(folds),
         "seeds": list(finding.protocol.seeds),
         "labels": list(finding.protocol.labels),
+        "skipped": list(finding.skipped),
         "test_without": {name: lost for name in folds if (lost := list(lacking(finding.reading, split.fold(name))))},
     }
 
