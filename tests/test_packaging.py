@@ -21,7 +21,7 @@ PACKAGES = {
     "overtone_cloud": "cloud",
 }
 LIGHT = {"numpy", "cbor2"}
-CLOUD_ONLY = {"tensorflow", "librosa", "sqlalchemy", "matplotlib", "scipy"}
+CLOUD_ONLY = {"tensorflow", "librosa", "sqlalchemy", "matplotlib", "scipy", "pyroomacoustics"}
 
 
 @pytest.fixture(scope="module")

@@ -1,11 +1,12 @@
 """The benchmark of recognition: what is trained and measured, in which order; every step is kept and taken once."""
 
 import gc
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from overtone_cloud.corpora.utterance import Reading
+from overtone_cloud.errors import ConfigError
 from overtone_cloud.recognition.joint import ALL, cross_protocol, joint_protocol, write_joint
 from overtone_cloud.recognition.limits import check_network, planned_network
 from overtone_cloud.recognition.measures import NAMES, Material, Measure, measures
@@ -84,16 +85,25 @@ class Finding:
         return {seed: [t for t in self.taken if t.seed == seed] for seed in self.protocol.seeds}
 
 
-def run(benchmark: Benchmark) -> dict[str, Finding]:
-    """Return what was found, by the protocol's name; everything that can be refused is refused before any training."""
+def run(benchmark: Benchmark) -> Iterator[tuple[dict[str, Finding], bool]]:
+    """Yield what was found so far, by the protocol's name, after each protocol, and whether that is all.
+
+    Everything that can be refused is refused before any training.
+    """
     tasks = _tasks(benchmark)
+    if not tasks:
+        names = ", ".join(given.name for given in benchmark.corpora)
+        raise ConfigError(f"nothing can be measured: {names} have too few speakers for folds of their own")
     for task in tasks:
         check_network(planned_network(benchmark.settings, len(task.protocol.labels)), benchmark.material.limits)
         if benchmark.calibration is not None and not task.protocol.split.speakers_shared:
             _check_calibration(task, benchmark.calibration)
     trainings = sum(len(task.protocol.folds) * len(task.protocol.seeds) for task in tasks)
     benchmark.log(f"{len(tasks)} protocols, {trainings} trainings, kept in {benchmark.out}")
-    return {task.protocol.name: _find(benchmark, task) for task in tasks}
+    findings: dict[str, Finding] = {}
+    for task in tasks:
+        findings[task.protocol.name] = _find(benchmark, task)
+        yield dict(findings), len(findings) == len(tasks)
 
 
 def _tasks(benchmark: Benchmark) -> list[Task]:

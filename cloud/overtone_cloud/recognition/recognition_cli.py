@@ -52,8 +52,8 @@ def register(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     command.add_argument("--speech", type=Path, metavar="DIR", help="neutral read speech (LibriSpeech)")
     command.add_argument("--part", action="append", choices=PARTS, help="only this, repeatable (default: all)")
     command.add_argument("--calibrate-on", metavar="NAME=PATH", help="set temperature and threshold with this corpus")
-    command.add_argument("--limit-bytes", type=int, default=Limits.max_bytes, metavar="N")
-    command.add_argument("--limit-multiply-adds", type=int, default=Limits.max_multiply_adds, metavar="N")
+    command.add_argument("--limit-bytes", type=int, default=Limits.max_bytes, metavar="N", help="of the int8 file")
+    command.add_argument("--limit-multiply-adds", type=int, default=Limits.max_multiply_adds, metavar="N", help="3 s")
     command.add_argument("--quick", action="store_true", help="one fold, one seed, size S, few epochs: a trial")
     command.add_argument("--out", type=Path, metavar="DIR", help="where it goes on after an interruption")
     command.add_argument("--cache", type=Path, metavar="DIR", help="where features are kept")
@@ -66,7 +66,8 @@ def _run(args: argparse.Namespace) -> int:
 
     benchmark = benchmark_of(args)
     try:
-        report = write_report(benchmark, run_benchmark(benchmark))
+        for findings, complete in run_benchmark(benchmark):
+            report = write_report(benchmark, findings, complete=complete)
     except KeyboardInterrupt:
         kept = f"what is done is kept in {benchmark.out}, and the same command goes on from there"
         print(f"overtone: interrupted; {kept}", file=sys.stderr)

@@ -33,8 +33,11 @@ HOW = (
 PACKAGES = ("numpy", "scipy", "tensorflow", "ai-edge-litert", "pyroomacoustics")
 
 
-def write_report(benchmark: Benchmark, findings: Mapping[str, Finding]) -> dict[str, Any]:
-    """Write recognition.json, report.html and their pictures to the benchmark's folder and return the report."""
+def write_report(benchmark: Benchmark, findings: Mapping[str, Finding], *, complete: bool) -> dict[str, Any]:
+    """Write recognition.json, report.html and their pictures to the benchmark's folder and return the report.
+
+    Of a benchmark that still goes on it holds what was found so far, and says that it is not `complete`.
+    """
     from overtone_converters.device import device_settings
 
     out = benchmark.out
@@ -46,6 +49,7 @@ def write_report(benchmark: Benchmark, findings: Mapping[str, Finding]) -> dict[
         "versions": {"python": platform.python_version(), **{name: version(name) for name in PACKAGES}},
         "how": HOW,
         "quick": benchmark.quick,
+        "complete": complete,
         "seeds": list(benchmark.seeds),
         "settings": benchmark.settings.to_json(),
         "device": device_settings(),
@@ -205,7 +209,8 @@ def as_html(report: Mapping[str, Any], folder: Path) -> str:
     """Return the report's page; pictures are read from `folder`."""
     seeds = f"{len(report['seeds'])} seed{'' if len(report['seeds']) == 1 else 's'}"
     quick = "A quick run: one fold, few epochs; its figures say nothing. " if report["quick"] else ""
-    body = [note(f"{quick}{report['date']}, {seeds}. {report['how']}")]
+    part = "" if report["complete"] else "The benchmark goes on; this is what was found so far. "
+    body = [note(f"{part}{quick}{report['date']}, {seeds}. {report['how']}")]
     for name in report["corpora"]:
         rows = [figure_cells(row) for row in report["figures"] if row["corpus"] == name]
         body.append(f"<h2>{html.escape(name)}</h2>{note(report['protocols'][name]['split'])}")

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from overtone_cloud.errors import ConfigError
 from overtone_models.front_end import F32
 
 RATE_HZ = 16_000
@@ -49,8 +50,10 @@ ROOMS = (
 @lru_cache(maxsize=16)
 def impulse_response(room: RoomSpec) -> F32:
     """Return the response at 16 kHz from the first sound's arrival on; a microphone 1 m away hears 1 first."""
-    import pyroomacoustics as pra
-
+    try:
+        import pyroomacoustics as pra
+    except ImportError as error:
+        raise ConfigError("the library pyroomacoustics is not installed; pip install 'overtone[cloud]'") from error
     absorption, order = pra.inverse_sabine(room.rt60_s, room.size_m)
     box = pra.ShoeBox(room.size_m, fs=RATE_HZ, materials=pra.Material(absorption), max_order=order)
     box.add_source(room.speaker_m)

@@ -1,6 +1,7 @@
 """`overtone benchmark recognition`, end to end: on synthetic voices, and (slow) on real recordings."""
 
 import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -32,6 +33,7 @@ def _tested(folder: Path) -> list[str]:
 def test_the_report_holds_figures_with_their_split(finished: Path) -> None:
     report = json.loads((finished / "recognition.json").read_text())
     assert report["quick"] is True
+    assert report["complete"] is True
     assert report["seeds"] == [0]
     assert set(report["protocols"]) == {"manifest", "manifest-speakers-shared"}
     assert report["protocols"]["manifest"]["speakers_shared"] is False
@@ -92,6 +94,22 @@ def test_an_interrupted_benchmark_goes_on(
     assert (tmp_path / "out" / "recognition.json").exists()
 
 
+def test_what_was_found_so_far_is_reported(
+    overtone: Overtone, finished: Path, voices: Path, sounds: Path, quick: Path, cache: Path, tmp_path: Path
+) -> None:
+    """The first protocol is done, the second one's folder holds something else."""
+    out = tmp_path / "out"
+    shutil.copytree(finished / "manifest", out / "manifest")
+    (out / "manifest-speakers-shared").write_text("in the way")
+    words = ("--corpus", f"manifest={voices}", "--sounds", sounds, "--settings", quick, "--quick", "--folds", "3")
+    status, _, err = overtone("benchmark", "recognition", *words, "--out", out, "--cache", cache, *PARTS)
+    assert (status, err.count("overtone: ")) == (1, 1)
+    report = json.loads((out / "recognition.json").read_text())
+    assert report["complete"] is False
+    assert set(report["protocols"]) == {"manifest"}
+    assert "this is what was found so far" in (out / "report.html").read_text()
+
+
 def test_another_benchmark_in_the_same_folder_is_refused(
     overtone: Overtone, finished: Path, voices: Path, cache: Path
 ) -> None:
@@ -144,6 +162,24 @@ def test_what_cannot_be_is_one_line_before_any_training(
     assert text in err.splitlines()[-1]
     assert err.count("overtone:") == 1
     assert not out.exists()
+
+
+def test_corpora_with_too_few_speakers_leave_nothing_to_measure(
+    overtone: Overtone, voices: Path, tmp_path: Path
+) -> None:
+    for label in ("sad", "angry"):
+        for speaker in ("spk01", "spk02"):
+            (tmp_path / "folders" / label / speaker).mkdir(parents=True)
+            shutil.copy(voices / speaker / f"{label}_01.wav", tmp_path / "folders" / label / speaker)
+    lines = (voices / "manifest.csv").read_text().splitlines()
+    kept = [line for line in lines if line.startswith(("path", "spk01", "spk02"))]
+    (tmp_path / "few.csv").write_text("\n".join(kept))
+    given = ("--corpus", f"folders={tmp_path / 'folders'}", "--corpus", f"manifest={tmp_path / 'few.csv'}")
+    status, _, err = overtone(
+        "benchmark", "recognition", *given, "--part", "clean", "--quick", "--out", tmp_path / "out"
+    )
+    assert status == 1
+    assert "nothing can be measured: folders, manifest have too few speakers" in err
 
 
 def test_corpora_are_given_once(overtone: Overtone, voices: Path, tmp_path: Path) -> None:
