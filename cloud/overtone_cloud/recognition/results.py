@@ -15,6 +15,8 @@ from overtone_models.digests import digest_mapping
 from overtone_models.layout import weights_digest
 
 FOLDER = "measures"
+VERSION = 1
+"""Raised when measures give other numbers for the same settings, so that none of before is taken for new."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,6 +58,7 @@ def key_of(measure: Measure, subject: Subject) -> str:
     return digest_mapping(
         {
             "measure": measure.name,
+            "version": VERSION,
             "settings": json.loads(json.dumps(measure.settings)),
             "weights": weights_digest(model.weights),
             "calibration": asdict(model.calibration),
