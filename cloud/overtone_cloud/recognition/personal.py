@@ -19,30 +19,65 @@ LEAST = 4
 
 
 @dataclass(frozen=True, kw_only=True)
-class Owner:
-    """One unseen speaker, means over draws of what is labelled; UAR 0..1 of the utterances not given to the device.
+class Draw:
+    """One draw of what is labelled: UAR 0..1 of the rest with the bundle's head and with the new one.
 
-    `uar` is with the bundle's head, `uar_personal` with what the device uses after learning (it keeps a new head
-    only where its held-out part confirms it), `uar_always` if it kept every head. `kept` is the share of draws.
+    `kept` is the device's own decision, by what it held out: recall 0..1 and loss in nats, before and after.
     """
+
+    uar: float
+    uar_new: float
+    kept: bool
+    held_out: int
+    held_uar: tuple[float, float]
+    held_loss: tuple[float, float]
+
+    @property
+    def uar_personal(self) -> float:
+        """The UAR with the head that the device then uses."""
+        return self.uar_new if self.kept else self.uar
+
+
+@dataclass(frozen=True, kw_only=True)
+class Owner:
+    """One unseen speaker with some utterances given to the device and the rest tested, drawn several times."""
 
     speaker: str
     given: int
     tested: int
-    uar: float
-    uar_personal: float
-    uar_always: float
-    worst_gain: float
-    kept: float
+    draws: tuple[Draw, ...]
 
     @property
-    def gain(self) -> float:
-        """What the personal head gains, in UAR 0..1."""
-        return self.uar_personal - self.uar
+    def uar(self) -> float:
+        """Mean UAR with the bundle's head."""
+        return float(np.mean([draw.uar for draw in self.draws]))
+
+    @property
+    def uar_personal(self) -> float:
+        """Mean UAR with what the device uses after learning."""
+        return float(np.mean([draw.uar_personal for draw in self.draws]))
+
+    @property
+    def uar_always(self) -> float:
+        """Mean UAR if the device kept every head."""
+        return float(np.mean([draw.uar_new for draw in self.draws]))
+
+    @property
+    def kept(self) -> float:
+        """The share of draws whose head the device keeps."""
+        return float(np.mean([draw.kept for draw in self.draws]))
 
     def to_json(self) -> dict[str, Any]:
-        """Return the values rounded to a hundredth of a per cent."""
-        return {name: round(v, 4) if isinstance(v, float) else v for name, v in asdict(self).items()}
+        """Return means and draws, rounded to a hundredth of a per cent."""
+        means = {name: round(getattr(self, name), 4) for name in ("uar", "uar_personal", "uar_always", "kept")}
+        draws = [{name: _rounded(value) for name, value in asdict(draw).items()} for draw in self.draws]
+        return {"speaker": self.speaker, "given": self.given, "tested": self.tested, **means, "draws": draws}
+
+
+def _rounded(value: Any) -> Any:
+    if isinstance(value, tuple):
+        return [round(v, 4) for v in value]
+    return round(value, 4) if isinstance(value, float) else value
 
 
 def personalise_speakers(subject: Subject, *, per_emotion: int = PER_EMOTION, draws: int = DRAWS) -> list[Owner]:
@@ -85,29 +120,19 @@ def _owner(
     drawn = [drawn_rows(targets, per_emotion, np.random.default_rng([number, draw])) for draw in range(draws)]
     if np.bincount(targets[drawn[0][0]], minlength=1).max() < LEAST:
         return None
-    outcomes = [_outcome(device, mfcc, targets, embeddings, given, rest) for given, rest in drawn]
-    base, personal, always = (float(np.mean([o[i] for o in outcomes])) for i in range(3))
-    return Owner(
-        speaker=speaker,
-        given=len(drawn[0][0]),
-        tested=len(drawn[0][1]),
-        uar=base,
-        uar_personal=personal,
-        uar_always=always,
-        worst_gain=min(o[1] - o[0] for o in outcomes),
-        kept=float(np.mean([o[3] for o in outcomes])),
-    )
+    made = tuple(_draw(device, mfcc, targets, embeddings, given, rest) for given, rest in drawn)
+    return Owner(speaker=speaker, given=len(drawn[0][0]), tested=len(drawn[0][1]), draws=made)
 
 
-def _outcome(
+def _draw(
     device: Any,
     mfcc: Sequence[F32],
     targets: Targets,
     embeddings: F32,
     given: NDArray[np.int64],
     rest: NDArray[np.int64],
-) -> tuple[float, float, float, bool]:
-    """Return the UAR of the rest with the base head, with what the device keeps, with the new head, and if kept."""
+) -> Draw:
+    """Return what comes of the given utterances, measured on the rest."""
     labels = device.bundle.manifest.labels
     head, report = device.personalise([(mfcc[row], labels[targets[row]]) for row in given])
 
@@ -117,5 +142,11 @@ def _outcome(
         device.recogniser.set_head(None)
         return unweighted_average_recall(predicted, targets[rest], len(labels))
 
-    base, always = uar(None), uar(head)
-    return base, always if report["kept"] else base, always, bool(report["kept"])
+    return Draw(
+        uar=uar(None),
+        uar_new=uar(head),
+        kept=bool(report["kept"]),
+        held_out=int(report["held_out"]),
+        held_uar=(float(report["uar_before"]), float(report["uar_after"])),
+        held_loss=(float(report["loss_before"]), float(report["loss_after"])),
+    )

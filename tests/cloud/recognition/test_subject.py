@@ -1,5 +1,6 @@
 """A trained model under measure: its bundle is kept, and nothing of the test reaches its calibration."""
 
+import json
 from dataclasses import replace
 from pathlib import Path
 
@@ -137,8 +138,13 @@ def test_a_personal_head_is_used_only_where_the_device_keeps_it(subject: Subject
     if owner.kept == 1.0:
         assert owner.uar_personal == owner.uar_always
     if owner.kept == 0.0:
-        assert owner.gain == 0.0
-    assert owner.worst_gain <= owner.gain + 1e-9
+        assert owner.uar_personal == owner.uar
+    for draw in owner.draws:
+        assert draw.held_out >= 1
+        assert draw.kept == ((draw.held_uar[1], -draw.held_loss[1]) > (draw.held_uar[0], -draw.held_loss[0]))
+    row = json.loads(json.dumps(owner.to_json()))
+    assert len(row["draws"]) == 2
+    assert row["uar_personal"] == pytest.approx(owner.uar_personal, abs=1e-4)
 
 
 def test_a_head_that_the_device_does_not_keep_gains_nothing(subject: Subject, monkeypatch: pytest.MonkeyPatch) -> None:
