@@ -96,10 +96,9 @@ class HeldOpen:
     def __init__(self, spec: GateSpec) -> None:
         self._detector = WebRtcDetector(spec.aggressiveness)
 
-    def is_speech(self, frame: F32) -> bool:
-        """Return True."""
-        self._detector.is_speech(frame)
-        return True
+    def votes(self, samples: F32) -> list[bool]:
+        """Return True for every frame."""
+        return [True] * len(self._detector.votes(samples))
 
 
 class ClipSource:

@@ -1,7 +1,8 @@
 """From blocks of samples to events: gate, recogniser, decision. No thread, no input or output."""
 
+import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, replace
 from typing import Protocol
 
@@ -94,17 +95,19 @@ class Hearing:
 
     def process(self, block: F32) -> list[Emotion]:
         """Return the events that `block` (float32, 16 kHz) gives rise to."""
-        joined = np.concatenate([self._rest, block])
+        joined = np.concatenate((self._rest, block))
         whole = joined.size // FRAME_SAMPLES * FRAME_SAMPLES
         self._rest = joined[whole:]
         events: list[Emotion] = []
-        for start in range(0, whole, FRAME_SAMPLES):
-            # Frame by frame, so that an event's place in the stream does not depend on the blocks.
-            segments = self._gate.process(joined[start : start + FRAME_SAMPLES])
-            self.counters.frames += 1
-            self._watch.lap("gate")
-            for segment in segments:
+        before = self.counters.frames
+        runs = self._gate.runs(joined[:whole])
+        self._watch.lap("gate")
+        for run in runs:
+            for segment in self._cut(run):
+                # To the frame, so that an event's place in the stream does not depend on the blocks.
+                self.counters.frames = before + segment.frame
                 events += self._segment(segment)
+        self.counters.frames = before + whole // FRAME_SAMPLES
         return events
 
     def finish(self) -> list[Emotion]:
@@ -123,6 +126,18 @@ class Hearing:
         """Return this one with a personal head, or the bundle's own when None."""
         self.recogniser.set_head(head)
         return self
+
+    def _cut(self, run: Segment) -> Iterator[Segment]:
+        """Yield `run` cut after each frame with which the recogniser may answer, which it does before the next."""
+        if run.begins:
+            yield run
+            return
+        taken, count = 0, run.samples.size // FRAME_SAMPLES
+        while taken < count:
+            wanted = math.ceil(self.recogniser.wanted_samples / FRAME_SAMPLES)
+            start, taken = taken, min(count, taken + wanted)
+            part = run.samples[start * FRAME_SAMPLES : taken * FRAME_SAMPLES]
+            yield Segment(part, ends=run.ends and taken == count, frame=run.frame - count + taken)
 
     def _segment(self, segment: Segment) -> list[Emotion]:
         if segment.begins:

@@ -38,6 +38,10 @@ class AnyRecogniser(Protocol):
     def personal(self) -> bool:
         """Whether a personal head is in use."""
 
+    @property
+    def wanted_samples(self) -> int:
+        """Samples until a hop may come; at least 1."""
+
     def set_head(self, head: F32 | None) -> None:
         """Use a personal head's flat weights, or the bundle's own when None."""
 

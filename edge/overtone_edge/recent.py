@@ -42,8 +42,8 @@ class Speech:
 
 @dataclass
 class _Utterance:
-    blocks: list[F32] = field(default_factory=list)
-    samples: list[F32] = field(default_factory=list)
+    blocks: deque[F32] = field(default_factory=deque)
+    samples: deque[F32] = field(default_factory=deque)
 
     @property
     def frames(self) -> int:
@@ -123,7 +123,9 @@ class RecentSpeech:
             if not oldest.blocks:
                 self._utterances.popleft()
                 continue
-            self._frames -= len(oldest.blocks.pop(0))
+            self._frames -= len(oldest.blocks.popleft())
+            if not oldest.samples:
+                continue
             excess = sum(part.size for part in oldest.samples) - oldest.frames * self.spec.hop_samples
             while oldest.samples and excess >= oldest.samples[0].size:
-                excess -= oldest.samples.pop(0).size
+                excess -= oldest.samples.popleft().size

@@ -1,9 +1,6 @@
 """From samples to probabilities: features, streaming network, pooling, head, calibration."""
 
-from collections import deque
-
 import numpy as np
-from numpy.typing import NDArray
 
 from overtone_edge.errors import InferenceError
 from overtone_edge.hops import AnyRecogniser, HeadInUse, Hop
@@ -20,23 +17,29 @@ STD_FLOOR = np.float32(1e-4)
 class Statistics:
     """Mean and deviation of hop features: over the whole utterance and over its last hops."""
 
-    def __init__(self, window: int) -> None:
-        self._recent: deque[F32] = deque(maxlen=window)
-        self._sum: NDArray[np.float64] | float = 0.0
-        self._squares: NDArray[np.float64] | float = 0.0
+    def __init__(self, window: int, channels: int) -> None:
+        # Twice the window: the last hops always lie in one piece, oldest first, and move only when it is full.
+        self._rows = np.empty((2 * window, channels), np.float32)
+        self._window, self._stop = window, 0
+        self._sum, self._squares = np.zeros((2, channels))
         self.count = 0
 
     def add(self, hop: F32) -> None:
         """Take in the `(channels,)` features of one hop."""
+        if self._stop == len(self._rows):
+            self._rows[: self._window] = self._rows[self._window :]
+            self._stop = self._window
+        self._rows[self._stop] = hop
+        self._stop += 1
         wide = hop.astype(np.float64)
-        self._recent.append(hop)
-        self._sum = self._sum + wide
-        self._squares = self._squares + wide * wide
+        self._sum += wide
+        wide *= wide
+        self._squares += wide
         self.count += 1
 
     def recent(self) -> F32:
         """Return the `(2 * channels,)` embedding of the last hops."""
-        return pooled(np.stack(self._recent))
+        return pooled(self._rows[max(0, self._stop - self._window) : self._stop])
 
     def whole(self) -> F32:
         """Return the `(2 * channels,)` embedding of the utterance so far."""
@@ -48,7 +51,18 @@ class Statistics:
 
 def pooled(hops: F32) -> F32:
     """Return the `(2 * channels,)` mean and deviation of `(hops, channels)`."""
-    embedding: F32 = np.concatenate([hops.mean(0), np.sqrt(hops.var(0) + STD_FLOOR)]).astype(np.float32)
+    channels = hops.shape[1]
+    embedding = np.empty(2 * channels, np.float32)
+    mean, deviation = embedding[:channels], embedding[channels:]
+    # What `mean` and `var` do, to the bit, in a third of their time: twelve numpy calls less.
+    np.add.reduce(hops, 0, out=mean)
+    mean /= len(hops)
+    centred = hops - mean
+    centred *= centred
+    np.add.reduce(centred, 0, out=deviation)
+    deviation /= len(hops)
+    deviation += STD_FLOOR
+    np.sqrt(deviation, out=deviation)
     return embedding
 
 
@@ -81,15 +95,22 @@ class Recogniser(HeadInUse):
         """Begin an utterance: nothing of what came before is remembered."""
         self._mfcc.reset()
         self._network.reset()
-        self._statistics = Statistics(self._window)
+        self._statistics = Statistics(self._window, self._network.width)
         self._waiting = np.empty((0, self.bundle.manifest.front_end.n_mfcc), np.float32)
 
     def process(self, samples: F32) -> list[Hop]:
         """Return the hops that `samples` (float32, 16 kHz) complete."""
         return self.process_frames(self._mfcc.process(samples))
 
+    @property
+    def wanted_samples(self) -> int:
+        """Samples that are missing for the next frames."""
+        return self._mfcc.wanted_samples
+
     def process_frames(self, mfcc: F32) -> list[Hop]:
         """Return the hops that `(frames, n_mfcc)` complete."""
+        if not mfcc.size:
+            return []
         waiting = np.concatenate([self._waiting, mfcc]) if self._waiting.size else mfcc
         size = self._network.hop_frames
         whole = len(waiting) // size * size

@@ -59,6 +59,23 @@ def _runner(interpreter: Any, signature: str) -> Any:
     return interpreter.get_signature_runner(signature)
 
 
+def _details(interpreter: Any, signature: str) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Return the details of a signature's inputs and outputs.
+
+    Its runner goes again: while there is one, the interpreter refuses to be called by tensors' numbers.
+    """
+    runner = _runner(interpreter, signature)
+    return runner.get_input_details(), runner.get_output_details()
+
+
+def _allocate_tensors(interpreter: Any) -> None:
+    """Give an interpreter's tensors their memory; raise InferenceError where it cannot."""
+    try:
+        interpreter.allocate_tensors()
+    except (ValueError, RuntimeError) as error:
+        raise InferenceError(f"the runtime cannot run the model: {error}") from error
+
+
 class StreamingNetwork:
     """The int8 network, one hop at a time, with its states kept between calls.
 
@@ -68,9 +85,7 @@ class StreamingNetwork:
 
     def __init__(self, model: bytes, threads: int = 1, *, reference: bool = False) -> None:
         self._interpreter = _interpreter(model, threads, reference=reference)
-        self._step = _runner(self._interpreter, "step")
-        inputs = self._step.get_input_details()
-        outputs = self._step.get_output_details()
+        inputs, outputs = _details(self._interpreter, "step")
         if "frames" not in inputs or "hop" not in outputs:
             raise InferenceError("the streaming model lacks the tensors 'frames' and 'hop'")
         self.hop_frames = int(inputs["frames"]["shape"][1])
@@ -79,26 +94,46 @@ class StreamingNetwork:
         shapes = {name: tuple(d["shape"]) for name, d in inputs.items() if name != "frames"}
         if shapes != {name: tuple(d["shape"]) for name, d in outputs.items() if name != "hop"}:
             raise InferenceError("the streaming model's states going in and coming out differ")
+        if {d["dtype"] for d in (*inputs.values(), *outputs.values())} != {np.float32}:
+            raise InferenceError("the streaming model takes or gives other numbers than float32")
+        self._allocate({d["index"] for d in inputs.values()})
+        self._frames, self._hop = inputs["frames"]["index"], outputs["hop"]["index"]
+        self._states = {name: (inputs[name]["index"], outputs[name]["index"]) for name in shapes}
         self._zeros = {name: np.zeros(shape, np.float32) for name, shape in shapes.items()}
-        self._states = self._zeros
+        self.reset()
+
+    def _allocate(self, inputs: set[int]) -> None:
+        """Make the graph ready to be called by its tensors' numbers: a third of what a call by names takes."""
+        if {details["index"] for details in self._interpreter.get_input_details()} != inputs:
+            raise InferenceError("the streaming model's signature 'step' is not of its first graph")
+        _allocate_tensors(self._interpreter)
 
     @property
     def states(self) -> Mapping[str, F32]:
         """What the next hop is given of those before it."""
-        return self._states
+        return {name: self._interpreter.get_tensor(given) for name, (given, _) in self._states.items()}
 
     def reset(self) -> None:
         """Begin a new utterance."""
-        self._states = self._zeros
+        for name, (given, _) in self._states.items():
+            self._interpreter.set_tensor(given, self._zeros[name])
 
     def process(self, frames: F32) -> F32:
         """Return the `(width,)` features of one hop of `(hop_frames, n_features)` standardised frames."""
         if frames.shape != (self.hop_frames, self.n_features):
             wanted = (self.hop_frames, self.n_features)
             raise InferenceError(f"a hop has shape {frames.shape}, the model takes {wanted}")
-        result = _run(self._step, {"frames": frames[None], **self._states})
-        hop: F32 = result.pop("hop").reshape(-1)
-        self._states = result
+        if frames.dtype != np.float32:
+            raise InferenceError(f"frames is {frames.dtype}, the model takes float32")
+        interpreter = self._interpreter
+        interpreter.set_tensor(self._frames, frames[None])
+        try:
+            interpreter.invoke()
+        except (ValueError, RuntimeError) as error:
+            raise InferenceError(f"the runtime cannot run the model: {error}") from error
+        for given, found in self._states.values():
+            interpreter.set_tensor(given, interpreter.get_tensor(found))
+        hop: F32 = interpreter.get_tensor(self._hop).reshape(-1)
         return hop
 
 
@@ -107,7 +142,7 @@ class WindowBody:
 
     def __init__(self, model: bytes, threads: int = 1) -> None:
         self._interpreter = _interpreter(model, threads)
-        self._allocate()
+        _allocate_tensors(self._interpreter)
         self._embed = _runner(self._interpreter, "embed")
         details = self._embed.get_input_details()
         if set(details) != {f"x{number}" for number in range(len(details))} or "embedding" not in (
@@ -116,12 +151,6 @@ class WindowBody:
             raise InferenceError("the body lacks the tensors 'x0', 'x1' ... and 'embedding'")
         self.input_shapes = tuple(tuple(map(int, details[f"x{n}"]["shape"][1:])) for n in range(len(details)))
         self.embedding_size = int(outputs["embedding"]["shape"][-1])
-
-    def _allocate(self) -> None:
-        try:
-            self._interpreter.allocate_tensors()
-        except (ValueError, RuntimeError) as error:
-            raise InferenceError(f"the runtime cannot run the model: {error}") from error
 
     def embed(self, inputs: Sequence[F32]) -> F32:
         """Return the `(embedding_size,)` embedding of one window's standardised inputs, each without the batch."""

@@ -45,6 +45,11 @@ class WindowRecogniser(HeadInUse):
         """Seconds of speech from one look to the next."""
         return self._every / RATE_HZ
 
+    @property
+    def wanted_samples(self) -> int:
+        """Samples that are missing for the next look."""
+        return self._every - self._count % self._every
+
     def begin(self) -> None:
         """Begin an utterance: nothing of what came before is remembered."""
         self._blocks: deque[F32] = deque()
@@ -55,7 +60,7 @@ class WindowRecogniser(HeadInUse):
         """Return the hops that `samples` (float32, 16 kHz) complete; the same for any size of the blocks."""
         hops: list[Hop] = []
         while samples.size:
-            due = self._every - self._count % self._every
+            due = self.wanted_samples
             self._take(samples[:due])
             samples = samples[due:]
             if self._count % self._every == 0 and (hop := self._look()) is not None:

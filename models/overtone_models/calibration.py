@@ -25,8 +25,9 @@ class Calibration:
     def probabilities(self, logits: F32) -> F32:
         """Return the softmax over the last axis of `logits / temperature`."""
         scaled = logits / np.float32(self.temperature)
-        shifted = np.exp(scaled - scaled.max(axis=-1, keepdims=True))
-        result: F32 = shifted / shifted.sum(axis=-1, keepdims=True)
+        scaled -= np.maximum.reduce(scaled, axis=-1, keepdims=True)
+        result: F32 = np.exp(scaled, out=scaled)
+        result /= np.add.reduce(result, axis=-1, keepdims=True)
         return result
 
 

@@ -8,7 +8,7 @@ stream cannot know.
 
 import math
 from dataclasses import asdict, dataclass, fields
-from functools import cached_property
+from functools import cached_property, lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +17,9 @@ from overtone_models.digests import digest_mapping
 from overtone_models.errors import FrontEndError
 
 F32 = NDArray[np.float32]
+# Whole recordings go through in parts of this many frames: their arrays stay in the processor's cache, and below the
+# size from which the C library gets and returns pages for each one.
+FRAMES_AT_ONCE = 50
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -129,55 +132,87 @@ def hann_window(spec: FrontEndSpec) -> F32:
     return np.pad(hann, (margin // 2, margin - margin // 2)).astype(np.float32)
 
 
+@dataclass(frozen=True, eq=False)
+class _Tables:
+    """What a specification's frames are multiplied by, and the path from samples to decibels."""
+
+    spec: FrontEndSpec
+    window: F32
+    filters: F32
+    dct: F32
+
+    def log_mel(self, samples: F32, blocks: int) -> F32:
+        """Return the `(blocks, block_frames, n_mels)` mel powers in decibels that `samples` (contiguous) begin with.
+
+        A product of matrices is one block's at a time: it may round differently for another number of rows.
+        """
+        at_once = max(1, FRAMES_AT_ONCE // self.spec.block_frames)
+        parts = [self._part(samples, first, min(at_once, blocks - first)) for first in range(0, blocks, at_once)]
+        return parts[0] if len(parts) == 1 else np.concatenate(parts)
+
+    def _part(self, samples: F32, first: int, blocks: int) -> F32:
+        spec, size = self.spec, samples.itemsize
+        hop, step = size * spec.hop_samples, size * spec.hop_samples * spec.block_frames
+        shape = (blocks, spec.block_frames, spec.fft_samples)
+        frames: F32 = np.ndarray(shape, np.float32, samples, first * step, (step, hop, size))
+        # "forward" divides by fft_samples, which the window makes up for: without it numpy 2 computes float32 in
+        # float64 and copies twice. numpy before 2 always gives complex128.
+        spectrum = np.fft.rfft(frames * self.window, norm="forward").astype(np.complex64, copy=False)
+        power = np.square(spectrum.real)
+        power += np.square(spectrum.imag)
+        mel = power @ self.filters
+        np.maximum(mel, np.float32(spec.floor_power), out=mel)
+        decibels: F32 = np.log10(mel, out=mel)
+        decibels *= np.float32(10.0)
+        return decibels
+
+
+@lru_cache(maxsize=8)
+def _tables(spec: FrontEndSpec) -> _Tables:
+    window = hann_window(spec) * np.float32(spec.fft_samples)
+    return _Tables(spec, window, mel_filters(spec), dct_matrix(spec))
+
+
 class Mfcc:
     """Streaming MFCC: `process(samples) -> (frames, n_mfcc)`, with `flush()` and `reset()`."""
 
     def __init__(self, spec: FrontEndSpec) -> None:
         self.spec = spec
-        self._window = hann_window(spec)
-        self._filters = mel_filters(spec)
-        self._dct = dct_matrix(spec)
-        self._tail = np.zeros(0, np.float32)
+        self._tables = _tables(spec)
+        self._reach, self._step = spec.block_samples, spec.block_frames * spec.hop_samples
+        self._none = np.empty((0, spec.n_mfcc), np.float32)
+        self.reset()
 
     def reset(self) -> None:
         """Forget the samples that wait for the next block."""
         self._tail = np.zeros(0, np.float32)
 
+    @property
+    def wanted_samples(self) -> int:
+        """Samples that are missing for the next block of frames; at least 1."""
+        return self._reach - self._tail.size
+
     def process(self, samples: F32) -> F32:
         """Return the frames of the blocks that `samples`, float32 in -1..1, complete."""
         check_samples(samples)
-        joined = np.concatenate([self._tail, samples])
-        step = self.spec.block_frames * self.spec.hop_samples
-        blocks = self.spec.frames(joined.size) // self.spec.block_frames
-        parts = [self._block(joined[i * step :]) for i in range(blocks)]
-        self._tail = joined[blocks * step :].copy()
-        return np.concatenate(parts) if parts else np.empty((0, self.spec.n_mfcc), np.float32)
+        joined = np.concatenate((self._tail, samples))
+        blocks = 1 + (joined.size - self._reach) // self._step
+        if blocks <= 0:
+            self._tail = joined
+            return self._none
+        self._tail = joined[blocks * self._step :].copy()
+        return self._cepstra(joined, blocks)
 
     def flush(self) -> F32:
         """Return the whole frames of a last, incomplete block, and reset."""
         count = self.spec.frames(self._tail.size)
-        padded = np.pad(self._tail, (0, self.spec.block_samples))
+        padded = np.pad(self._tail, (0, self._reach))
         self.reset()
-        return self._block(padded)[:count]
+        return self._cepstra(padded, 1)[:count]
 
-    def _block(self, samples: F32) -> F32:
-        """Return the `(block_frames, n_mfcc)` that `samples` begin with.
-
-        Always the same number of rows: a matrix product may round differently for another one.
-        """
-        cepstra: F32 = self.log_mel_block(samples) @ self._dct
-        return cepstra
-
-    def log_mel_block(self, samples: F32) -> F32:
-        """Return the `(block_frames, n_mels)` mel powers in decibels that `samples` begin with."""
-        spec = self.spec
-        frames = np.lib.stride_tricks.sliding_window_view(samples, spec.fft_samples)[:: spec.hop_samples]
-        # numpy before 2 gives complex128 for float32.
-        spectrum = np.fft.rfft(frames[: spec.block_frames] * self._window).astype(np.complex64, copy=False)
-        power = np.square(spectrum.real) + np.square(spectrum.imag)
-        mel = np.maximum(power @ self._filters, np.float32(spec.floor_power))
-        decibels: F32 = np.float32(10.0) * np.log10(mel)
-        return decibels
+    def _cepstra(self, samples: F32, blocks: int) -> F32:
+        cepstra: F32 = self._tables.log_mel(samples, blocks) @ self._tables.dct
+        return cepstra.reshape(-1, self.spec.n_mfcc)
 
 
 def check_samples(samples: F32) -> None:
@@ -191,16 +226,25 @@ def check_samples(samples: F32) -> None:
 
 def mfcc(samples: F32, spec: FrontEndSpec) -> F32:
     """Return `(frames, n_mfcc)` of a whole recording, equal to `Mfcc` fed in any blocks."""
-    stream = Mfcc(spec)
-    return np.concatenate([stream.process(samples), stream.flush()])
+    decibels, count = _whole(samples, spec)
+    cepstra: F32 = decibels @ _tables(spec).dct
+    return cepstra.reshape(-1, spec.n_mfcc)[:count]
 
 
 def log_mel(samples: F32, spec: FrontEndSpec) -> F32:
     """Return `(frames, n_mels)` decibels of a whole recording; times `dct_matrix(spec)` they are its MFCC."""
+    decibels, count = _whole(samples, spec)
+    return decibels.reshape(-1, spec.n_mels)[:count]
+
+
+def _whole(samples: F32, spec: FrontEndSpec) -> tuple[F32, int]:
+    """Return the decibels of all blocks `(blocks, block_frames, n_mels)`, and how many frames are whole."""
     check_samples(samples)
-    stream = Mfcc(spec)
     count = spec.frames(samples.size)
-    padded = np.pad(samples, (0, spec.block_samples))
-    step = spec.block_frames * spec.hop_samples
-    blocks = [stream.log_mel_block(padded[start:]) for start in range(0, count * spec.hop_samples, step)]
-    return np.concatenate(blocks)[:count] if blocks else np.empty((0, spec.n_mels), np.float32)
+    blocks = -(-count // spec.block_frames)
+    if not blocks:
+        return np.empty((0, spec.block_frames, spec.n_mels), np.float32), 0
+    reach = (blocks - 1) * spec.block_frames * spec.hop_samples + spec.block_samples
+    padded = np.zeros(max(reach, samples.size), np.float32)
+    padded[: samples.size] = samples
+    return _tables(spec).log_mel(padded, blocks), count

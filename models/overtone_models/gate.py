@@ -5,6 +5,7 @@ that opens and closes on the device, so that the network meets the same beginnin
 """
 
 from collections import deque
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import ClassVar, Protocol
 
@@ -15,10 +16,10 @@ from overtone_models.front_end import F32
 
 
 class SpeechDetector(Protocol):
-    """Says whether one frame of 10 ms holds speech."""
+    """Says which frames of 10 ms hold speech."""
 
-    def is_speech(self, frame: F32) -> bool:
-        """Return True for speech in `frame`, 160 float32 samples at 16 kHz."""
+    def votes(self, samples: F32) -> list[bool]:
+        """Return True for speech, for each 160 of the float32 samples at 16 kHz; called once for every frame."""
         ...
 
 
@@ -55,20 +56,23 @@ class GateSpec:
 
 
 FRAME_SAMPLES = 160
+FRAME_MS = 10
+_FRAME_BYTES = 2 * FRAME_SAMPLES
 
 
 class WebRtcDetector:
-    """Google's WebRTC voice activity detector (fixed point, 6 us a frame with its conversion, 0.2 MB installed)."""
+    """Google's WebRTC voice activity detector (fixed point, 2 us a frame with its conversion, 0.2 MB installed)."""
 
     def __init__(self, aggressiveness: int = 2) -> None:
         import webrtcvad
 
         self._vad = webrtcvad.Vad(aggressiveness)
 
-    def is_speech(self, frame: F32) -> bool:
-        """Return True for speech in 160 samples."""
-        pcm = np.clip(np.rint(frame * 32767.0), -32768, 32767).astype("<i2")
-        return bool(self._vad.is_speech(pcm.tobytes(), 16_000))
+    def votes(self, samples: F32) -> list[bool]:
+        """Return True for speech, for each 160 samples."""
+        pcm = np.clip(np.rint(samples * 32767.0), -32768, 32767).astype("<i2").tobytes()
+        is_speech = self._vad.is_speech
+        return [is_speech(pcm[i : i + _FRAME_BYTES], 16_000, FRAME_SAMPLES) for i in range(0, len(pcm), _FRAME_BYTES)]
 
 
 class Gate:
@@ -94,43 +98,71 @@ class Gate:
         return self._open
 
     def process(self, samples: F32) -> "list[Segment]":
-        """Return what passes: speech samples, each with whether it begins or ends an utterance."""
+        """Return what passes, frame by frame: speech samples, each with whether it begins or ends an utterance."""
         joined = np.concatenate([self._rest, samples])
         whole = joined.size // FRAME_SAMPLES * FRAME_SAMPLES
         self._rest = joined[whole:]
-        segments: list[Segment] = []
-        for start in range(0, whole, FRAME_SAMPLES):
-            segment = self._frame(joined[start : start + FRAME_SAMPLES])
-            if segment is not None:
-                segments.append(segment)
-        return segments
+        return [frame for run in self.runs(joined[:whole]) for frame in run.by_frames()]
 
-    def _frame(self, frame: F32) -> "Segment | None":
-        speech = self._detector.is_speech(frame)
-        if self._open:
-            self._silent_ms = 0 if speech else self._silent_ms + 10
-            if self._silent_ms < self.spec.hangover_ms:
-                return Segment(frame)
-            self._open = False
-            self._votes.clear()
-            self._preroll.clear()
-            return Segment(frame, ends=True)
-        self._preroll.append(frame)
-        self._votes.append(speech)
-        if sum(self._votes) < self.spec.open_frames:
-            return None
-        self._open = True
-        self._silent_ms = 0
-        return Segment(np.concatenate(self._preroll), begins=True)
+    def runs(self, samples: F32) -> "list[Segment]":
+        """Return what passes of whole frames; frames that pass one after the other are one segment.
+
+        What begins an utterance is a segment of its own.
+        """
+        votes = self._detector.votes(samples)
+        found: list[Segment] = []
+        place = 0
+        while place < len(votes):
+            run = (self._pass if self._open else self._wait)(samples, votes, place)
+            if run is None:
+                break
+            found.append(run)
+            place = run.frame
+        return found
+
+    def _pass(self, samples: F32, votes: list[bool], first: int) -> "Segment":
+        """Return the frames from `first` to the end of the utterance or of the samples."""
+        ends, place = False, first
+        for place in range(first, len(votes)):
+            self._silent_ms = 0 if votes[place] else self._silent_ms + FRAME_MS
+            if self._silent_ms >= self.spec.hangover_ms:
+                ends, self._open = True, False
+                self._votes.clear()
+                self._preroll.clear()
+                break
+        return Segment(samples[first * FRAME_SAMPLES : (place + 1) * FRAME_SAMPLES], ends=ends, frame=place + 1)
+
+    def _wait(self, samples: F32, votes: list[bool], first: int) -> "Segment | None":
+        """Return the frames before the gate's opening with the one that opens it; None where none does."""
+        for place in range(first, len(votes)):
+            self._preroll.append(samples[place * FRAME_SAMPLES : (place + 1) * FRAME_SAMPLES])
+            self._votes.append(votes[place])
+            if sum(self._votes) >= self.spec.open_frames:
+                self._open, self._silent_ms = True, 0
+                return Segment(np.concatenate(self._preroll), begins=True, frame=place + 1)
+        return None
 
 
 @dataclass(frozen=True)
 class Segment:
-    """Samples that passed the gate; `begins` and `ends` mark an utterance's limits."""
+    """Samples that passed the gate; `begins` and `ends` mark an utterance's limits.
+
+    `frame` counts the frames that the gate was given in this call, up to the segment's last one.
+    """
 
     samples: F32
     begins: bool = False
     ends: bool = False
+    frame: int = 0
+
+    def by_frames(self) -> "Iterator[Segment]":
+        """Yield the segment frame by frame; what begins an utterance stays whole."""
+        if self.begins:
+            yield self
+            return
+        count = self.samples.size // FRAME_SAMPLES
+        for number, frame in enumerate(self.samples.reshape(count, FRAME_SAMPLES), start=1):
+            yield Segment(frame, ends=self.ends and number == count, frame=self.frame - count + number)
 
 
 def speech_span(samples: F32, spec: GateSpec) -> tuple[int, int]:
@@ -138,12 +170,8 @@ def speech_span(samples: F32, spec: GateSpec) -> tuple[int, int]:
 
     `(0, 0)` where the gate never opens.
     """
-    gate = Gate(spec, WebRtcDetector(spec.aggressiveness))
-    position, first, last = 0, -1, 0
-    for start in range(0, samples.size // FRAME_SAMPLES * FRAME_SAMPLES, FRAME_SAMPLES):
-        position = start + FRAME_SAMPLES
-        for segment in gate.process(samples[start:position]):
-            if first < 0:
-                first = position - segment.samples.size
-            last = position
-    return (max(first, 0), last) if last else (0, 0)
+    whole = samples.size // FRAME_SAMPLES * FRAME_SAMPLES
+    runs = Gate(spec, WebRtcDetector(spec.aggressiveness)).runs(samples[:whole])
+    if not runs:
+        return (0, 0)
+    return max(runs[0].frame * FRAME_SAMPLES - runs[0].samples.size, 0), runs[-1].frame * FRAME_SAMPLES

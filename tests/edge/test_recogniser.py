@@ -119,7 +119,7 @@ def test_hops_speak_of_the_last_seconds_only(bundle: Bundle, samples: np.ndarray
 def test_statistics_of_all_and_of_the_last() -> None:
     rng = np.random.default_rng(0)
     hops = rng.normal(3.0, 2.0, (50, 6)).astype(np.float32)
-    statistics = Statistics(window=8)
+    statistics = Statistics(window=8, channels=6)
     for hop in hops:
         statistics.add(hop)
     np.testing.assert_allclose(statistics.whole(), pooled(hops), rtol=1e-5)
@@ -131,7 +131,7 @@ def test_statistics_of_all_and_of_the_last() -> None:
 @settings(max_examples=40, deadline=None)
 def test_running_statistics_equal_those_of_numpy(count: int, offset: float, seed: int) -> None:
     hops = (np.random.default_rng(seed).normal(size=(count, 3)) + offset).astype(np.float32)
-    statistics = Statistics(window=count)
+    statistics = Statistics(window=count, channels=3)
     for hop in hops:
         statistics.add(hop)
     expected = np.concatenate([hops.astype(np.float64).mean(0), np.sqrt(hops.astype(np.float64).var(0) + 1e-4)])
