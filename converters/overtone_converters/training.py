@@ -25,7 +25,8 @@ LOG_FLOOR = 1e-12
 @tf.custom_gradient  # type: ignore[untyped-decorator]
 def relu(x: Any) -> Any:
     """Return max(x, 0); its own gradient, since ReluGrad has no builtin operator."""
-    return tf.nn.relu(x), lambda g: g * tf.cast(x > 0, tf.float32)
+    y = tf.nn.relu(x)
+    return y, lambda g: g * tf.sign(y)
 
 
 @tf.custom_gradient  # type: ignore[untyped-decorator]
@@ -37,80 +38,120 @@ def standard_deviation(variance: Any) -> Any:
 
 @tf.custom_gradient  # type: ignore[untyped-decorator]
 def add_bias(x: Any, bias: Any) -> Any:
-    """Return `(rows, channels)` plus `(channels,)`, with the sum written out in its gradient."""
-    return x + bias, lambda g: (g, tf.reduce_sum(g, 0))
+    """Return `(..., channels)` plus `(channels,)`, with the sum written out in its gradient."""
+    axes = list(range(len(x.shape) - 1))
+    return x + bias, lambda g: (g, tf.reduce_sum(g, axes))
 
 
-def taps(x: Any, kernel: int, dilation: int, stride: int, past: int) -> list[Any]:
-    """Return `kernel` causal shifts of `(batch, steps, channels)`, each `(batch, steps / stride, channels)`.
+@tf.custom_gradient  # type: ignore[untyped-decorator]
+def product(x: Any, weights: Any) -> Any:
+    """Return `(1, rows, inputs)` times `(inputs, outputs)`; its own gradient.
 
-    Cut with slice and reshape: a strided slice's gradient has no builtin operator.
+    A batch of one keeps the converter from FULLY_CONNECTED, which takes four times as long as BATCH_MATMUL where the
+    weights are no constants: XNNPACK has only the latter for them.
     """
+    matrix = tf.expand_dims(weights, 0)
+
+    def gradient(g: Any) -> tuple[Any, Any]:
+        dw = tf.matmul(x, g, transpose_a=True)
+        return tf.matmul(g, matrix, transpose_b=True), tf.reshape(dw, weights.shape)
+
+    return tf.matmul(x, matrix), gradient
+
+
+@tf.custom_gradient  # type: ignore[untyped-decorator]
+def twice(x: Any) -> Any:
+    """Return `x` for two uses; its own gradient, since the sum of theirs would be ADD_N, outside XNNPACK."""
+    return (tf.identity(x), tf.identity(x)), lambda one, other: one + other
+
+
+@tf.custom_gradient  # type: ignore[untyped-decorator]
+def mean_of_steps(x: Any) -> Any:
+    """Return the `(batch, channels)` mean of `(batch, steps, channels)`; Mean's own gradient divides with int ops."""
     batch, steps, channels = x.shape
-    padded = tf.pad(x, [[0, 0], [past, (kernel - 1) * dilation - past + stride - 1], [0, 0]])
-    cuts = []
-    for tap in range(kernel):
-        cut = tf.slice(padded, [0, tap * dilation, 0], [batch, steps, channels])
-        if stride > 1:
-            rows = tf.reshape(cut, [batch, steps // stride, stride, channels])
-            cut = tf.reshape(tf.slice(rows, [0, 0, 0, 0], [batch, steps // stride, 1, channels]), [batch, -1, channels])
-        cuts.append(cut)
-    return cuts
+    spread = tf.constant(np.full((1, steps, 1), 1.0 / steps, np.float32))
+    return tf.reduce_sum(x, 1) * (1.0 / steps), lambda g: tf.reshape(g, [batch, 1, channels]) * spread
 
 
-def convolution(x: Any, kernel: Any, bias: Any, *, dilation: int = 1, stride: int = 1, past: int) -> Any:
-    """Return a causal convolution as one matrix product over its taps."""
+def taps(x: Any, kernel: int, dilation: int, past: int) -> list[Any]:
+    """Return `kernel` causal shifts of `(batch, steps, channels)`, each of the same shape.
+
+    Cut with slice: a strided slice's gradient has no builtin operator.
+    """
+    padded = tf.pad(x, [[0, 0], [past, (kernel - 1) * dilation - past], [0, 0]])
+    return [tf.slice(padded, [0, tap * dilation, 0], x.shape) for tap in range(kernel)]
+
+
+def halving_taps(x: Any, kernel: int, past: int) -> list[Any]:
+    """Return what every second step's `kernel` causal taps see: two neighbours at a time, `(batch, steps / 2, ...)`."""
+    batch, steps, channels = x.shape
+    pairs = -(-kernel // 2)
+    padded = tf.pad(x, [[0, 0], [past, 2 * pairs - 2 - past], [0, 0]])
+    rows = tf.reshape(padded, [batch, steps // 2 + pairs - 1, 2 * channels])
+    widths = [channels * min(2, kernel - 2 * pair) for pair in range(pairs)]
+    return [tf.slice(rows, [0, pair, 0], [batch, steps // 2, width]) for pair, width in enumerate(widths)]
+
+
+def convolution(cuts: list[Any], kernel: Any, bias: Any) -> Any:
+    """Return a causal convolution as one matrix product over its taps: `(1, batch * steps, outputs)`."""
     width, inputs, outputs = kernel.shape
-    columns = tf.concat(taps(x, width, dilation, stride, past), -1)
-    batch, steps = columns.shape[:2]
-    y = tf.matmul(tf.reshape(columns, [batch * steps, width * inputs]), tf.reshape(kernel, [width * inputs, outputs]))
-    return tf.reshape(add_bias(y, bias), [batch, steps, outputs])
+    columns = tf.reshape(tf.concat(cuts, -1), [1, -1, width * inputs])
+    return add_bias(product(columns, tf.reshape(kernel, [width * inputs, outputs])), bias)
 
 
 def depthwise(x: Any, kernel: Any, *, dilation: int) -> Any:
-    """Return a causal depthwise convolution with a `(taps, channels)` kernel, its gradient written out."""
+    """Return a causal depthwise convolution of `(1, batch, steps, channels)` with a `(taps, channels)` kernel.
+
+    Its own gradient: that of `x` is the convolution with the kernel turned round, that of the kernel is one of `x`
+    with the outputs' gradient, one output a tap. Slices, products and sums would take twice as long.
+    """
     width, channels = kernel.shape
-    batch, steps = x.shape[:2]
+    batch, steps = x.shape[1:3]
     past = (width - 1) * dilation
 
     @tf.custom_gradient  # type: ignore[untyped-decorator]
     def apply(x: Any, kernel: Any) -> Any:
-        padded = tf.pad(x, [[0, 0], [past, 0], [0, 0]])
-        cuts = [tf.slice(padded, [0, tap * dilation, 0], [batch, steps, channels]) for tap in range(width)]
-        rows = [tf.slice(kernel, [tap, 0], [1, channels]) for tap in range(width)]
-        y = tf.add_n([cut * tf.reshape(row, [1, 1, channels]) for cut, row in zip(cuts, rows, strict=True)])
+        padded = tf.pad(x, [[0, 0], [0, 0], [past, 0], [0, 0]])
 
         def gradient(g: Any) -> tuple[Any, Any]:
-            ahead = tf.pad(g, [[0, 0], [0, past], [0, 0]])
-            shifted = [tf.slice(ahead, [0, past - t * dilation, 0], [batch, steps, channels]) for t in range(width)]
-            dx = tf.add_n([s * tf.reshape(r, [1, 1, channels]) for s, r in zip(shifted, rows, strict=True)])
-            dk = tf.concat([tf.reshape(tf.reduce_sum(g * cut, [0, 1]), [1, channels]) for cut in cuts], 0)
-            return dx, dk
+            ahead = tf.pad(g, [[0, 0], [0, 0], [0, past], [0, 0]])
+            turned = tf.reshape(tf.reverse(kernel, [0]), [1, width, channels, 1])
+            dk = slid(padded, tf.reshape(g, [batch, steps, channels, 1]), stride=dilation)
+            return slid(ahead, turned, dilation=dilation), tf.reshape(dk, kernel.shape)
 
-        return y, gradient
+        return slid(padded, tf.reshape(kernel, [1, width, channels, 1]), dilation=dilation), gradient
 
     return apply(x, kernel)
 
 
+def slid(x: Any, kernel: Any, *, dilation: int = 1, stride: int = 1) -> Any:
+    """Return the depthwise products of `(images, rows, steps, channels)` and a kernel wherever it fits."""
+    return tf.raw_ops.DepthwiseConv2dNative(
+        input=x, filter=kernel, strides=[1, stride, stride, 1], padding="VALID", dilations=[1, 1, dilation, 1]
+    )
+
+
 def hop_features(spec: EdgeTcnSpec, weights: dict[str, Any], frames: Any) -> Any:
     """Return `(batch, hops, channels)`, equal to `edge_tcn.body` from zero states."""
-    past = spec.stem_kernel - 2
-    x = relu(convolution(frames, weights["stem/w"], weights["stem/b"], stride=2, past=past))
+    batch, steps, channels = frames.shape[0], frames.shape[1] // 2, spec.channels
+    cuts = halving_taps(frames, spec.stem_kernel, spec.stem_kernel - 2)
+    x = relu(convolution(cuts, weights["stem/w"], weights["stem/b"]))
     for index, dilation in enumerate(spec.dilations):
         kernel, bias = weights[f"block{index}/w"], weights[f"block{index}/b"]
+        x, given = twice(x)
         if spec.separable:
-            y = depthwise(x, weights[f"block{index}/depthwise"], dilation=dilation)
-            y = convolution(y, tf.reshape(kernel, [1, spec.channels, spec.channels]), bias, past=0)
+            images = tf.reshape(given, [1, batch, steps, channels])
+            y = depthwise(images, weights[f"block{index}/depthwise"], dilation=dilation)
+            y = add_bias(product(tf.reshape(y, x.shape), kernel), bias)
         else:
-            y = convolution(x, kernel, bias, dilation=dilation, past=(spec.kernel - 1) * dilation)
+            past = (spec.kernel - 1) * dilation
+            y = convolution(
+                taps(tf.reshape(given, [batch, steps, channels]), spec.kernel, dilation, past), kernel, bias
+            )
         x = x + relu(y)
-    batch, steps = x.shape[:2]
     half = spec.hop_frames // 2
-    # The mean as a matrix product: Mean's own gradient needs a division TFLite writes with int ops.
-    average = tf.constant(np.full((1, half), 1.0 / half, np.float32))
-    rows = tf.transpose(tf.reshape(x, [batch * steps // half, half, spec.channels]), [1, 0, 2])
-    flat = tf.matmul(average, tf.reshape(rows, [half, -1]))
-    return tf.reshape(flat, [batch, steps // half, spec.channels])
+    hops = mean_of_steps(tf.reshape(x, [batch * steps // half, half, channels]))
+    return tf.reshape(hops, [batch, steps // half, channels])
 
 
 def statistics(hops: Any) -> Any:
