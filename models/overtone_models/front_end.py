@@ -17,9 +17,8 @@ from overtone_models.digests import digest_mapping
 from overtone_models.errors import FrontEndError
 
 F32 = NDArray[np.float32]
-# Whole recordings go through in parts of this many frames: their arrays stay in the processor's cache, and below the
-# size from which the C library gets and returns pages for each one.
-FRAMES_AT_ONCE = 50
+# Whole recordings go through in parts of this many frames, whose arrays stay in the processor's cache.
+FRAMES_AT_ONCE = 100
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -148,6 +148,24 @@ def test_features_are_float32_and_finite_without_a_warning() -> None:
             assert np.isfinite(found).all()
 
 
+def test_wanted_samples_are_what_the_next_block_takes() -> None:
+    stream, samples = Mfcc(SPEC), sweep(1.0)
+    place = 0
+    for _ in range(4):
+        wanted = stream.wanted_samples
+        assert not len(stream.process(samples[place : place + wanted - 1]))
+        assert stream.wanted_samples == 1
+        assert len(stream.process(samples[place + wanted - 1 : place + wanted])) == SPEC.block_frames
+        place += wanted
+    assert place == SPEC.block_samples + 3 * SPEC.block_frames * SPEC.hop_samples
+
+
+def test_long_recordings_go_through_in_parts_with_the_same_bits() -> None:
+    samples = np.tile(sweep(1.0), 4)
+    np.testing.assert_array_equal(streamed(samples, [1_600, 40_000]), mfcc(samples, SPEC))
+    np.testing.assert_array_equal(log_mel(samples, SPEC)[:90], log_mel(samples[:16_000], SPEC)[:90])
+
+
 def test_reset_forgets_and_flush_resets() -> None:
     stream, samples = Mfcc(SPEC), sweep(0.5)
     stream.process(samples[:1_111])

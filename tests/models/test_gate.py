@@ -115,6 +115,25 @@ def test_any_cut_gives_the_same_segments(cuts: list[int], seed: int) -> None:
     same_segments(passed(Gate(SPEC, Loud()), samples, cuts), passed(Gate(SPEC, Loud()), samples, []))
 
 
+def test_runs_are_the_frames_that_pass_in_a_row_with_their_places() -> None:
+    samples = stream((0.3, 0.0), (0.4, LOUD), (0.7, 0.0), (0.4, LOUD), (0.1, 0.0))
+    runs = Gate(SPEC, Loud()).runs(samples)
+    assert [(run.begins, run.ends) for run in runs] == [(True, False), (False, True), (True, False), (False, False)]
+    for run in runs:
+        stop = run.frame * FRAME_SAMPLES
+        np.testing.assert_array_equal(run.samples, samples[stop - run.samples.size : stop])
+    same_segments([frame for run in runs for frame in run.by_frames()], Gate(SPEC, Loud()).process(samples))
+    assert runs[-1].frame == samples.size // FRAME_SAMPLES
+
+
+def test_the_detector_hears_each_frame_once() -> None:
+    detector = Loud()
+    gate = Gate(SPEC, detector)
+    for part in np.split(stream((0.5, 0.0), (0.5, LOUD)), [7, 1_000, 9_999]):
+        gate.process(part)
+    assert detector.calls == 100
+
+
 def same_segments(got: list[Segment], expected: list[Segment]) -> None:
     assert [(s.begins, s.ends, s.samples.size) for s in got] == [(s.begins, s.ends, s.samples.size) for s in expected]
     for a, b in zip(got, expected, strict=True):
