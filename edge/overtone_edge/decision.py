@@ -1,7 +1,7 @@
 """From calibrated probabilities to a steady decision: smoothing, hysteresis, "no decision"."""
 
 import math
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
@@ -9,8 +9,7 @@ from overtone_edge.config import DecisionConfig
 from overtone_models.front_end import F32
 
 
-@dataclass(frozen=True)
-class Decision:
+class Decision(NamedTuple):
     """What is decided at one hop; `label` None is "no decision". `probabilities` are smoothed, `(K,)`."""
 
     label: str | None

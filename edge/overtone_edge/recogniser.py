@@ -1,6 +1,7 @@
 """From samples to probabilities: features, streaming network, pooling, head, calibration."""
 
 import numpy as np
+from numpy.typing import NDArray
 
 from overtone_edge.errors import InferenceError
 from overtone_edge.hops import AnyRecogniser, HeadInUse, Hop
@@ -21,20 +22,20 @@ class Statistics:
         # Twice the window: the last hops always lie in one piece, oldest first, and move only when it is full.
         self._rows = np.empty((2 * window, channels), np.float32)
         self._window, self._stop = window, 0
+        # Of the hops that left the rows, in float64; those that are there are added when they are asked for.
         self._sum, self._squares = np.zeros((2, channels))
         self.count = 0
 
     def add(self, hop: F32) -> None:
         """Take in the `(channels,)` features of one hop."""
         if self._stop == len(self._rows):
+            total, squares = _sums(self._rows[: self._window])
+            self._sum += total
+            self._squares += squares
             self._rows[: self._window] = self._rows[self._window :]
             self._stop = self._window
         self._rows[self._stop] = hop
         self._stop += 1
-        wide = hop.astype(np.float64)
-        self._sum += wide
-        wide *= wide
-        self._squares += wide
         self.count += 1
 
     def recent(self) -> F32:
@@ -43,10 +44,16 @@ class Statistics:
 
     def whole(self) -> F32:
         """Return the `(2 * channels,)` embedding of the utterance so far."""
-        mean = self._sum / self.count
-        variance = np.maximum(self._squares / self.count - mean * mean, 0.0)
+        total, squares = _sums(self._rows[: self._stop])
+        mean = (self._sum + total) / self.count
+        variance = np.maximum((self._squares + squares) / self.count - mean * mean, 0.0)
         embedding: F32 = np.concatenate([mean, np.sqrt(variance + STD_FLOOR)]).astype(np.float32)
         return embedding
+
+
+def _sums(hops: F32) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    wide = hops.astype(np.float64)
+    return wide.sum(0), (wide * wide).sum(0)
 
 
 def pooled(hops: F32) -> F32:

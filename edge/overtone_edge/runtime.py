@@ -26,8 +26,6 @@ def runtime_name() -> str:
 
 def _load() -> tuple[Callable[..., Any], str, str]:
     """Return the interpreter class, its module's name and version; OVERTONE_RUNTIME forces one."""
-    from importlib.metadata import version
-
     wanted = os.environ.get("OVERTONE_RUNTIME")
     for module, package in (("ai_edge_litert", "ai-edge-litert"), ("tflite_runtime", "tflite-runtime")):
         if wanted and wanted != package:
@@ -36,7 +34,7 @@ def _load() -> tuple[Callable[..., Any], str, str]:
             interpreter = import_module(f"{module}.interpreter").Interpreter
         except ImportError:
             continue
-        return interpreter, package, version(package)
+        return interpreter, package, str(import_module(module).__version__)
     raise InferenceError(
         f"no TFLite runtime{f' called {wanted}' if wanted else ''}: install ai-edge-litert or tflite-runtime"
     )

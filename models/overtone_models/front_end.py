@@ -139,6 +139,8 @@ class _Tables:
     window: F32
     filters: F32
     dct: F32
+    floor: np.float32
+    strides: tuple[int, int, int]
 
     def log_mel(self, samples: F32, blocks: int) -> F32:
         """Return the `(blocks, block_frames, n_mels)` mel powers in decibels that `samples` (contiguous) begin with.
@@ -150,17 +152,15 @@ class _Tables:
         return parts[0] if len(parts) == 1 else np.concatenate(parts)
 
     def _part(self, samples: F32, first: int, blocks: int) -> F32:
-        spec, size = self.spec, samples.itemsize
-        hop, step = size * spec.hop_samples, size * spec.hop_samples * spec.block_frames
-        shape = (blocks, spec.block_frames, spec.fft_samples)
-        frames: F32 = np.ndarray(shape, np.float32, samples, first * step, (step, hop, size))
+        shape = (blocks, self.spec.block_frames, self.spec.fft_samples)
+        frames: F32 = np.ndarray(shape, np.float32, samples, first * self.strides[0], self.strides)
         # "forward" divides by fft_samples, which the window makes up for: without it numpy 2 computes float32 in
         # float64 and copies twice. numpy before 2 always gives complex128.
         spectrum = np.fft.rfft(frames * self.window, norm="forward").astype(np.complex64, copy=False)
         power = np.square(spectrum.real)
         power += np.square(spectrum.imag)
         mel = power @ self.filters
-        np.maximum(mel, np.float32(spec.floor_power), out=mel)
+        np.maximum(mel, self.floor, out=mel)
         decibels: F32 = np.log10(mel, out=mel)
         decibels *= np.float32(10.0)
         return decibels
@@ -169,7 +169,9 @@ class _Tables:
 @lru_cache(maxsize=8)
 def _tables(spec: FrontEndSpec) -> _Tables:
     window = hann_window(spec) * np.float32(spec.fft_samples)
-    return _Tables(spec, window, mel_filters(spec), dct_matrix(spec))
+    hop_bytes = spec.hop_samples * window.itemsize
+    strides = (spec.block_frames * hop_bytes, hop_bytes, window.itemsize)
+    return _Tables(spec, window, mel_filters(spec), dct_matrix(spec), np.float32(spec.floor_power), strides)
 
 
 class Mfcc:

@@ -7,7 +7,7 @@ that opens and closes on the device, so that the network meets the same beginnin
 from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import ClassVar, Protocol
+from typing import ClassVar, NamedTuple, Protocol
 
 import numpy as np
 
@@ -64,15 +64,19 @@ class WebRtcDetector:
     """Google's WebRTC voice activity detector (fixed point, 2 us a frame with its conversion, 0.2 MB installed)."""
 
     def __init__(self, aggressiveness: int = 2) -> None:
-        import webrtcvad
+        # The compiled module that webrtcvad wraps: the wrapper adds a call a frame, and reads the installed packages.
+        import _webrtcvad
 
-        self._vad = webrtcvad.Vad(aggressiveness)
+        self._process, self._state = _webrtcvad.process, _webrtcvad.create()
+        _webrtcvad.init(self._state)
+        _webrtcvad.set_mode(self._state, aggressiveness)
 
     def votes(self, samples: F32) -> list[bool]:
         """Return True for speech, for each 160 samples."""
         pcm = np.clip(np.rint(samples * 32767.0), -32768, 32767).astype("<i2").tobytes()
-        is_speech = self._vad.is_speech
-        return [is_speech(pcm[i : i + _FRAME_BYTES], 16_000, FRAME_SAMPLES) for i in range(0, len(pcm), _FRAME_BYTES)]
+        process, state = self._process, self._state
+        places = range(0, len(pcm), _FRAME_BYTES)
+        return [process(state, 16_000, pcm[place : place + _FRAME_BYTES], FRAME_SAMPLES) for place in places]
 
 
 class Gate:
@@ -143,8 +147,7 @@ class Gate:
         return None
 
 
-@dataclass(frozen=True)
-class Segment:
+class Segment(NamedTuple):
     """Samples that passed the gate; `begins` and `ends` mark an utterance's limits.
 
     `frame` counts the frames that the gate was given in this call, up to the segment's last one.
