@@ -125,10 +125,11 @@ def request(folder: Path, bundle: Any, samples: Any, seconds: float) -> Any:
     return Request(payload=str(payload), clip=str(clip), folder=str(folder), seconds=seconds, gate_held_open=True)
 
 
-def side_by_side(candidates: dict[str, Callable[[], Any]], rounds: int) -> dict[str, dict[str, float]]:
-    """Return the spread of each candidate's CPU time in ms, all threads; they take turns, after two to warm up.
+def side_by_side(candidates: dict[str, Callable[[], Any]], rounds: int, calls: int = 1) -> dict[str, dict[str, float]]:
+    """Return the spread of each candidate's CPU time in ms of a call, all threads; two turns are to warm up.
 
-    Taking turns spreads what else the machine does over all of them, and CPU time leaves out what waits for others.
+    Taking turns spreads what else the machine does over all of them, and CPU time leaves out what waits for others. A
+    turn is `calls` calls: where one is very short, it would pay for what the candidate before it left in the caches.
     """
     from overtone_edge.bench_figures import spread
 
@@ -136,9 +137,10 @@ def side_by_side(candidates: dict[str, Callable[[], Any]], rounds: int) -> dict[
     for number in range(rounds + 2):
         for name, candidate in candidates.items():
             before_ns = time.process_time_ns()
-            candidate()
+            for _ in range(calls):
+                candidate()
             if number >= 2:
-                times_ms[name].append((time.process_time_ns() - before_ns) / 1e6)
+                times_ms[name].append((time.process_time_ns() - before_ns) / 1e6 / calls)
     return {name: spread(values) for name, values in times_ms.items()}
 
 

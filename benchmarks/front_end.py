@@ -9,6 +9,7 @@ import _common
 import _targets
 
 OTHERS = ("librosa", "kaldi")
+CALLS = 5
 
 
 def kaldi_options(spec):
@@ -93,7 +94,7 @@ def main() -> None:
         samples = sound[: round(seconds * spec.sample_rate_hz)]
         runs = candidates(samples, spec)
         differences = checked(runs, samples, spec)
-        times = _common.side_by_side(runs, max(3, round(arguments.rounds / seconds)))
+        times = _common.side_by_side(runs, max(3, round(arguments.rounds / seconds)), CALLS)
         found[f"{seconds:g}_s"] = {
             "largest_difference_from_librosa_in_float64": differences,
             "ms": times,

@@ -9,7 +9,6 @@ import _targets
 
 LEARNING_RATE, MOMENTUM = 0.01, 0.9
 STEPS = 10
-# A step of the head is so short that one alone would pay for what the candidate before it left in the caches.
 STEPS_AT_ONCE = {"head": 20, "full": 1}
 TOLERANCE = 1e-4
 
@@ -79,12 +78,7 @@ def measure(bundle, scope, rounds):
     differences = {name: float(np.abs(one.weights() - weights).max()) for name, one in references.items()}
     if max(differences.values()) > TOLERANCE:
         raise SystemExit(f"training_step.py: {scope} gives other weights: {differences}, limit is {TOLERANCE}")
-    several = STEPS_AT_ONCE[scope]
-    groups = {name: lambda step=step: [step() for _ in range(several)] for name, step in candidates.items()}
-    times = {
-        name: {key: value if key == "count" else round(value / several, 5) for key, value in found.items()}
-        for name, found in _common.side_by_side(groups, rounds).items()
-    }
+    times = _common.side_by_side(candidates, rounds, STEPS_AT_ONCE[scope])
     return {
         "batch_shape": list(batch[0].shape),
         f"largest_difference_of_a_weight_after_{STEPS}_steps": differences,
