@@ -39,9 +39,7 @@ def test_a_personal_head_is_used_survives_and_follows_a_new_base(labelled: Path,
 
 
 def test_the_last_seconds_are_labelled_while_listening(make_config, fleet, broker, cloud, start, recording) -> None:
-    path = make_config(
-        '[source]\nkind="file"\npath="speech.wav"\npaced=false\nat_end="stay"\n[decision]\nthreshold=0.0\n'
-    )
+    path = make_config('[source]\nkind="file"\npath="speech.wav"\nat_end="stay"\n[decision]\nthreshold=0.0\n')
     main(["install", str(fleet.path(1)), "--config", str(path)])
     running = start(path)
     topic = TOPICS.emotion("device-a")
