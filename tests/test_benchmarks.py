@@ -156,6 +156,14 @@ def test_runs_with_training_are_what_is_held_to_the_deadline(module):
     assert lines[3].startswith("1 core, training on")
 
 
+def test_a_network_that_had_to_wait_does_not_raise_the_floor(module):
+    network_of = module("whole_path").network_of
+    here = {"network_in_this_process": 0.02, "one_real_fft": 0.01}
+    assert network_of({**here, "litert_benchmark": 0.03}) == "litert_benchmark"
+    assert network_of({**here, "litert_benchmark": 0.12}) == "network_in_this_process"
+    assert network_of({**here, "litert_benchmark": None}) == "network_in_this_process"
+
+
 def test_growth_is_drawn(module, tmp_path):
     growth = module("growth")
     rows = [{"value": value, "cpu_ms_per_s": float(value)} for value in (1, 2)]
