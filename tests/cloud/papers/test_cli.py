@@ -97,17 +97,22 @@ def test_a_folder_that_cannot_be_written_is_one_line(run: Overtone, tmp_path: Pa
     assert "Traceback" not in err
 
 
+@pytest.mark.usefixtures("heeding_ctrl_c")
 def test_an_interrupted_run_says_how_it_goes_on(voices: Path, cache: Path, tmp_path: Path) -> None:
     command = [sys.executable, "-m", "overtone_cloud.cli", "paper", "run", "C", "--corpus", f"manifest={voices}"]
     command += ["--out", str(tmp_path / "run"), "--cache", str(cache), "--option", "epochs=1000", "--jobs", "1"]
     with (tmp_path / "said").open("w") as said:
         process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=said, stderr=said, env=os.environ)
-        deadline = time.monotonic() + 120
-        while "manifest-random" not in (tmp_path / "said").read_text() and time.monotonic() < deadline:
-            time.sleep(0.2)
-        time.sleep(1)
-        process.send_signal(signal.SIGINT)
-        status = process.wait(60)
+        try:
+            deadline = time.monotonic() + 120
+            while "manifest-random" not in (tmp_path / "said").read_text() and time.monotonic() < deadline:
+                time.sleep(0.2)
+            time.sleep(1)
+            process.send_signal(signal.SIGINT)
+            status = process.wait(60)
+        finally:
+            process.kill()
+            process.wait()
     text = (tmp_path / "said").read_text()
     assert status == 130, text
     assert "the same command goes on from there" in text.splitlines()[-1]
