@@ -8,13 +8,11 @@ import numpy as np
 
 from overtone_converters.errors import ConversionError
 from overtone_converters.micro_runtime import arena_bytes, check_parity, operators, tensor_order
-from overtone_edge.recogniser import STD_FLOOR
+from overtone_edge.recogniser import STD_FLOOR, recent_hops
 from overtone_models.bundle import Bundle
 from overtone_models.front_end import FrontEndSpec, dct_matrix, hann_window, mel_filters
 
 HEADER, SOURCE = "overtone_model.h", "overtone_model.c"
-WINDOW_S = 3.0
-"""Seconds of speech that the answer of a hop looks back on, as on the device."""
 
 
 @dataclass(frozen=True)
@@ -83,7 +81,6 @@ def _bands(spec: FrontEndSpec) -> "tuple[np.ndarray[Any, Any], ...]":
 def _constants(bundle: Bundle, arena: int) -> dict[str, str]:
     manifest, spec, network = bundle.manifest, bundle.manifest.front_end, bundle.manifest.edge
     inputs, outputs = tensor_order(bundle.streaming_model)
-    window = max(1, round(WINDOW_S / (network.hop_frames * spec.hop_s)))
     numbers: dict[str, int | float] = {
         "MODEL_BYTES": len(bundle.streaming_model),
         "ARENA_BYTES": arena,
@@ -98,7 +95,7 @@ def _constants(bundle: Bundle, arena: int) -> dict[str, str]:
         "HOP_FRAMES": network.hop_frames,
         "CHANNELS": network.channels,
         "EMBEDDING": network.embedding_size,
-        "RECENT_HOPS": window,
+        "RECENT_HOPS": recent_hops(bundle),
         "VARIANCE_FLOOR": float(STD_FLOOR),
         "TEMPERATURE": manifest.calibration.temperature,
         "THRESHOLD": manifest.calibration.threshold,

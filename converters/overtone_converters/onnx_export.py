@@ -8,9 +8,8 @@ from typing import Any
 import numpy as np
 
 from overtone_converters.errors import ConversionError, ParityError
-from overtone_converters.micro import WINDOW_S
 from overtone_edge.errors import InferenceError
-from overtone_edge.recogniser import Recogniser, pooled
+from overtone_edge.recogniser import WINDOW_S, Recogniser, pooled, recent_hops
 from overtone_models.bundle import Bundle
 from overtone_models.front_end import F32, mfcc
 from overtone_models.networks import edge_tcn, native_stderr_silenced, tf
@@ -112,7 +111,7 @@ def check_parity(bundle: Bundle, model: bytes, samples: F32) -> Parity:
     """Return how near the file's answers to `samples` are to the float network's and the device's; else raise."""
     features = mfcc(samples, bundle.manifest.front_end)
     try:
-        heard = [hop.probabilities for hop in Recogniser(bundle, window_s=WINDOW_S).process_frames(features)]
+        heard = [hop.probabilities for hop in Recogniser(bundle).process_frames(features)]
     except InferenceError as error:
         raise ParityError(f"the device's runtime refuses the bundle: {error}") from error
     if not heard:
@@ -151,15 +150,11 @@ def _expected(bundle: Bundle, frames: F32) -> dict[str, F32]:
     whole = frames[None, : len(frames) // spec.hop_frames * spec.hop_frames].astype(np.float32)
     features, _ = edge_tcn.body(spec, weights, tf.constant(whole), edge_tcn.zero_states(spec))
     hops: F32 = features[0].numpy()
-    recent = _recent_hops(bundle)
+    recent = recent_hops(bundle)
     embeddings = np.stack([pooled(hops[max(0, end - recent) : end]) for end in range(1, len(hops) + 1)])
     logits = embeddings @ weights["head/w"] + weights["head/b"]
     probabilities = bundle.manifest.calibration.probabilities(logits)
     return {"hop": hops, "embedding": embeddings, "probabilities": probabilities}
-
-
-def _recent_hops(bundle: Bundle) -> int:
-    return max(1, round(WINDOW_S / (bundle.manifest.edge.hop_frames * bundle.manifest.front_end.hop_s)))
 
 
 def _converted(bundle: Bundle) -> bytes:
@@ -197,7 +192,7 @@ def _number_names(graph: Any) -> None:
 
 
 def _signature(bundle: Bundle) -> list[Any]:
-    spec, recent = bundle.manifest.edge, _recent_hops(bundle)
+    spec, recent = bundle.manifest.edge, recent_hops(bundle)
     shapes = {f"state{index}": shape for index, shape in enumerate(spec.state_shapes)}
     shapes = {"frames": (spec.hop_frames, spec.n_features), **shapes, "recent": (recent, spec.channels)}
     named = [tf.TensorSpec([1, *shape], name=name) for name, shape in shapes.items()]

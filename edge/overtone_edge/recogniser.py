@@ -13,6 +13,8 @@ from overtone_models.front_end import F32, Mfcc
 __all__ = ["Hop", "Recogniser", "Statistics", "golden_difference", "open_recogniser", "pooled"]
 
 STD_FLOOR = np.float32(1e-4)
+WINDOW_S = 3.0
+"""Seconds of speech that the answer of a hop looks back on."""
 
 
 class Statistics:
@@ -73,10 +75,15 @@ def pooled(hops: F32) -> F32:
     return embedding
 
 
+def recent_hops(bundle: Bundle, window_s: float = WINDOW_S) -> int:
+    """Return how many hops the answer of a hop looks back on."""
+    return max(1, round(window_s / (bundle.manifest.edge.hop_frames * bundle.manifest.front_end.hop_s)))
+
+
 class Recogniser(HeadInUse):
     """An edge network, which streams: one utterance at a time, see `AnyRecogniser`."""
 
-    def __init__(self, bundle: Bundle, head: F32 | None = None, *, window_s: float = 3.0) -> None:
+    def __init__(self, bundle: Bundle, head: F32 | None = None, *, window_s: float = WINDOW_S) -> None:
         network = bundle.manifest.edge
         self._mfcc = Mfcc(bundle.manifest.front_end)
         self._network = StreamingNetwork(bundle.streaming_model)
@@ -89,7 +96,7 @@ class Recogniser(HeadInUse):
         if found != wanted:
             raise InferenceError(f"the streaming model's states are {found}, the bundle's manifest says {wanted}")
         self._hop_s = network.hop_frames * bundle.manifest.front_end.hop_s
-        self._window = max(1, round(window_s / self._hop_s))
+        self._window = recent_hops(bundle, window_s)
         super().__init__(bundle, head)
         self.begin()
 

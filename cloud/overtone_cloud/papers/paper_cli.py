@@ -4,14 +4,14 @@ import argparse
 import json
 import os
 import sys
-import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from rich.console import Console
 from rich.table import Table
 
+from overtone_cloud.command_line import name_and_value, timed_lines
 from overtone_cloud.corpora.registry import NAMES, read_corpus
 from overtone_cloud.corpora.utterance import Reading
 from overtone_cloud.errors import ConfigError
@@ -131,14 +131,14 @@ def study_of(args: argparse.Namespace, chosen: System) -> Study:
         jobs=jobs,
         ray=args.ray,
         options=options,
-        log=_logger(),
+        log=timed_lines(),
     )
 
 
 def _readings(given: Sequence[str]) -> dict[str, Reading]:
     readings: dict[str, Reading] = {}
     for text in given:
-        name, path = _pair(text, "--corpus", "NAME=PATH")
+        name, path = name_and_value(text, "--corpus", "NAME=PATH")
         if name not in NAMES:
             raise ConfigError(f"--corpus {text}: unknown corpus {name!r}; there are {', '.join(NAMES)}")
         if name in readings:
@@ -150,25 +150,12 @@ def _readings(given: Sequence[str]) -> dict[str, Reading]:
 def _options(given: Sequence[str], chosen: System) -> dict[str, str]:
     options: dict[str, str] = {}
     for text in given:
-        name, value = _pair(text, "--option", "NAME=VALUE")
+        name, value = name_and_value(text, "--option", "NAME=VALUE")
         if name not in chosen.options:
             known = ", ".join(chosen.options) or "none"
             raise ConfigError(f"--option {text}: system {chosen.letter} has no option {name!r}; there are: {known}")
         options[name] = value
     return options
-
-
-def _pair(text: str, option: str, form: str) -> tuple[str, str]:
-    name, equals, value = text.partition("=")
-    if not name or not equals or not value:
-        raise ConfigError(f"{option} {text!r} is not of the form {form}")
-    return name, value
-
-
-def _logger() -> Callable[[str], None]:
-    """Return what writes progress lines on stderr, each with the seconds since the start."""
-    started = time.monotonic()
-    return lambda line: print(f"[{time.monotonic() - started:6.0f} s] {line}", file=sys.stderr, flush=True)
 
 
 def show(report: dict[str, Any]) -> None:

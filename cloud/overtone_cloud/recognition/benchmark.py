@@ -8,7 +8,7 @@ from pathlib import Path
 from overtone_cloud.corpora.utterance import Reading
 from overtone_cloud.errors import ConfigError
 from overtone_cloud.recognition.joint import ALL, cross_protocol, joint_protocol, write_joint
-from overtone_cloud.recognition.limits import check_network, planned_network
+from overtone_cloud.recognition.limits import check_network
 from overtone_cloud.recognition.measures import NAMES, Material, Measure, measures
 from overtone_cloud.recognition.protocol import (
     Given,
@@ -24,6 +24,7 @@ from overtone_cloud.training.experiment import divide, read_features, save_plan,
 from overtone_cloud.training.features import Features
 from overtone_cloud.training.run_folder import METRICS, RunFolder
 from overtone_cloud.training.settings import TrainSettings
+from overtone_models.front_end import FrontEndSpec
 from overtone_models.trained import TrainedModel
 
 SHARED_PART, JOINT_PART = "shared", "joint"
@@ -95,7 +96,8 @@ def run(benchmark: Benchmark) -> Iterator[tuple[dict[str, Finding], bool]]:
         names = ", ".join(given.name for given in benchmark.corpora)
         raise ConfigError(f"nothing can be measured: {names} have too few speakers for folds of their own")
     for task in tasks:
-        check_network(planned_network(benchmark.settings, len(task.protocol.labels)), benchmark.material.limits)
+        planned = benchmark.settings.network(n_features=FrontEndSpec().n_mfcc, n_classes=len(task.protocol.labels))
+        check_network(planned, benchmark.material.limits)
         if benchmark.calibration is not None and not task.protocol.split.speakers_shared:
             _check_calibration(task, benchmark.calibration)
     trainings = sum(len(task.protocol.folds) * len(task.protocol.seeds) for task in tasks)

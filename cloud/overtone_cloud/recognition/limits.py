@@ -4,11 +4,9 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from overtone_cloud.errors import ConfigError
-from overtone_cloud.training.settings import TrainSettings
 from overtone_models.bundle import Bundle
-from overtone_models.front_end import FrontEndSpec
 from overtone_models.network_cost import LayerCost, costliest, layer_costs
-from overtone_models.network_spec import EdgeTcnSpec, edge_tcn
+from overtone_models.network_spec import EdgeTcnSpec
 
 FRAMES = 300
 SECONDS = 3
@@ -25,12 +23,6 @@ class Limits:
         for name, value in asdict(self).items():
             if value < 1:
                 raise ConfigError(f"{name} is {value}, it must be at least 1")
-
-
-def planned_network(settings: TrainSettings, classes: int) -> EdgeTcnSpec:
-    """Return the network that a training with these settings makes, so that a limit stops it before the work."""
-    base = edge_tcn(settings.size, n_features=FrontEndSpec().n_mfcc, n_classes=classes)
-    return EdgeTcnSpec.from_json({**base.to_json(), "separable": settings.separable})
 
 
 def check_network(network: EdgeTcnSpec, limits: Limits) -> None:

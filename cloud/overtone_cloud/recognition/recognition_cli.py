@@ -3,9 +3,8 @@
 import argparse
 import json
 import sys
-import time
 import tomllib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -13,6 +12,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
+from overtone_cloud.command_line import name_and_value, timed_lines
 from overtone_cloud.corpora.base import find_audio
 from overtone_cloud.corpora.registry import NAMES as CORPUS_NAMES
 from overtone_cloud.corpora.registry import read_corpus
@@ -94,7 +94,7 @@ def benchmark_of(args: argparse.Namespace) -> Benchmark:
         quick=args.quick,
         calibration=None if args.calibrate_on is None else _given(args.calibrate_on, "--calibrate-on"),
         cache=args.cache,
-        log=_logger(),
+        log=timed_lines(),
     )
 
 
@@ -109,9 +109,7 @@ def _corpora(given: Sequence[str]) -> dict[str, Given]:
 
 
 def _given(text: str, option: str) -> Given:
-    name, equals, path = text.partition("=")
-    if not (name and equals and path):
-        raise ConfigError(f"{option} {text!r} is not of the form NAME=PATH")
+    name, path = name_and_value(text, option, "NAME=PATH")
     where = Path(path).expanduser()
     return Given(path=where, reading=read_corpus(where, name))
 
@@ -166,12 +164,6 @@ def _material(args: argparse.Namespace) -> Material:
             raise CorpusError(f"{args.speech}: no sound files in it")
     limits = Limits(max_bytes=args.limit_bytes, max_multiply_adds=args.limit_multiply_adds)
     return Material(sounds=None if args.sounds is None else sound_halves(args.sounds), speech=speech, limits=limits)
-
-
-def _logger() -> Callable[[str], None]:
-    """Return what writes progress lines on stderr, each with the seconds since the start."""
-    started = time.monotonic()
-    return lambda line: print(f"[{time.monotonic() - started:6.0f} s] {line}", file=sys.stderr, flush=True)
 
 
 def show(report: Mapping[str, Any]) -> None:

@@ -1,11 +1,12 @@
 """How an edge network is trained; every run folder keeps these values."""
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field, fields, replace
 from typing import Any, ClassVar
 
 from overtone_cloud.errors import ConfigError
 from overtone_cloud.training.augment import Augmentation
+from overtone_models.network_spec import EdgeTcnSpec, edge_tcn
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,6 +60,10 @@ class TrainSettings:
             )
         if self.max_frames % 10:
             raise ConfigError(f"training setting max_frames is {self.max_frames}, it must be a multiple of 10")
+
+    def network(self, *, n_features: int, n_classes: int) -> EdgeTcnSpec:
+        """Return the network that a training with these settings makes."""
+        return replace(edge_tcn(self.size, n_features=n_features, n_classes=n_classes), separable=self.separable)
 
     def to_json(self) -> dict[str, Any]:
         """Return a JSON form that `from_json` reads."""

@@ -14,7 +14,6 @@ from overtone_cloud.training.run_folder import HISTORY, RunFolder
 from overtone_cloud.training.settings import TrainSettings
 from overtone_models.calibration import Calibration, fit_temperature, fit_threshold, negative_log_likelihood
 from overtone_models.front_end import F32, dct_matrix
-from overtone_models.network_spec import edge_tcn
 from overtone_models.networks import edge_tcn as networks
 from overtone_models.networks import tf
 from overtone_models.trained import TrainedModel
@@ -69,8 +68,7 @@ class Trainer:
 
     def __init__(self, data: Prepared, settings: TrainSettings, folder: RunFolder) -> None:
         self.data, self.settings, self.folder = data, settings, folder
-        base = edge_tcn(settings.size, n_features=data.train.front_end.n_mfcc, n_classes=len(data.labels))
-        self.spec = type(base).from_json({**base.to_json(), "separable": settings.separable})
+        self.spec = settings.network(n_features=data.train.front_end.n_mfcc, n_classes=len(data.labels))
         tf.keras.utils.set_random_seed(settings.seed)
         self.network = networks.keras_model(self.spec, dropout=settings.dropout)
         self.steps_per_epoch = max(1, len(data.train) // settings.batch)

@@ -9,7 +9,7 @@ import pytest
 
 from overtone_cloud.errors import ConfigError, TrainingError
 from overtone_cloud.recognition.heard import predict_heard
-from overtone_cloud.recognition.limits import Limits, check_bundle, check_network, planned_network
+from overtone_cloud.recognition.limits import Limits, check_bundle, check_network
 from overtone_cloud.recognition.measures import Material, measures
 from overtone_cloud.recognition.personal import drawn_rows, personalise_speakers
 from overtone_cloud.recognition.quantised import listen_to_test, predict_int8
@@ -88,10 +88,12 @@ def test_calibration_with_others_replaces_the_inner_speakers(subject: Subject) -
 
 
 def test_sizes_over_a_limit_name_the_costliest_layer(subject: Subject) -> None:
-    network = planned_network(TrainSettings(size="L"), 8)
-    check_network(planned_network(TrainSettings(size="S"), 8), Limits())
+    network = TrainSettings(size="L").network(n_features=40, n_classes=8)
+    check_network(TrainSettings(size="S").network(n_features=40, n_classes=8), Limits())
     with pytest.raises(ConfigError, match=r"takes \d+ multiply-adds .* limit is 1000; its layer block0 takes most"):
-        check_network(planned_network(TrainSettings(size="L", separable=False), 8), Limits(max_multiply_adds=1000))
+        check_network(
+            TrainSettings(size="L", separable=False).network(n_features=40, n_classes=8), Limits(max_multiply_adds=1000)
+        )
     with pytest.raises(ConfigError, match=r"weights alone are \d+ bytes, limit is 5000; its layer block0 takes most"):
         check_network(network, Limits(max_bytes=5000, max_multiply_adds=10**8))
     size = len(subject.bundle.streaming_model)
