@@ -4,6 +4,7 @@ All makers use the labelled utterances of one corpus, and every one of those is 
 """
 
 from collections.abc import Callable, Iterable, Sequence
+from itertools import pairwise
 
 import numpy as np
 
@@ -199,7 +200,9 @@ def _mixed(used: Sequence[Utterance], seed: int) -> list[str]:
 
 
 def _deal(things: Sequence[str], hands: int) -> list[list[str]]:
-    return [list(things[hand::hands]) for hand in range(hands)]
+    """Return `hands` runs of nearly equal length: every second or third of `_mixed` speakers may be of one gender."""
+    ends = [len(things) * hand // hands for hand in range(hands + 1)]
+    return [list(things[start:end]) for start, end in pairwise(ends)]
 
 
 def _named(names: Iterable[str], speakers: list[str]) -> list[str]:
