@@ -44,6 +44,7 @@ def register(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     train.add_argument("--fold", help="which fold of the split (name or number from 1)")
     train.add_argument("--test-speakers", default="", metavar="A,B", help="hold these speakers out for the test")
     train.add_argument("--config", type=Path, metavar="TOML", help="training settings")
+    train.add_argument("--sounds", type=Path, metavar="DIR", help="everyday sounds (ESC-10): noise, and no emotion")
     train.add_argument("--size", choices=("S", "M", "L"))
     train.add_argument("--epochs", type=int)
     train.add_argument("--seed", type=int, help="first seed (default 0)")
@@ -63,7 +64,9 @@ def _train(args: argparse.Namespace) -> int:
     settings = _settings(args)
     if args.seeds < 1:
         raise ConfigError(f"--seeds is {args.seeds}, it must be at least 1")
-    plan = Plan(corpus=args.corpus, corpus_name=args.corpus_name, fold=args.fold, split=_split(args))
+    plan = Plan(
+        corpus=args.corpus, corpus_name=args.corpus_name, fold=args.fold, split=_split(args), sounds=args.sounds
+    )
     plan = replace(plan, fold=plan.chosen.name)
     console = Console(stderr=True)
     results: list[Scores] = []

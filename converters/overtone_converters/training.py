@@ -13,11 +13,11 @@ from overtone_converters.training_ops import (
     add_bias,
     convolution,
     depthwise,
-    halving_taps,
     mean_of_steps,
     product,
     relu,
     standard_deviation,
+    strided_taps,
     taps,
     twice,
 )
@@ -32,8 +32,8 @@ LOG_FLOOR = 1e-12
 
 def hop_features(spec: EdgeTcnSpec, weights: dict[str, Any], frames: Any) -> Any:
     """Return `(batch, hops, channels)`, equal to `edge_tcn.body` from zero states."""
-    batch, steps, channels = frames.shape[0], frames.shape[1] // 2, spec.channels
-    cuts = halving_taps(frames, spec.stem_kernel, spec.stem_kernel - 2)
+    batch, steps, channels = frames.shape[0], frames.shape[1] // spec.stem_stride, spec.channels
+    cuts = strided_taps(frames, spec.stem_kernel, spec.stem_stride)
     x = relu(convolution(cuts, weights["stem/w"], weights["stem/b"]))
     for index, dilation in enumerate(spec.dilations):
         kernel, bias = weights[f"block{index}/w"], weights[f"block{index}/b"]
@@ -48,9 +48,9 @@ def hop_features(spec: EdgeTcnSpec, weights: dict[str, Any], frames: Any) -> Any
                 taps(tf.reshape(given, [batch, steps, channels]), spec.kernel, dilation, past), kernel, bias
             )
         x = x + relu(y)
-    half = spec.hop_frames // 2
-    hops = mean_of_steps(tf.reshape(x, [batch * steps // half, half, channels]))
-    return tf.reshape(hops, [batch, steps // half, channels])
+    if spec.hop_steps > 1:
+        x = mean_of_steps(tf.reshape(x, [batch * steps // spec.hop_steps, spec.hop_steps, channels]))
+    return tf.reshape(x, [batch, steps // spec.hop_steps, channels])
 
 
 def statistics(hops: Any) -> Any:

@@ -72,14 +72,18 @@ def taps(x: Any, kernel: int, dilation: int, past: int) -> list[Any]:
     return [tf.slice(padded, [0, tap * dilation, 0], x.shape) for tap in range(kernel)]
 
 
-def halving_taps(x: Any, kernel: int, past: int) -> list[Any]:
-    """Return what every second step's `kernel` causal taps see: two neighbours at a time, `(batch, steps / 2, ...)`."""
+def strided_taps(x: Any, kernel: int, stride: int) -> list[Any]:
+    """Return what each `stride`-th step's `kernel` causal taps see, `stride` neighbours at a time.
+
+    The cuts are `(batch, steps / stride, neighbours * channels)`, side by side the taps in their order.
+    """
     batch, steps, channels = x.shape
-    pairs = -(-kernel // 2)
-    padded = tf.pad(x, [[0, 0], [past, 2 * pairs - 2 - past], [0, 0]])
-    rows = tf.reshape(padded, [batch, steps // 2 + pairs - 1, 2 * channels])
-    widths = [channels * min(2, kernel - 2 * pair) for pair in range(pairs)]
-    return [tf.slice(rows, [0, pair, 0], [batch, steps // 2, width]) for pair, width in enumerate(widths)]
+    groups = -(-kernel // stride)
+    past = kernel - stride
+    padded = tf.pad(x, [[0, 0], [past, groups * stride - stride - past], [0, 0]])
+    rows = tf.reshape(padded, [batch, steps // stride + groups - 1, stride * channels])
+    widths = [channels * min(stride, kernel - stride * group) for group in range(groups)]
+    return [tf.slice(rows, [0, group, 0], [batch, steps // stride, width]) for group, width in enumerate(widths)]
 
 
 def convolution(cuts: list[Any], kernel: Any, bias: Any) -> Any:

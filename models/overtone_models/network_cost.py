@@ -22,12 +22,12 @@ class LayerCost:
 def layer_costs(spec: EdgeTcnSpec, frames: int) -> tuple[LayerCost, ...]:
     """Return each layer's cost for `frames` MFCC frames, in the network's order; their sum is `spec.multiply_adds`.
 
-    Every weight of a convolution is used once a step, of which there are half as many as frames; the head's once.
+    Every weight of a convolution is used once a step, that is every `stem_stride` frames; the head's are used once.
     Raises ModelError where that is not what the specification says of itself.
     """
     names = list(dict.fromkeys(_layer(tensor) for tensor in spec.layout.tensors))
     by_layer = {name: [t for t in spec.layout.tensors if _layer(t) == name] for name in names}
-    costs = tuple(_cost(name, tensors, frames // 2) for name, tensors in by_layer.items())
+    costs = tuple(_cost(name, tensors, frames // spec.stem_stride) for name, tensors in by_layer.items())
     total = sum(cost.multiply_adds for cost in costs)
     if total != spec.multiply_adds(frames):
         raise ModelError(f"layers take {total} multiply-adds in all, the network {spec.multiply_adds(frames)}")

@@ -13,9 +13,9 @@ class EdgeTcnSpec:
     """A causal temporal network: strided stem, residual dilated blocks, pooled head.
 
     `separable` blocks are a depthwise convolution of `kernel` taps and a pointwise one; dense
-    blocks are one full convolution. Time is halved by the stem, so one hop of `hop_frames`
-    MFCC frames gives `hop_frames / 2` steps. The embedding is the mean and the standard
-    deviation over time of the hops' mean activations: `(2 * channels,)`.
+    blocks are one full convolution. The stem takes one step every `stem_stride` frames, so one hop
+    of `hop_frames` MFCC frames gives `hop_frames / stem_stride` steps. The embedding is the mean and
+    the standard deviation over time of the hops' mean activations: `(2 * channels,)`.
     """
 
     family: str = "edge-tcn"
@@ -26,21 +26,24 @@ class EdgeTcnSpec:
     dilations: tuple[int, ...] = (1, 2, 4, 8)
     separable: bool = True
     stem_kernel: int = 4
+    stem_stride: int = 2
     hop_frames: int = 10
 
     def __post_init__(self) -> None:
         if self.family != "edge-tcn":
             raise ModelError(f"unknown network family {self.family!r}; there is edge-tcn")
         self._check_sizes()
-        if self.hop_frames % 2:
-            raise ModelError(f"hop_frames is {self.hop_frames}, it must be even (the stem halves time)")
-        if self.stem_kernel < 2:
-            raise ModelError(f"stem_kernel is {self.stem_kernel}, it must be at least its stride, 2")
+        if self.hop_frames % self.stem_stride:
+            raise ModelError(
+                f"hop_frames is {self.hop_frames}, it must be a multiple of stem_stride {self.stem_stride}"
+            )
+        if self.stem_kernel < self.stem_stride:
+            raise ModelError(f"stem_kernel is {self.stem_kernel}, it must be at least its stride, {self.stem_stride}")
         if not self.dilations or not all(type(d) is int and 1 <= d <= 4096 for d in self.dilations):
             raise ModelError(f"dilations are {list(self.dilations)}, they must be whole numbers in 1..4096")
 
     def _check_sizes(self) -> None:
-        for name in ("n_features", "n_classes", "channels", "kernel", "stem_kernel", "hop_frames"):
+        for name in ("n_features", "n_classes", "channels", "kernel", "stem_kernel", "stem_stride", "hop_frames"):
             value = getattr(self, name)
             if type(value) is not int or not 1 <= value <= 4096:
                 raise ModelError(f"{name} is {value!r}, limit is the whole numbers 1..4096")
@@ -53,9 +56,14 @@ class EdgeTcnSpec:
         return 2 * self.channels
 
     @property
+    def hop_steps(self) -> int:
+        """Steps of the blocks in one hop."""
+        return self.hop_frames // self.stem_stride
+
+    @property
     def state_shapes(self) -> tuple[tuple[int, int], ...]:
         """`(steps, channels)` of past input that the stem and each block need."""
-        stem = (self.stem_kernel - 2, self.n_features)
+        stem = (self.stem_kernel - self.stem_stride, self.n_features)
         return (stem, *(((self.kernel - 1) * d, self.channels) for d in self.dilations))
 
     @property
@@ -79,7 +87,7 @@ class EdgeTcnSpec:
         taps = self.kernel * self.channels if self.separable else self.kernel * self.channels**2
         block = taps + (self.channels**2 if self.separable else 0)
         step = self.stem_kernel * self.n_features * self.channels + len(self.dilations) * block
-        return frames // 2 * step + self.embedding_size * self.n_classes
+        return frames // self.stem_stride * step + self.embedding_size * self.n_classes
 
     def to_json(self) -> dict[str, Any]:
         """Return a JSON form that `from_json` reads."""

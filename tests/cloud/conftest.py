@@ -3,10 +3,13 @@
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
+import soundfile
 
 from overtone_cloud.synthesis import write_corpus
 
+SOUND_RATE_HZ = 16_000
 Overtone = Callable[..., tuple[int, str, str]]
 
 SETTINGS = """\
@@ -68,4 +71,17 @@ def trained(tmp_path_factory: pytest.TempPathFactory, voices: Path, cache: Path,
     folder = tmp_path_factory.mktemp("runs") / "run"
     words = ["train", voices, "--out", folder, "--test-speakers", "spk05,spk06", "--config", quick, "--cache", cache]
     assert main([*map(str, words), "--json"]) == 0
+    return folder
+
+
+@pytest.fixture(scope="session")
+def sounds(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder of eight everyday sounds of 2 s: noises of several colours, and a bark in silence."""
+    folder = tmp_path_factory.mktemp("sounds")
+    rng = np.random.default_rng(0)
+    for number in range(8):
+        noise = np.convolve(rng.normal(size=2 * SOUND_RATE_HZ), np.ones(1 + 3 * number), "same")
+        if number == 7:
+            noise[800:] = 0.0
+        soundfile.write(folder / f"1-{1000 + number}-A.wav", 0.3 * noise / np.abs(noise).max(), SOUND_RATE_HZ)
     return folder

@@ -25,7 +25,9 @@ def payload() -> bytes:
 def dense_model() -> TrainedModel:
     """Return a small dense network with random weights."""
     model = tiny_model()
-    spec = EdgeTcnSpec(n_classes=4, channels=8, kernel=3, dilations=(1, 2), separable=False)
+    spec = EdgeTcnSpec(
+        n_classes=4, channels=8, kernel=3, dilations=(1, 2), separable=False, stem_kernel=10, stem_stride=5
+    )
     rng = np.random.default_rng(5)
     return replace(model, network=spec, weights=(0.2 * rng.normal(size=spec.layout.size)).astype(np.float32))
 

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from overtone_converters.training_ops import add_bias, halving_taps, mean_of_steps, product, relu, taps, twice
+from overtone_converters.training_ops import add_bias, mean_of_steps, product, relu, strided_taps, taps, twice
 from overtone_models.networks import tf
 
 
@@ -47,12 +47,15 @@ def test_relu_passes_no_gradient_at_zero() -> None:
     assert gradients(relu, np.zeros((1, 2, 3), np.float32))[1][0].tolist() == np.zeros((1, 2, 3)).tolist()
 
 
-@pytest.mark.parametrize("kernel", [2, 3, 4, 5])
-def test_every_second_step_sees_its_own_past(kernel: int) -> None:
-    x, past = values(2, 8, 3), kernel - 2
-    padded = np.pad(x, [(0, 0), (past, kernel), (0, 0)])
-    expected = np.stack([padded[:, 2 * step : 2 * step + kernel].reshape(2, -1) for step in range(4)], 1)
-    np.testing.assert_array_equal(tf.concat(halving_taps(tf.constant(x), kernel, past), -1).numpy(), expected)
+@pytest.mark.parametrize(
+    ("kernel", "stride"), [(2, 2), (3, 2), (4, 2), (5, 2), (4, 4), (6, 4), (9, 4), (10, 4), (8, 8), (3, 1)]
+)
+def test_every_step_of_a_stride_sees_its_own_past(kernel: int, stride: int) -> None:
+    x, past, steps = values(2, 8, 3), kernel - stride, 8 // stride
+    padded = np.pad(x, [(0, 0), (past, 0), (0, 0)])
+    expected = [padded[:, stride * step : stride * step + kernel].reshape(2, -1) for step in range(steps)]
+    found = tf.concat(strided_taps(tf.constant(x), kernel, stride), -1).numpy()
+    np.testing.assert_array_equal(found, np.stack(expected, 1))
 
 
 @pytest.mark.parametrize(("kernel", "dilation"), [(1, 1), (3, 1), (3, 4)])

@@ -35,6 +35,13 @@ def test_multiply_adds_counted_by_hand() -> None:
     assert dense.multiply_adds(2) == 4 * 3 * 4 + 3 * 4 * 4 + 8 * 2
 
 
+def test_a_longer_stride_takes_fewer_steps() -> None:
+    spec = EdgeTcnSpec(n_features=3, n_classes=2, channels=4, kernel=3, dilations=(1,), stem_kernel=10, stem_stride=5)
+    assert spec.hop_steps == 2
+    assert spec.multiply_adds(20) == 4 * (10 * 3 * 4 + 3 * 4 + 4 * 4) + 8 * 2
+    assert spec.state_shapes == ((5, 3), (2, 4))
+
+
 def test_json_gives_the_same_specification() -> None:
     spec = EdgeTcnSpec(n_classes=5, channels=24, dilations=(1, 3), separable=False)
     assert EdgeTcnSpec.from_json(json.loads(json.dumps(spec.to_json()))) == spec
@@ -48,7 +55,10 @@ def test_separable_and_dense_have_other_layouts() -> None:
     ("change", "text"),
     [
         ({"family": "lstm"}, "unknown network family 'lstm'"),
-        ({"hop_frames": 5}, "hop_frames is 5, it must be even"),
+        ({"hop_frames": 5}, "hop_frames is 5, it must be a multiple of stem_stride 2"),
+        ({"stem_stride": 3}, "hop_frames is 10, it must be a multiple of stem_stride 3"),
+        ({"stem_stride": 5}, "stem_kernel is 4, it must be at least its stride, 5"),
+        ({"stem_stride": 0}, "stem_stride is 0"),
         ({"channels": 0}, "channels is 0, limit is the whole numbers 1..4096"),
         ({"channels": 64.0}, r"channels is 64.0"),
         ({"kernel": 5000}, "kernel is 5000"),

@@ -28,6 +28,7 @@ from overtone_cloud.training.experiment import Plan, described, divide, read_fea
 from overtone_cloud.training.features import Features
 from overtone_cloud.training.metrics import Scores, scores
 from overtone_cloud.training.plots import plot_confusion, plot_curves
+from overtone_cloud.training.prepared import prepare
 from overtone_cloud.training.run_folder import RunFolder
 from overtone_cloud.training.settings import TrainSettings
 from overtone_models.bundle import Bundle
@@ -113,7 +114,7 @@ class Demo:
             return write_corpus(self.out / "corpus", seed=self.settings.seed, **SYNTHETIC)  # type: ignore[arg-type]
 
     def _train(self, corpus: Path) -> tuple[People, TrainedModel, Features]:
-        from overtone_cloud.training.trainer import Trainer, prepare
+        from overtone_cloud.training.trainer import Trainer
 
         reading = read_corpus(corpus)
         people = choose_people(reading)

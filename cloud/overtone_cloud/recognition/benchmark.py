@@ -165,7 +165,9 @@ def _trained(benchmark: Benchmark, training: Training) -> TrainedModel:
     """Return a training's model: as kept where it is finished, else trained on from its checkpoint."""
     settings = replace(benchmark.settings, seed=training.seed)
     folder = RunFolder(training.folder)
-    save_plan(folder, training.plan, settings)
+    sounds = benchmark.material.sounds
+    plan = replace(training.plan, sounds=None if sounds is None else sounds.folder)
+    save_plan(folder, plan, settings)
     if (folder.path / METRICS).exists():
         return folder.load_model()
     benchmark.log(f"{training.describe()}: training")
@@ -175,7 +177,7 @@ def _trained(benchmark: Benchmark, training: Training) -> TrainedModel:
         if int(entry["epoch"]) % every == 0:
             benchmark.log(f"{training.describe()}: epoch {int(entry['epoch'])}, loss {entry['loss']:.2f}")
 
-    model, _ = train_run(training.plan, settings, folder, cache=benchmark.cache, report=report)
+    model, _ = train_run(plan, settings, folder, cache=benchmark.cache, report=report)
     _forget_graphs()
     return model
 

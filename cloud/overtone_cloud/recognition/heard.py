@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from overtone_cloud.recognition.conditions import Condition
+from overtone_cloud.conditions.conditions import Condition
 from overtone_cloud.recognition.predictions import Predictions
 from overtone_cloud.recognition.subject import Subject
 from overtone_models.front_end import F32

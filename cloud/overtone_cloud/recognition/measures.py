@@ -5,13 +5,13 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from overtone_cloud.recognition.conditions import Condition, FarMicrophone, Level, Noise, Telephone
+from overtone_cloud.conditions.conditions import Condition, FarMicrophone, Level, Noise, Telephone
+from overtone_cloud.conditions.sounds import Sounds, content_digest
 from overtone_cloud.recognition.heard import predict_heard
 from overtone_cloud.recognition.limits import Limits, check_bundle, costs_json
 from overtone_cloud.recognition.normalisation import CANDIDATES, describe, predict_normalised
 from overtone_cloud.recognition.personal import DRAWS, PER_EMOTION, personalise_speakers
 from overtone_cloud.recognition.quantised import listen_to_test, predict_int8
-from overtone_cloud.recognition.sounds import Sounds, content_digest
 from overtone_cloud.recognition.subject import Subject
 from overtone_cloud.recognition.windows import SPEECH_S, count_windows, recordings, silences
 

@@ -13,6 +13,7 @@ from rich.console import Console
 from rich.table import Table
 
 from overtone_cloud.command_line import name_and_value, timed_lines
+from overtone_cloud.conditions.sounds import sound_halves
 from overtone_cloud.corpora.base import find_audio
 from overtone_cloud.corpora.registry import NAMES as CORPUS_NAMES
 from overtone_cloud.corpora.registry import read_corpus
@@ -22,7 +23,6 @@ from overtone_cloud.recognition.benchmark import run as run_benchmark
 from overtone_cloud.recognition.limits import Limits
 from overtone_cloud.recognition.measures import Material
 from overtone_cloud.recognition.protocol import Given
-from overtone_cloud.recognition.sounds import sound_halves
 from overtone_cloud.training.settings import TrainSettings
 
 EXIT_INTERRUPTED = 130

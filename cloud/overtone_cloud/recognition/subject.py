@@ -7,13 +7,13 @@ from pathlib import Path
 
 import numpy as np
 
+from overtone_cloud.conditions.conditioned import heard_mfcc
+from overtone_cloud.conditions.conditions import Condition
 from overtone_cloud.convert_cli import calibration_utterances, golden, load_bundle
 from overtone_cloud.corpora.utterance import Utterance
 from overtone_cloud.errors import TrainingError
 from overtone_cloud.features import extraction
 from overtone_cloud.files import write_atomically
-from overtone_cloud.recognition.conditioned import heard_mfcc
-from overtone_cloud.recognition.conditions import Condition
 from overtone_cloud.recognition.predictions import Predictions
 from overtone_cloud.training.features import Features
 from overtone_models.bundle import Bundle, read_bundle

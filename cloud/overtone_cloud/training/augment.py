@@ -1,17 +1,26 @@
 """Augmentation of log-mel spectrograms: what a microphone, a room and another throat would change."""
 
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 
 from overtone_cloud.errors import ConfigError
+from overtone_cloud.training.examples import Examples, Ints
 from overtone_models.front_end import F32
+
+F64 = np.ndarray[Any, np.dtype[np.float64]]
+DECIBELS = 10.0 / np.log(10.0)
+STRETCHED = 0.5
+"""Half of the examples keep their own speed."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Augmentation:
-    """How far recordings are varied; 0 switches a variation off."""
+    """How far recordings are varied; 0 switches a variation off.
+
+    `conditioned` is how often an utterance is heard under one of the training's conditions instead of as recorded.
+    """
 
     gain_db: float = 6.0
     noise_probability: float = 0.5
@@ -23,7 +32,7 @@ class Augmentation:
     mask_band_width: int = 12
     mask_times: int = 2
     mask_time_frames: int = 25
-    mixup_alpha: float = 0.2
+    conditioned: float = 0.5
 
     LIMITS: ClassVar[dict[str, tuple[float, float]]] = {
         "gain_db": (0.0, 60.0),
@@ -36,7 +45,7 @@ class Augmentation:
         "mask_band_width": (0, 128),
         "mask_times": (0, 100),
         "mask_time_frames": (0, 10_000),
-        "mixup_alpha": (0.0, 10.0),
+        "conditioned": (0.0, 1.0),
     }
 
     def __post_init__(self) -> None:
@@ -46,72 +55,85 @@ class Augmentation:
                 raise ConfigError(f"augmentation setting {name} is {value}, limit is {low:g}..{high:g}")
 
 
-def augment(decibels: F32, spec: Augmentation, rng: np.random.Generator) -> F32:
-    """Return a variation of `(frames, n_mels)` log-mel decibels."""
-    x = _shifted(decibels, spec, rng)
+def augmented(
+    drawn: Examples, rows: Any, spec: Augmentation, frames: int, rng: np.random.Generator
+) -> tuple[F32, Ints]:
+    """Return variations `(n, frames, n_mels)` of the examples in `rows`, in decibels, and how many frames each has.
+
+    What is longer than `frames` is cut at a drawn place; beyond an example's frames the values mean nothing.
+    """
+    starts, lengths = drawn.spans(rows, spec.conditioned, rng)
+    x, counts = _read(drawn.flat, starts, lengths, spec, frames, rng)
     if spec.vocal_tract_octaves:
-        x = _warped(x, 2.0 ** rng.uniform(-spec.vocal_tract_octaves, spec.vocal_tract_octaves))
-    if spec.stretch and rng.random() < 0.5:
-        x = _stretched(x, rng.uniform(1.0 - spec.stretch, 1.0 + spec.stretch))
-    x = x + np.float32(rng.uniform(-spec.gain_db, spec.gain_db))
-    if rng.random() < spec.noise_probability:
-        x = _noisy(x, spec, rng)
-    return _masked(x, spec, rng)
+        x = _warped(x, 2.0 ** rng.uniform(-spec.vocal_tract_octaves, spec.vocal_tract_octaves, len(x)))
+    if spec.gain_db:
+        x += rng.uniform(-spec.gain_db, spec.gain_db, (len(x), 1, 1)).astype(np.float32)
+    inside = np.arange(frames) < counts[:, None]
+    means = (x.mean(2) * inside).sum(1) / counts
+    noisy = np.flatnonzero(rng.random(len(x)) < spec.noise_probability)
+    if noisy.size:
+        x[noisy] = _noisy(x[noisy], means[noisy], spec, rng)
+    _mask(x, counts, means, spec, rng)
+    return x, counts
 
 
-def _shifted(x: F32, spec: Augmentation, rng: np.random.Generator) -> F32:
-    room = min(spec.shift_frames, max(0, len(x) // 4))
-    return x[int(rng.integers(0, room + 1)) :]
+def _read(
+    flat: F32, starts: Ints, lengths: Ints, spec: Augmentation, frames: int, rng: np.random.Generator
+) -> tuple[F32, Ints]:
+    """Return examples from a shifted beginning on, half of them faster or slower, interpolated between frames."""
+    n = len(starts)
+    shift = rng.integers(0, np.minimum(spec.shift_frames, lengths // 4) + 1)
+    factor = np.where(rng.random(n) < STRETCHED, rng.uniform(1.0 - spec.stretch, 1.0 + spec.stretch, n), 1.0)
+    available = np.maximum(((lengths - shift) * factor).astype(np.int64), 1)
+    counts = np.minimum(available, frames)
+    start = rng.integers(0, available - counts + 1)
+    places = shift[:, None] + (start[:, None] + np.arange(frames)) / factor[:, None]
+    last = (lengths - 1)[:, None]
+    places = np.minimum(places, last)
+    low = places.astype(np.int64)
+    part = (places - low).astype(np.float32)[..., None]
+    before = flat[starts[:, None] + low]
+    before += part * (flat[starts[:, None] + np.minimum(low + 1, last)] - before)
+    return before, counts
 
 
-def _warped(x: F32, factor: float) -> F32:
-    """Return `x` read at positions stretched by `factor` along its bands (linear interpolation)."""
-    last = x.shape[1] - 1
-    places = np.clip(np.arange(last + 1) * factor, 0, last - 1e-3)
-    low = places.astype(int)
-    part = (places - low).astype(np.float32)
-    result: F32 = x[:, low] * (1 - part) + x[:, low + 1] * part
+def _warped(x: F32, factors: F64) -> F32:
+    """Return `x` read at positions stretched by its factor along its bands (linear interpolation)."""
+    last = x.shape[2] - 1
+    result = np.empty_like(x)
+    for row, factor in enumerate(factors):
+        places = np.minimum(np.arange(last + 1) * factor, last)
+        low = places.astype(np.int64)
+        before = x[row].take(low, axis=1)
+        after = x[row].take(np.minimum(low + 1, last), axis=1)
+        result[row] = before + (places - low).astype(np.float32) * (after - before)
     return result
 
 
-def _stretched(x: F32, factor: float) -> F32:
-    places = np.linspace(0, len(x) - 1.001, max(2, int(len(x) * factor)))
-    low = places.astype(int)
-    part = (places - low).astype(np.float32)[:, None]
-    result: F32 = x[low] * (1 - part) + x[low + 1] * part
-    return result
-
-
-def _noisy(x: F32, spec: Augmentation, rng: np.random.Generator) -> F32:
+def _noisy(x: F32, means: F64, spec: Augmentation, rng: np.random.Generator) -> F32:
     """Return `x` with coloured stationary noise added in the power domain."""
-    tilt = np.linspace(rng.uniform(-10.0, 10.0), 0.0, x.shape[1])
-    level = float(x.mean()) - rng.uniform(0.0, spec.noise_below_speech_db)
-    power = 10.0 ** ((level + tilt) / 10.0) * rng.exponential(size=x.shape)
-    return (10.0 * np.log10(10.0 ** (x / 10.0) + power)).astype(np.float32)
+    tilt = rng.uniform(-10.0, 10.0, (len(x), 1)) * np.linspace(1.0, 0.0, x.shape[2])
+    level = means - rng.uniform(0.0, spec.noise_below_speech_db, len(x))
+    power = np.exp((level[:, None] + tilt) / DECIBELS).astype(np.float32)[:, None]
+    noise = power * rng.standard_exponential(x.shape, dtype=np.float32)
+    result: F32 = np.float32(DECIBELS) * np.log(np.exp(x * np.float32(1.0 / DECIBELS)) + noise)
+    return result
 
 
-def _masked(x: F32, spec: Augmentation, rng: np.random.Generator) -> F32:
-    """Return `x` with bands and times set to its mean (SpecAugment, Park et al. 2019)."""
-    x = x.astype(np.float32)
-    mean = x.mean()
+def _mask(x: F32, counts: Ints, means: F64, spec: Augmentation, rng: np.random.Generator) -> None:
+    """Set bands and times of `x` to each example's mean (SpecAugment, Park et al. 2019)."""
+    n, frames, bands = x.shape
+    hidden = np.zeros((n, frames, bands), bool)
     for _ in range(spec.mask_bands):
-        width = min(int(rng.integers(0, spec.mask_band_width + 1)), x.shape[1])
-        start = int(rng.integers(0, x.shape[1] - width + 1))
-        x[:, start : start + width] = mean
+        width = np.minimum(rng.integers(0, spec.mask_band_width + 1, n), bands)
+        hidden |= _spans(width, rng.integers(0, bands - width + 1), bands)[:, None, :]
     for _ in range(spec.mask_times):
-        width = min(int(rng.integers(0, spec.mask_time_frames + 1)), len(x) // 4)
-        start = int(rng.integers(0, len(x) - width + 1))
-        x[start : start + width] = mean
-    return x
+        width = np.minimum(rng.integers(0, spec.mask_time_frames + 1, n), counts // 4)
+        hidden |= _spans(width, rng.integers(0, counts - width + 1), frames)[:, :, None]
+    np.copyto(x, means.astype(np.float32)[:, None, None], where=hidden)
 
 
-def mixup(x: F32, mask: F32, y: F32, alpha: float, rng: np.random.Generator) -> tuple[F32, F32, F32]:
-    """Return a batch mixed with itself in another order (Zhang et al. 2018)."""
-    if alpha <= 0:
-        return x, mask, y
-    part = rng.beta(alpha, alpha, len(x)).astype(np.float32)
-    part = np.maximum(part, 1 - part)
-    other = rng.permutation(len(x))
-    wide = part[:, None, None]
-    mixed = x * wide + x[other] * (1 - wide)
-    return mixed, np.maximum(mask, mask[other]), y * part[:, None] + y[other] * (1 - part[:, None])
+def _spans(width: Ints, start: Ints, size: int) -> Any:
+    """Return `(n, size)`: true from each start on for its width."""
+    places = np.arange(size)
+    return (places >= start[:, None]) & (places < (start + width)[:, None])

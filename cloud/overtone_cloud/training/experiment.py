@@ -6,6 +6,8 @@ from typing import Any
 
 import numpy as np
 
+from overtone_cloud.conditions.conditions import training_conditions
+from overtone_cloud.conditions.sounds import sound_halves
 from overtone_cloud.corpora.registry import read_corpus
 from overtone_cloud.corpora.utterance import Reading
 from overtone_cloud.errors import TrainingError
@@ -15,6 +17,7 @@ from overtone_cloud.splits import inner_speakers
 from overtone_cloud.training.features import Features, extract
 from overtone_cloud.training.metrics import Scores, scores
 from overtone_cloud.training.plots import plot_confusion, plot_curves
+from overtone_cloud.training.prepared import Surroundings, prepare
 from overtone_cloud.training.run_folder import METRICS, SPLIT, RunFolder
 from overtone_cloud.training.settings import TrainSettings
 from overtone_models.digests import digest_mapping
@@ -38,12 +41,17 @@ LICENCES = {
 
 @dataclass(frozen=True, kw_only=True)
 class Plan:
-    """What a run trains on; kept in its folder, so that evaluation and conversion find it again."""
+    """What a run trains on; kept in its folder, so that evaluation and conversion find it again.
+
+    `sounds` is a folder of everyday sounds: speech is also trained under the training half of them, and they as
+    sounds of no emotion.
+    """
 
     corpus: Path
     corpus_name: str | None
     fold: str | None
     split: Split
+    sounds: Path | None = None
 
     @property
     def chosen(self) -> Fold:
@@ -55,6 +63,12 @@ class Plan:
             raise TrainingError(f"the split has {len(self.split.folds)} folds: choose one of {names}")
         return self.split.folds[0]
 
+    def surroundings(self, settings: TrainSettings) -> Surroundings:
+        """Return what the training hears its speech under; raise CorpusError where the sounds are too few."""
+        sounds = () if self.sounds is None else sound_halves(self.sounds).training
+        conditions = training_conditions(sounds) if settings.augmentation.conditioned else ()
+        return Surroundings(conditions=conditions, sounds=sounds if settings.sounds_per_batch else ())
+
 
 def save_plan(folder: RunFolder, plan: Plan, settings: TrainSettings) -> None:
     """Write config and split; refuse a folder that holds another run."""
@@ -63,6 +77,7 @@ def save_plan(folder: RunFolder, plan: Plan, settings: TrainSettings) -> None:
         "corpus_name": plan.corpus_name,
         "fold": plan.chosen.name,
         "split_digest": digest_mapping(asdict(plan.split)),
+        "sounds": None if plan.sounds is None else str(plan.sounds),
         "settings": settings.to_json(),
     }
     if (folder.path / CONFIG).exists() and folder.read_json(CONFIG) != config:
@@ -78,7 +93,9 @@ def load_plan(folder: RunFolder, corpus: Path | None = None) -> tuple[Plan, Trai
         path = Path(config["corpus"]) if corpus is None else corpus
         settings = TrainSettings.from_json(config["settings"], where=str(folder.path / CONFIG))
         split = load_split(folder.path / SPLIT)
-        return Plan(corpus=path, corpus_name=config["corpus_name"], fold=config["fold"], split=split), settings
+        sounds = None if config["sounds"] is None else Path(config["sounds"])
+        name, fold = config["corpus_name"], config["fold"]
+        return Plan(corpus=path, corpus_name=name, fold=fold, split=split, sounds=sounds), settings
     except (KeyError, TypeError) as error:
         raise TrainingError(f"{folder.path / CONFIG} lacks {error}") from error
 
@@ -126,14 +143,15 @@ def train_run(
     report: Any = None,
 ) -> tuple[TrainedModel, Scores]:
     """Train, evaluate on the fold's test part and leave a whole run folder."""
-    from overtone_cloud.training.trainer import Trainer, prepare
+    from overtone_cloud.training.trainer import Trainer
 
     save_plan(folder, plan, settings)
+    surroundings = plan.surroundings(settings)
     reading, features = read_features(plan, cache=cache, progress=progress)
     train, inner, test = divide(features, plan.chosen, settings)
     labels = ordered({str(u.label) for u in train.utterances})
     test.targets(labels)  # a test label that nobody trains is an error now, not after the training
-    trainer = Trainer(prepare(train, inner, labels), settings, folder)
+    trainer = Trainer(prepare(train, inner, labels, surroundings, cache=cache), settings, folder)
     trained = trainer.run(report)
     model = described(trained, reading, plan, settings)
     folder.save_model(model)

@@ -27,6 +27,8 @@ class TrainSettings:
     evaluate_every_epochs: int = 5
     inner_fraction: float = 0.15
     no_decision_accuracy: float = 0.7
+    average_steps: int = 100
+    sounds_per_batch: int = 4
     seed: int = 0
     augmentation: Augmentation = field(default_factory=Augmentation)
 
@@ -43,6 +45,8 @@ class TrainSettings:
         "evaluate_every_epochs": (1, 1000),
         "inner_fraction": (0.01, 0.5),
         "no_decision_accuracy": (0.0, 1.0),
+        "average_steps": (1, 1_000_000),
+        "sounds_per_batch": (0, 1024),
         "seed": (0, 2**31 - 1),
     }
 

@@ -1,15 +1,15 @@
 """Training of the edge network: inner speakers decide when to stop, test speakers never."""
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
 
 from overtone_cloud.errors import TrainingError
-from overtone_cloud.training.augment import augment, mixup
-from overtone_cloud.training.features import Features
+from overtone_cloud.training.augment import augmented
 from overtone_cloud.training.metrics import unweighted_average_recall
+from overtone_cloud.training.prepared import Prepared
 from overtone_cloud.training.run_folder import HISTORY, RunFolder
 from overtone_cloud.training.settings import TrainSettings
 from overtone_models.calibration import Calibration, fit_temperature, fit_threshold, negative_log_likelihood
@@ -20,47 +20,8 @@ from overtone_models.trained import TrainedModel
 
 Report = Callable[[dict[str, float]], None]
 
-
-@dataclass(frozen=True, eq=False)
-class Prepared:
-    """Training and inner features with targets and the training part's standardisation."""
-
-    train: Features
-    inner: Features
-    labels: tuple[str, ...]
-    mean: F32
-    scale: F32
-
-    @property
-    def train_targets(self) -> Any:
-        """Places of the training labels."""
-        return self.train.targets(self.labels)
-
-    @property
-    def inner_targets(self) -> Any:
-        """Places of the inner speakers' labels."""
-        return self.inner.targets(self.labels)
-
-    def standardise(self, mfcc: F32) -> F32:
-        """Return standardised `(frames, n_mfcc)`."""
-        result: F32 = (mfcc - self.mean) * self.scale
-        return result
-
-    def inner_utterances(self) -> list[F32]:
-        """Return the inner speakers' standardised utterances."""
-        return [self.standardise(self.inner.mfcc(i)) for i in range(len(self.inner))]
-
-
-def prepare(train: Features, inner: Features, labels: tuple[str, ...]) -> Prepared:
-    """Return what training needs; the standardisation sees the training part only."""
-    if not len(train) or not len(inner):
-        raise TrainingError(f"{len(train)} training and {len(inner)} inner utterances: both parts need some")
-    missing = set(labels) - {str(u.label) for u in train.utterances}
-    if missing:
-        raise TrainingError(f"no training utterance has the label {min(missing)!r}")
-    joined = np.concatenate(train.log_mels) @ dct_matrix(train.front_end)
-    scale = 1.0 / np.maximum(joined.std(0), 1e-3)
-    return Prepared(train, inner, labels, joined.mean(0).astype(np.float32), scale.astype(np.float32))
+COMPILED_FROM = 400
+"""Compiling a step takes as long as some hundred plain steps: a shorter training does without."""
 
 
 class Trainer:
@@ -74,9 +35,13 @@ class Trainer:
         self.steps_per_epoch = max(1, len(data.train) // settings.batch)
         self.optimizer = self._optimizer()
         self.optimizer.build(self.network.trainable_variables)
-        self._step = tf.function(self._train_step, reduce_retracing=True)
+        self.averages = [tf.Variable(v, trainable=False) for v in self.network.trainable_variables]
+        self.steps = tf.Variable(0.0, trainable=False)
+        steps = settings.epochs * self.steps_per_epoch
+        self._step = tf.function(self._train_step, jit_compile=steps >= COMPILED_FROM)
+        self._examples, self._sounds = data.examples(), data.sound_examples()
         self._inner = data.inner_utterances()
-        self._train_targets, self._inner_targets = data.train_targets, data.inner_targets
+        self._inner_targets = data.inner_targets
         self._dct = dct_matrix(data.train.front_end)
         self.history: list[dict[str, float]] = []
         self.best_uar, self.best_loss, self.best_epoch = -1.0, np.inf, 0
@@ -112,32 +77,34 @@ class Trainer:
 
     def _run_epoch(self) -> float:
         rng = np.random.default_rng((self.settings.seed, self.epoch))
-        order = rng.permutation(len(self.data.train))
+        order = rng.permutation(len(self._examples))
         size = min(self.settings.batch, len(order))
         losses = []
         for step in range(self.steps_per_epoch):
-            x, mask, y = self._batch(order[step * size : (step + 1) * size], rng)
-            losses.append(float(self._step(tf.constant(x), tf.constant(mask), tf.constant(y))))
+            x, counts, y = self._batch(order[step * size : (step + 1) * size], rng)
+            losses.append(float(self._step(tf.constant(x), tf.constant(counts), tf.constant(y))))
         mean = float(np.mean(losses))
         if not np.isfinite(mean):
             raise TrainingError(f"the loss of epoch {self.epoch + 1} is not finite: lower learning_rate")
         return mean
 
-    def _batch(self, rows: Any, rng: np.random.Generator) -> tuple[F32, F32, F32]:
+    def _batch(self, rows: Any, rng: np.random.Generator) -> tuple[F32, Any, F32]:
+        """Return decibels `(n, max_frames, n_mels)`, their frames `(n,)` and targets; sounds come after the speech."""
         settings = self.settings
-        utterances = []
-        for row in rows:
-            x = self.data.train.log_mels[row]
-            if len(x) > settings.max_frames:
-                start = int(rng.integers(0, len(x) - settings.max_frames + 1))
-                x = x[start : start + settings.max_frames]
-            varied = augment(x, settings.augmentation, rng)
-            utterances.append(self.data.standardise(varied @ self._dct))
-        x, mask = networks.padded(utterances, self.spec, settings.max_frames)
-        y = np.eye(len(self.data.labels), dtype=np.float32)[self._train_targets[rows]]
-        return mixup(x, mask, y, settings.augmentation.mixup_alpha, rng)
+        parts = [(self._examples, rows)]
+        if self._sounds is not None and settings.sounds_per_batch:
+            parts.append((self._sounds, rng.integers(0, len(self._sounds), settings.sounds_per_batch)))
+        drawn = [augmented(part, chosen, settings.augmentation, settings.max_frames, rng) for part, chosen in parts]
+        targets = [part.targets[chosen] for part, chosen in parts]
+        x, counts = (np.concatenate(each) for each in zip(*drawn, strict=True))
+        return x, counts, np.concatenate(targets)
 
-    def _train_step(self, x: Any, mask: Any, y: Any) -> Any:
+    def _train_step(self, decibels: Any, counts: Any, y: Any) -> Any:
+        """Take one step and return the loss; the averaged weights follow with `average_steps` as their memory."""
+        inside = tf.sequence_mask(counts, decibels.shape[1], tf.float32)
+        mfcc = (tf.matmul(decibels, self._dct) - self.data.mean) * self.data.scale
+        x = mfcc * inside[:, :, None]
+        mask = tf.reduce_min(tf.reshape(inside, [x.shape[0], -1, self.spec.hop_frames]), 2)
         with tf.GradientTape() as tape:
             logits = self.network([x, mask], training=True)
             losses = tf.keras.losses.categorical_crossentropy(
@@ -146,10 +113,27 @@ class Trainer:
             loss = tf.reduce_mean(losses)
         variables = self.network.trainable_variables
         self.optimizer.apply_gradients(zip(tape.gradient(loss, variables), variables, strict=True))
+        self.steps.assign_add(1.0)
+        # Short at first, so that the random beginning is forgotten.
+        part = 1.0 / tf.minimum(1.0 + self.steps / 10.0, float(self.settings.average_steps))
+        for average, variable in zip(self.averages, variables, strict=True):
+            average.assign_add(part * (variable - average))
         return loss
 
+    @contextmanager
+    def _averaged(self) -> Iterator[None]:
+        """Hold the averaged weights in the network for a while."""
+        variables = self.network.trainable_variables
+        own = [variable.numpy() for variable in variables]
+        for variable, average in zip(variables, self.averages, strict=True):
+            variable.assign(average)
+        yield
+        for variable, value in zip(variables, own, strict=True):
+            variable.assign(value)
+
     def _evaluate_inner(self) -> dict[str, float]:
-        weights = networks.fold(self.network, self.spec)
+        with self._averaged():
+            weights = networks.fold(self.network, self.spec)
         logits = networks.logits(self.spec, weights, self._inner)
         uar = unweighted_average_recall(logits.argmax(1), self._inner_targets, len(self.data.labels))
         temperature = fit_temperature(logits, self._inner_targets)
@@ -176,8 +160,11 @@ class Trainer:
             label_smoothing=self.settings.label_smoothing,
         )
 
+    def _state(self) -> list[Any]:
+        return [*self.network.variables, *self.optimizer.variables, *self.averages, self.steps]
+
     def _save(self) -> None:
-        variables = [*self.network.variables, *self.optimizer.variables]
+        variables = self._state()
         arrays = {f"variable{index}": variable.numpy() for index, variable in enumerate(variables)}
         best = np.array([self.best_uar, self.best_loss, self.best_epoch])
         arrays |= {"epoch": np.array(self.epoch), "best": best, "best_weights": self.best_weights}
@@ -189,7 +176,7 @@ class Trainer:
         arrays = self.folder.load_checkpoint()
         if arrays is None:
             return
-        variables = [*self.network.variables, *self.optimizer.variables]
+        variables = self._state()
         stored = [arrays.get(f"variable{index}") for index in range(len(variables))]
         if any(s is None or s.shape != tuple(v.shape) for s, v in zip(stored, variables, strict=True)):
             raise TrainingError(f"the checkpoint in {self.folder.path} is of another network; use another folder")

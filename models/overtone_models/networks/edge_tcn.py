@@ -12,6 +12,7 @@ import numpy as np
 from overtone_models.front_end import F32
 from overtone_models.network_spec import EdgeTcnSpec
 from overtone_models.networks import tf
+from overtone_models.networks.causal import CausalConvolution, CausalDepthwise
 
 Tensors = dict[str, Any]
 STD_FLOOR = 1e-4
@@ -25,23 +26,17 @@ def keras_model(spec: EdgeTcnSpec, *, dropout: float = 0.0) -> Any:
     layers = tf.keras.layers
     frames = tf.keras.Input((None, spec.n_features), name="frames")
     mask = tf.keras.Input((None,), name="mask")
-    x = layers.ZeroPadding1D((spec.stem_kernel - 2, 0))(frames)
-    x = layers.Conv1D(spec.channels, spec.stem_kernel, strides=2, use_bias=False, name="stem")(x)
+    x = CausalConvolution(spec.channels, spec.stem_kernel, stride=spec.stem_stride, name="stem")(frames)
     x = layers.ReLU()(layers.BatchNormalization(name="stem_norm")(x))
     for index, dilation in enumerate(spec.dilations):
-        y = layers.ZeroPadding1D(((spec.kernel - 1) * dilation, 0))(x)
         if spec.separable:
-            y = layers.DepthwiseConv1D(
-                spec.kernel, dilation_rate=dilation, use_bias=False, name=f"block{index}_depthwise"
-            )(y)
-            y = layers.Conv1D(spec.channels, 1, use_bias=False, name=f"block{index}")(y)
+            y = CausalDepthwise(spec.kernel, dilation=dilation, name=f"block{index}_depthwise")(x)
+            y = CausalConvolution(spec.channels, 1, name=f"block{index}")(y)
         else:
-            y = layers.Conv1D(spec.channels, spec.kernel, dilation_rate=dilation, use_bias=False, name=f"block{index}")(
-                y
-            )
+            y = CausalConvolution(spec.channels, spec.kernel, dilation=dilation, name=f"block{index}")(x)
         y = layers.ReLU()(layers.BatchNormalization(name=f"block{index}_norm")(y))
         x = layers.Add()([x, layers.SpatialDropout1D(dropout)(y) if dropout else y])
-    hops = layers.AveragePooling1D(spec.hop_frames // 2)(x)
+    hops = layers.AveragePooling1D(spec.hop_steps)(x) if spec.hop_steps > 1 else x
     embedding = MaskedStatistics(name="embedding")([hops, mask])
     if dropout:
         embedding = layers.Dropout(2 * dropout)(embedding)
@@ -75,8 +70,7 @@ def fold(model: Any, spec: EdgeTcnSpec) -> F32:
         kernel, weights[f"block{index}/b"] = _folded(model, f"block{index}")
         weights[f"block{index}/w"] = kernel[0] if spec.separable else kernel
         if spec.separable:
-            depthwise = model.get_layer(f"block{index}_depthwise").get_weights()[0]
-            weights[f"block{index}/depthwise"] = depthwise.reshape(spec.kernel, spec.channels)
+            weights[f"block{index}/depthwise"] = model.get_layer(f"block{index}_depthwise").get_weights()[0]
     weights["head/w"], weights["head/b"] = model.get_layer("head").get_weights()
     return spec.layout.flatten(weights)
 
@@ -103,7 +97,7 @@ def body(spec: EdgeTcnSpec, weights: Tensors, frames: Any, states: Sequence[Any]
         after.append(joined[:, joined.shape[1] - state.shape[1] :, :])
         return joined
 
-    x = tf.nn.conv1d(with_past(frames, states[0]), weights["stem/w"], 2, "VALID")
+    x = tf.nn.conv1d(with_past(frames, states[0]), weights["stem/w"], spec.stem_stride, "VALID")
     x = tf.nn.relu(x + weights["stem/b"])
     for index, dilation in enumerate(spec.dilations):
         y = with_past(x, states[index + 1])
@@ -115,9 +109,9 @@ def body(spec: EdgeTcnSpec, weights: Tensors, frames: Any, states: Sequence[Any]
         else:
             y = tf.nn.conv1d(y, kernel, 1, "VALID", dilations=dilation)
         x = x + tf.nn.relu(y + weights[f"block{index}/b"])
-    steps = spec.hop_frames // 2
-    hops = tf.reduce_mean(tf.reshape(x, [x.shape[0], -1, steps, spec.channels]), 2)
-    return hops, after
+    if spec.hop_steps == 1:
+        return x, after
+    return tf.reduce_mean(tf.reshape(x, [x.shape[0], -1, spec.hop_steps, spec.channels]), 2), after
 
 
 def padded(utterances: Sequence[F32], spec: EdgeTcnSpec, frames: int) -> tuple[F32, F32]:

@@ -177,8 +177,8 @@ def test_results_are_kept_until_model_or_settings_change(subject: Subject) -> No
 
 
 def test_measures_follow_from_the_material(sounds: Path) -> None:
+    from overtone_cloud.conditions.sounds import sound_halves
     from overtone_cloud.recognition.measures import NAMES
-    from overtone_cloud.recognition.sounds import sound_halves
 
     few = set(measures(Material()))
     assert few == set(NAMES) - {"noise", "sounds", "speech"}

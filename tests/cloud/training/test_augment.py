@@ -8,39 +8,66 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from overtone_cloud.errors import ConfigError
-from overtone_cloud.training.augment import Augmentation, augment, mixup
+from overtone_cloud.training.augment import Augmentation, augmented
+from overtone_cloud.training.examples import Examples, examples
 
 OFF = Augmentation(**{field.name: 0 for field in fields(Augmentation)})
+FRAMES = 200
 
 
-def decibels(frames: int = 120, bands: int = 64) -> np.ndarray:
-    rng = np.random.default_rng(0)
+def decibels(frames: int = 120, bands: int = 64, seed: int = 0) -> np.ndarray:
+    rng = np.random.default_rng(seed)
     return (-40 + 15 * rng.normal(size=(frames, bands))).astype(np.float32)
 
 
-def varied(spec: Augmentation, seed: int = 0, x: np.ndarray | None = None) -> np.ndarray:
-    return augment(decibels() if x is None else x, spec, np.random.default_rng(seed))
+def given_examples(*arrays: np.ndarray) -> Examples:
+    return examples([(x,) for x in arrays], np.eye(len(arrays), dtype=np.float32))
 
 
-@given(st.integers(10, 400), st.integers(0, 500))
+def varied(spec: Augmentation, seed: int = 0, *, frames: int = FRAMES) -> np.ndarray:
+    """Return the valid frames of one variation of `decibels()`."""
+    x, counts = augmented(given_examples(decibels()), np.array([0]), spec, frames, np.random.default_rng(seed))
+    return x[0, : counts[0]]
+
+
+@given(st.lists(st.integers(10, 400), min_size=1, max_size=5), st.integers(0, 500))
 @settings(max_examples=60, deadline=None)
-def test_result_is_finite_float32_with_the_same_bands(frames: int, seed: int) -> None:
-    found = varied(Augmentation(), seed, decibels(frames))
-    assert found.dtype == np.float32
-    assert found.shape[1] == 64
-    assert 0.6 * frames <= len(found) <= 1.2 * frames
-    assert np.isfinite(found).all()
+def test_results_are_finite_float32_of_about_their_length(lengths: list[int], seed: int) -> None:
+    drawn = given_examples(*(decibels(length) for length in lengths))
+    x, counts = augmented(drawn, np.arange(len(lengths)), Augmentation(), FRAMES, np.random.default_rng(seed))
+    assert x.dtype == np.float32
+    assert x.shape == (len(lengths), FRAMES, 64)
+    assert np.isfinite(x).all()
+    for count, length in zip(counts, lengths, strict=True):
+        assert min(FRAMES, int(0.6 * length)) <= count <= min(FRAMES, 1.2 * length)
 
 
 def test_everything_off_changes_nothing() -> None:
-    np.testing.assert_array_equal(varied(OFF), decibels())
+    arrays = [decibels(length, seed=length) for length in (50, 199, 200)]
+    rows = np.array([2, 0, 1, 0])
+    x, counts = augmented(given_examples(*arrays), rows, OFF, FRAMES, np.random.default_rng(0))
+    assert counts.tolist() == [200, 50, 199, 50]
+    for row, each, count in zip(rows, x, counts, strict=True):
+        np.testing.assert_array_equal(each[:count], arrays[row])
 
 
-def test_the_input_is_left_as_it_is() -> None:
-    x = decibels()
+def test_longer_examples_are_cut_at_drawn_places() -> None:
+    whole = decibels(300)
+    drawn, found = given_examples(whole), set()
     for seed in range(20):
-        varied(Augmentation(), seed, x)
-    np.testing.assert_array_equal(x, decibels())
+        x, counts = augmented(drawn, np.array([0]), OFF, 100, np.random.default_rng(seed))
+        assert counts[0] == 100
+        start = int(np.flatnonzero((whole == x[0, 0]).all(1))[0])
+        np.testing.assert_array_equal(x[0], whole[start : start + 100])
+        found.add(start)
+    assert len(found) > 10
+
+
+def test_the_examples_are_left_as_they_are() -> None:
+    drawn = given_examples(decibels())
+    for seed in range(20):
+        augmented(drawn, np.array([0]), Augmentation(), FRAMES, np.random.default_rng(seed))
+    np.testing.assert_array_equal(drawn.flat, decibels())
 
 
 def test_equal_seeds_give_equal_variations() -> None:
@@ -65,6 +92,33 @@ def test_shift_cuts_the_beginning() -> None:
         np.testing.assert_array_equal(found, decibels()[cut:])
 
 
+def test_stretching_keeps_a_ramp_a_ramp() -> None:
+    ramp = np.repeat(np.arange(120, dtype=np.float32)[:, None], 64, axis=1)
+    lengths = set()
+    for seed in range(30):
+        x, counts = augmented(
+            given_examples(ramp), np.array([0]), replace(OFF, stretch=0.2), FRAMES, np.random.default_rng(seed)
+        )
+        steps = np.diff(x[0, : counts[0] - 2, 0])
+        np.testing.assert_allclose(steps, 120 / counts[0], atol=0.02)
+        lengths.add(int(counts[0]))
+    assert 120 in lengths
+    assert min(lengths) < 110 < 130 < max(lengths)
+
+
+def test_another_throat_moves_a_resonance() -> None:
+    peaked = np.zeros((120, 64), np.float32)
+    peaked[:, 30] = 30.0
+    spec = replace(OFF, vocal_tract_octaves=0.3)
+    places = set()
+    for seed in range(30):
+        x, _ = augmented(given_examples(peaked), np.array([0]), spec, 120, np.random.default_rng(seed))
+        assert (x[0] == x[0, :1]).all()
+        places.add(int(x[0, 0].argmax()))
+    assert 24 <= min(places) < 28
+    assert 32 < max(places) <= 38
+
+
 def test_noise_only_adds_power() -> None:
     found = varied(replace(OFF, noise_probability=1.0, noise_below_speech_db=10.0))
     assert (found >= decibels() - 1e-3).all()
@@ -73,36 +127,39 @@ def test_noise_only_adds_power() -> None:
 
 def test_masks_cover_no_more_than_they_may() -> None:
     spec = replace(OFF, mask_bands=2, mask_band_width=12, mask_times=2, mask_time_frames=25)
+    hidden = []
     for seed in range(20):
         changed = varied(spec, seed) != decibels()
         assert changed.all(axis=0).sum() <= 24
         assert changed.all(axis=1).sum() <= 50
+        hidden.append(changed.any())
+    assert all(hidden)
 
 
 def test_a_mask_wider_than_the_spectrum() -> None:
+    spec = replace(OFF, mask_bands=1, mask_band_width=128)
+    drawn = given_examples(decibels(40, 20))
     for seed in range(20):
-        assert np.isfinite(varied(replace(OFF, mask_bands=1, mask_band_width=128), seed, decibels(40, 20))).all()
+        assert np.isfinite(augmented(drawn, np.array([0]), spec, 40, np.random.default_rng(seed))[0]).all()
 
 
-@given(st.floats(0.05, 2.0), st.integers(0, 99))
-@settings(max_examples=30, deadline=None)
-def test_mixup_mixes_examples_and_targets_alike(alpha: float, seed: int) -> None:
-    rng = np.random.default_rng(1)
-    x = rng.normal(size=(6, 20, 4)).astype(np.float32)
-    mask = np.tile(np.array([1, 0], np.float32), (6, 1))
-    mask[:3, 1] = 1
-    y = np.eye(6, dtype=np.float32)
-    mixed, covers, targets = mixup(x, mask, y, alpha, np.random.default_rng(seed))
-    np.testing.assert_allclose(targets.sum(1), 1.0, atol=1e-6)
-    np.testing.assert_allclose(mixed, np.einsum("ij,jkl->ikl", targets, x), atol=1e-5)
-    assert (targets[np.arange(6), np.arange(6)] >= 0.5 - 1e-6).all()
-    assert (covers >= ((targets > 0).astype(np.float32) @ mask > 0)).all()
-    assert (covers[:3] == 1).all()
+@pytest.mark.parametrize(("conditioned", "expected"), [(0.0, 0.0), (0.5, 0.5), (1.0, 1.0)])
+def test_views_are_drawn_as_often_as_asked(conditioned: float, expected: float) -> None:
+    drawn = examples([[np.full((30, 4), view, np.float32) for view in range(3)]] * 2, np.eye(2, dtype=np.float32))
+    rows = np.tile([0, 1], 500)
+    x, _ = augmented(drawn, rows, replace(OFF, conditioned=conditioned), 30, np.random.default_rng(0))
+    seen = x[:, 0, 0]
+    assert abs((seen > 0).mean() - expected) < 0.05
+    if conditioned:
+        assert set(seen[seen > 0]) == {1.0, 2.0}
 
 
-def test_mixup_off() -> None:
-    x, mask, y = decibels(4, 3)[None], np.ones((1, 1), np.float32), np.ones((1, 1), np.float32)
-    assert all(a is b for a, b in zip(mixup(x, mask, y, 0.0, np.random.default_rng(0)), (x, mask, y), strict=True))
+def test_an_utterance_that_a_condition_silenced_is_heard_as_recorded() -> None:
+    loud, quiet = np.ones((30, 4), np.float32), np.zeros((20, 4), np.float32)
+    drawn = examples([(quiet, loud), (quiet,)], np.eye(2, dtype=np.float32))
+    starts, lengths = drawn.spans(np.array([1, 1]), 1.0, np.random.default_rng(0))
+    assert lengths.tolist() == [20, 20]
+    assert all((drawn.flat[start : start + 20] == 0).all() for start in starts)
 
 
 @pytest.mark.parametrize("change", [{"stretch": 1.0}, {"noise_probability": -0.1}, {"gain_db": float("nan")}])

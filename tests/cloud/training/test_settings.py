@@ -11,7 +11,7 @@ from overtone_cloud.training.settings import TrainSettings
 
 
 def test_json_gives_the_same_settings() -> None:
-    settings = TrainSettings(size="S", seed=4, augmentation=Augmentation(mixup_alpha=0.0))
+    settings = TrainSettings(size="S", seed=4, augmentation=Augmentation(conditioned=0.0))
     assert TrainSettings.from_json(json.loads(json.dumps(settings.to_json()))) == settings
 
 

@@ -9,6 +9,7 @@ import pytest
 from overtone_cloud.corpora.registry import read_corpus
 from overtone_cloud.errors import TrainingError
 from overtone_cloud.training.features import Features, extract
+from overtone_cloud.training.prepared import prepare
 from overtone_cloud.training.run_folder import RunFolder
 from overtone_cloud.training.settings import TrainSettings
 from overtone_models.front_end import FrontEndSpec
@@ -28,8 +29,6 @@ def part(features: Features, *speakers: str) -> Features:
 
 
 def test_standardisation_sees_the_training_part_only(features: Features) -> None:
-    from overtone_cloud.training.trainer import prepare
-
     train = part(features, "spk01", "spk02")
     data = prepare(train, part(features, "spk03"), LABELS)
     frames = np.concatenate([data.standardise(train.mfcc(i)) for i in range(len(train))])
@@ -40,8 +39,6 @@ def test_standardisation_sees_the_training_part_only(features: Features) -> None
 
 
 def test_parts_that_cannot_train(features: Features) -> None:
-    from overtone_cloud.training.trainer import prepare
-
     with pytest.raises(TrainingError, match="24 training and 0 inner utterances"):
         prepare(part(features, "spk01", "spk02"), part(features), LABELS)
     with pytest.raises(TrainingError, match="no training utterance has the label 'happy'"):
@@ -49,7 +46,7 @@ def test_parts_that_cannot_train(features: Features) -> None:
 
 
 def test_the_best_inner_loss_is_kept_and_reported(features: Features, tmp_path: Path) -> None:
-    from overtone_cloud.training.trainer import Trainer, prepare
+    from overtone_cloud.training.trainer import Trainer
     from overtone_models.calibration import negative_log_likelihood
     from overtone_models.networks import edge_tcn
 
@@ -65,7 +62,7 @@ def test_the_best_inner_loss_is_kept_and_reported(features: Features, tmp_path: 
 
 
 def test_training_stops_when_the_inner_speakers_gain_no_more(features: Features, tmp_path: Path) -> None:
-    from overtone_cloud.training.trainer import Trainer, prepare
+    from overtone_cloud.training.trainer import Trainer
 
     data = prepare(part(features, "spk01", "spk02"), part(features, "spk04"), LABELS)
     trainer = Trainer(data, replace(SETTINGS, epochs=50, patience_epochs=2), RunFolder(tmp_path))
@@ -85,7 +82,7 @@ def test_training_stops_when_the_inner_speakers_gain_no_more(features: Features,
 
 
 def test_a_loss_that_is_no_number_ends_the_training(features: Features, tmp_path: Path) -> None:
-    from overtone_cloud.training.trainer import Trainer, prepare
+    from overtone_cloud.training.trainer import Trainer
 
     data = prepare(part(features, "spk01", "spk02"), part(features, "spk04"), LABELS)
     trainer = Trainer(data, SETTINGS, RunFolder(tmp_path))
@@ -95,7 +92,7 @@ def test_a_loss_that_is_no_number_ends_the_training(features: Features, tmp_path
 
 
 def test_a_checkpoint_of_another_network_is_refused(features: Features, tmp_path: Path) -> None:
-    from overtone_cloud.training.trainer import Trainer, prepare
+    from overtone_cloud.training.trainer import Trainer
 
     data = prepare(part(features, "spk01", "spk02"), part(features, "spk04"), LABELS)
     Trainer(data, replace(SETTINGS, epochs=1), RunFolder(tmp_path)).run()
@@ -104,7 +101,7 @@ def test_a_checkpoint_of_another_network_is_refused(features: Features, tmp_path
 
 
 def test_fewer_utterances_than_a_batch(features: Features, tmp_path: Path) -> None:
-    from overtone_cloud.training.trainer import Trainer, prepare
+    from overtone_cloud.training.trainer import Trainer
 
     data = prepare(part(features, "spk01"), part(features, "spk04"), LABELS)
     model = Trainer(data, replace(SETTINGS, batch=64, epochs=1), RunFolder(tmp_path)).run()

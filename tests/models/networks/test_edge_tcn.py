@@ -13,6 +13,10 @@ SPECS = {
     "dense": EdgeTcnSpec(n_features=12, n_classes=3, channels=8, kernel=3, dilations=(1, 3), separable=False),
     "long stem": EdgeTcnSpec(n_features=6, n_classes=2, channels=4, dilations=(2,), stem_kernel=7, hop_frames=6),
     "short stem": EdgeTcnSpec(n_features=6, n_classes=2, channels=4, dilations=(1,), stem_kernel=2, hop_frames=2),
+    "long stride": EdgeTcnSpec(n_features=6, n_classes=2, channels=4, dilations=(1, 2), stem_kernel=7, stem_stride=5),
+    "step a hop": EdgeTcnSpec(
+        n_features=6, n_classes=2, channels=4, dilations=(1,), stem_kernel=10, stem_stride=10, separable=False
+    ),
 }
 
 

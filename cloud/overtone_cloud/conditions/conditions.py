@@ -5,15 +5,16 @@ condition's seed and the recording's own samples, so that a recording meets the 
 """
 
 import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar, Protocol
 
 import numpy as np
 
+from overtone_cloud.conditions.rooms import ROOMS, TRAINING_ROOMS, RoomSpec, impulse_response
+from overtone_cloud.conditions.sounds import content_digest, sound
 from overtone_cloud.errors import ConfigError
-from overtone_cloud.recognition.rooms import ROOMS, impulse_response
-from overtone_cloud.recognition.sounds import content_digest, sound
 from overtone_models.front_end import F32
 from overtone_models.gate import GateSpec, speech_span
 
@@ -23,6 +24,7 @@ TELEPHONE_BAND_HZ = (300.0, 3_400.0)
 MU = 255.0
 TRIES = 20
 MIN_NOISE_PART = 0.1
+TRAINING_SNR_DB = (5.0, 10.0, 15.0)
 
 
 class Condition(Protocol):
@@ -78,9 +80,10 @@ class Noise:
 
 @dataclass(frozen=True, kw_only=True)
 class FarMicrophone:
-    """A microphone 2 to 4 m away in one of a few simulated rooms; the level is kept, which `Level` changes alone."""
+    """A microphone 1.5 to 4 m away in one of a few simulated rooms; the level is kept, which `Level` changes alone."""
 
     seed: int = 0
+    rooms: tuple[RoomSpec, ...] = ROOMS
 
     name: ClassVar[str] = "far microphone"
 
@@ -88,14 +91,14 @@ class FarMicrophone:
         """Return the samples as the room passes them on, its echo included."""
         from scipy.signal import fftconvolve
 
-        room = ROOMS[int(drawn(samples, self.seed).integers(len(ROOMS)))]
+        room = self.rooms[int(drawn(samples, self.seed).integers(len(self.rooms)))]
         heard: F32 = fftconvolve(samples, impulse_response(room)).astype(np.float32)
         came, went = (float(np.sum(np.square(x, dtype=np.float64))) for x in (samples, heard))
         return heard if went == 0.0 else (heard * np.float32(np.sqrt(came / went))).astype(np.float32)
 
     def to_json(self) -> dict[str, Any]:
         """Return the rooms and the seed."""
-        return {"name": self.name, "rooms": [room.to_json() for room in ROOMS], "seed": self.seed, "version": 2}
+        return {"name": self.name, "rooms": [room.to_json() for room in self.rooms], "seed": self.seed, "version": 2}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -140,6 +143,16 @@ class Level:
     def to_json(self) -> dict[str, Any]:
         """Return the level."""
         return {"name": "level", "peak_db": self.peak_db, "version": 1}
+
+
+def training_conditions(sounds: Sequence[Path]) -> tuple[Condition, ...]:
+    """Return what trainings hear their speech under besides as recorded; noise only where there are sounds.
+
+    Rooms and sounds are others than those of the tests.
+    """
+    far = tuple(FarMicrophone(seed=seed, rooms=TRAINING_ROOMS) for seed in (1, 2))
+    noisy = tuple(Noise(sounds=tuple(sounds), snr_db=snr_db, seed=int(snr_db)) for snr_db in TRAINING_SNR_DB if sounds)
+    return (*far, Telephone(), *noisy)
 
 
 def mu_law(samples: F32) -> F32:

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
+from overtone_cloud.conditions.sounds import content_digest, is_test, sound_halves
 from overtone_cloud.errors import CorpusError
-from overtone_cloud.recognition.sounds import content_digest, is_test, sound_halves
 
 
 def test_halves_are_apart_and_whole(sounds: Path) -> None:

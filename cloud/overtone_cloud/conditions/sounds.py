@@ -14,8 +14,9 @@ from overtone_models.front_end import F32
 
 @dataclass(frozen=True, kw_only=True)
 class Sounds:
-    """The two halves, as paths sorted by name."""
+    """A folder's two halves, as paths sorted by name."""
 
+    folder: Path
     training: tuple[Path, ...]
     test: tuple[Path, ...]
 
@@ -30,7 +31,9 @@ def sound_halves(folder: Path) -> Sounds:
         raise CorpusError(f"{folder}: no such folder of sounds")
     paths = [folder / name for name in find_audio(folder)]
     halves = Sounds(
-        training=tuple(p for p in paths if not is_test(p.stem)), test=tuple(p for p in paths if is_test(p.stem))
+        folder=folder,
+        training=tuple(p for p in paths if not is_test(p.stem)),
+        test=tuple(p for p in paths if is_test(p.stem)),
     )
     if not halves.training or not halves.test:
         raise CorpusError(f"{folder}: {len(paths)} sounds are too few for a training and a test half")

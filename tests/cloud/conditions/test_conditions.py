@@ -5,10 +5,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from overtone_cloud.conditions.conditions import FarMicrophone, Level, Noise, Telephone, mu_law
+from overtone_cloud.conditions.rooms import ROOMS, impulse_response
+from overtone_cloud.conditions.sounds import sound_halves
 from overtone_cloud.errors import ConfigError
-from overtone_cloud.recognition.conditions import FarMicrophone, Level, Noise, Telephone, mu_law
-from overtone_cloud.recognition.rooms import ROOMS, impulse_response
-from overtone_cloud.recognition.sounds import sound_halves
 from overtone_models.front_end import F32
 from overtone_models.gate import GateSpec, speech_span
 

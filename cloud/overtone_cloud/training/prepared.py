@@ -1,0 +1,120 @@
+"""What a training works on: both parts with targets, the training part also under conditions, sounds of no emotion."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from overtone_cloud.conditions.conditioned import ConditionedSpec
+from overtone_cloud.conditions.conditions import Condition
+from overtone_cloud.corpora.utterance import Utterance
+from overtone_cloud.errors import TrainingError
+from overtone_cloud.features import extraction
+from overtone_cloud.training.examples import Examples, examples
+from overtone_cloud.training.features import Features
+from overtone_models.features.gated import GatedLogMelSpec
+from overtone_models.front_end import F32, dct_matrix
+
+
+@dataclass(frozen=True, eq=False)
+class Surroundings:
+    """What speech is heard under in training, and sounds that are none; nothing of it by default.
+
+    `sounds` are recordings of which the network shall say nothing: their target is no class more than another.
+    """
+
+    conditions: tuple[Condition, ...] = ()
+    sounds: tuple[Path, ...] = ()
+
+
+@dataclass(frozen=True, eq=False)
+class Prepared:
+    """Training and inner features with targets and the training part's standardisation.
+
+    `views` holds, for each training utterance, its log-mels under conditions; `sounds` those of everyday sounds.
+    """
+
+    train: Features
+    inner: Features
+    labels: tuple[str, ...]
+    mean: F32
+    scale: F32
+    views: tuple[tuple[F32, ...], ...] = ()
+    sounds: tuple[F32, ...] = ()
+
+    @property
+    def inner_targets(self) -> Any:
+        """Places of the inner speakers' labels."""
+        return self.inner.targets(self.labels)
+
+    def standardise(self, mfcc: F32) -> F32:
+        """Return standardised `(frames, n_mfcc)`."""
+        result: F32 = (mfcc - self.mean) * self.scale
+        return result
+
+    def inner_utterances(self) -> list[F32]:
+        """Return the inner speakers' standardised utterances."""
+        return [self.standardise(self.inner.mfcc(i)) for i in range(len(self.inner))]
+
+    def examples(self) -> Examples:
+        """Return the training part with one class a target."""
+        targets = np.eye(len(self.labels), dtype=np.float32)[self.train.targets(self.labels)]
+        more = self.views or ((),) * len(self.train)
+        return examples([(x, *views) for x, views in zip(self.train.log_mels, more, strict=True)], targets)
+
+    def sound_examples(self) -> Examples | None:
+        """Return the sounds with every class alike as the target; None where there are none."""
+        if not self.sounds:
+            return None
+        classes = len(self.labels)
+        return examples([(x,) for x in self.sounds], np.full((len(self.sounds), classes), 1.0 / classes, np.float32))
+
+
+def prepare(
+    train: Features,
+    inner: Features,
+    labels: tuple[str, ...],
+    surroundings: Surroundings | None = None,
+    *,
+    cache: Path | None = None,
+) -> Prepared:
+    """Return what training needs; the standardisation sees the training part only, as recorded."""
+    if not len(train) or not len(inner):
+        raise TrainingError(f"{len(train)} training and {len(inner)} inner utterances: both parts need some")
+    missing = set(labels) - {str(u.label) for u in train.utterances}
+    if missing:
+        raise TrainingError(f"no training utterance has the label {min(missing)!r}")
+    joined = np.concatenate(train.log_mels) @ dct_matrix(train.front_end)
+    scale = (1.0 / np.maximum(joined.std(0), 1e-3)).astype(np.float32)
+    around = surroundings or Surroundings()
+    return Prepared(
+        train,
+        inner,
+        labels,
+        joined.mean(0).astype(np.float32),
+        scale,
+        views=_views(train, around.conditions, cache),
+        sounds=_sounds(train, around.sounds, cache),
+    )
+
+
+def _views(train: Features, conditions: Sequence[Condition], cache: Path | None) -> tuple[tuple[F32, ...], ...]:
+    spec = GatedLogMelSpec(front_end=train.front_end, gate=train.gate)
+    heard = [
+        extraction.extract(train.utterances, ConditionedSpec(inner=spec, condition=condition), cache=cache)
+        for condition in conditions
+    ]
+    return tuple(_long_enough(train, views) for views in zip(*heard, strict=True))
+
+
+def _sounds(train: Features, paths: Sequence[Path], cache: Path | None) -> tuple[F32, ...]:
+    spec = GatedLogMelSpec(front_end=train.front_end, gate=train.gate)
+    named = [Utterance(id=str(path), path=path, corpus="sounds") for path in paths]
+    return _long_enough(train, extraction.extract(named, spec, cache=cache))
+
+
+def _long_enough(train: Features, found: Sequence[F32 | None]) -> tuple[F32, ...]:
+    """Return what the gate let through, of at least one hop."""
+    return tuple(x for x in found if x is not None and len(x) >= train.front_end.block_frames)
