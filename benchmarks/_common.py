@@ -68,10 +68,10 @@ def random_bundle(size: str) -> bytes:
     return tiny_bundle() if size == "tiny" else sized_bundle(size)
 
 
-def sized_bundle(size: str, *, hop_frames: int = 10, training: bool = True) -> bytes:
+def sized_bundle(size: str, *, hop_ms: int = 100, training: bool = True) -> bytes:
     """Return an unsigned bundle of size S, M or L with random weights; without `training` it cannot learn.
 
-    Features are cut into blocks of the hop, so that every hop costs one of each.
+    A hop has as many frames of 12.5 ms as fit; a shorter one than 50 ms has the four that the network's strides need.
     """
     from dataclasses import replace
 
@@ -79,11 +79,14 @@ def sized_bundle(size: str, *, hop_frames: int = 10, training: bool = True) -> b
 
     from overtone_converters.build import build_bundle
     from overtone_converters.testing import tiny_model
-    from overtone_models.front_end import FrontEndSpec, mfcc
+    from overtone_models.front_end import EDGE_FRONT_END, mfcc
     from overtone_models.network_spec import edge_tcn
 
     labels = ("neutral", "calm", "happy", "sad", "angry", "fearful", "disgust", "surprised")
-    network = replace(edge_tcn(size, n_features=40, n_classes=len(labels)), hop_frames=hop_frames)
+    frames = max(4, round(hop_ms / 1000 / EDGE_FRONT_END.hop_s))
+    hop_samples = hop_ms * EDGE_FRONT_END.sample_rate_hz // 1000 // frames
+    front_end = replace(EDGE_FRONT_END, hop_samples=hop_samples, block_frames=frames)
+    network = replace(edge_tcn(size, n_features=front_end.n_mfcc, n_classes=len(labels)), hop_frames=frames)
     random = np.random.default_rng(0)
     weights = {
         t.name: (random.normal(size=t.shape) / np.sqrt(max(1, np.prod(t.shape[:-1])))).astype(np.float32)
@@ -93,7 +96,7 @@ def sized_bundle(size: str, *, hop_frames: int = 10, training: bool = True) -> b
         tiny_model(labels),
         network=network,
         weights=network.layout.flatten(weights),
-        front_end=FrontEndSpec(block_frames=hop_frames),
+        front_end=front_end,
     )
     clip = (0.1 * random.normal(size=32_000)).astype(np.float32)
     graph = None if training else b"none"

@@ -65,7 +65,7 @@ def with_length(bundle, samples, lengths):
 def with_hop(size, samples, hops_ms, seconds):
     """Return the cost for each hop, each with a network of its own."""
     return [
-        {"value": hop_ms, "cpu_ms_per_s": typical(costs([hearing_of(opened(size, hop_ms // 10))], samples, seconds))}
+        {"value": hop_ms, "cpu_ms_per_s": typical(costs([hearing_of(opened(size, hop_ms))], samples, seconds))}
         for hop_ms in hops_ms
     ]
 
@@ -92,12 +92,12 @@ def with_streams(bundle, samples, numbers, seconds):
     return rows
 
 
-def opened(size, hop_frames=10):
+def opened(size, hop_ms=100):
     """Return a bundle of a size and hop with random weights, which cannot learn."""
     from overtone_edge.bench import open_bundle
 
     with tempfile.NamedTemporaryFile() as file:
-        file.write(_common.sized_bundle(size, hop_frames=hop_frames, training=False))
+        file.write(_common.sized_bundle(size, hop_ms=hop_ms, training=False))
         file.flush()
         return open_bundle(Path(file.name), None).bundle
 

@@ -93,7 +93,7 @@ def _constants(bundle: Bundle, arena: int) -> dict[str, str]:
         "MFCC": spec.n_mfcc,
         "FLOOR_POWER": spec.floor_power,
         "HOP_FRAMES": network.hop_frames,
-        "CHANNELS": network.channels,
+        "CHANNELS": network.width,
         "EMBEDDING": network.embedding_size,
         "RECENT_HOPS": recent_hops(bundle),
         "VARIANCE_FLOOR": float(STD_FLOOR),

@@ -22,39 +22,44 @@ from overtone_converters.training_ops import (
     twice,
 )
 from overtone_models.layout import SCOPES, WeightLayout
-from overtone_models.network_spec import EdgeTcnSpec
+from overtone_models.network_spec import Convolution, EdgeTcnSpec
 from overtone_models.networks import native_stderr_silenced, tf
 
 BATCH = 16
-FRAMES = 300
 LOG_FLOOR = 1e-12
 
 
 def hop_features(spec: EdgeTcnSpec, weights: dict[str, Any], frames: Any) -> Any:
-    """Return `(batch, hops, channels)`, equal to `edge_tcn.body` from zero states."""
-    batch, steps, channels = frames.shape[0], frames.shape[1] // spec.stem_stride, spec.channels
-    cuts = strided_taps(frames, spec.stem_kernel, spec.stem_stride)
-    x = relu(convolution(cuts, weights["stem/w"], weights["stem/b"]))
-    for index, dilation in enumerate(spec.dilations):
-        kernel, bias = weights[f"block{index}/w"], weights[f"block{index}/b"]
-        x, given = twice(x)
-        if spec.separable:
-            images = tf.reshape(given, [1, batch, steps, channels])
-            y = depthwise(images, weights[f"block{index}/depthwise"], dilation=dilation)
-            y = add_bias(product(tf.reshape(y, x.shape), kernel), bias)
-        else:
-            past = (spec.kernel - 1) * dilation
-            y = convolution(
-                taps(tf.reshape(given, [batch, steps, channels]), spec.kernel, dilation, past), kernel, bias
-            )
-        x = x + relu(y)
+    """Return `(batch, hops, width)`, equal to `edge_tcn.body` from zero states."""
+    batch, steps = frames.shape[0], frames.shape[1]
+    x = tf.reshape(frames, [1, batch * steps, spec.n_features])
+    for c in spec.convolutions:
+        given = x
+        if c.residual:
+            x, given = twice(x)
+        given = tf.reshape(given, [batch, steps, c.inputs])
+        y = relu(_convolved(c, weights, given))
+        x = x + y if c.residual else y
+        steps //= c.stride
     if spec.hop_steps > 1:
-        x = mean_of_steps(tf.reshape(x, [batch * steps // spec.hop_steps, spec.hop_steps, channels]))
-    return tf.reshape(x, [batch, steps // spec.hop_steps, channels])
+        x = mean_of_steps(tf.reshape(x, [batch * steps // spec.hop_steps, spec.hop_steps, spec.width]))
+    return tf.reshape(x, [batch, steps // spec.hop_steps, spec.width])
+
+
+def _convolved(c: Convolution, weights: dict[str, Any], x: Any) -> Any:
+    """Return the biased convolution of `(batch, steps, inputs)` as `(1, batch * steps / stride, outputs)`."""
+    batch, steps, channels = x.shape
+    kernel, bias = weights[f"{c.name}/w"], weights[f"{c.name}/b"]
+    if c.separable:
+        y = depthwise(tf.reshape(x, [1, batch, steps, channels]), weights[f"{c.name}/depthwise"], dilation=c.dilation)
+        return add_bias(product(tf.reshape(y, [1, batch * steps, channels]), kernel), bias)
+    if c.dilation == 1:
+        return convolution(strided_taps(x, c.kernel, c.stride), kernel, bias)
+    return convolution(taps(x, c.kernel, c.dilation, c.past), kernel, bias)
 
 
 def statistics(hops: Any) -> Any:
-    """Return the `(batch, 2 * channels)` mean and standard deviation over the hops."""
+    """Return the `(batch, 2 * width)` mean and standard deviation over the hops."""
     count = hops.shape[1]
     mean = tf.reduce_sum(hops, 1, keepdims=True) * (1.0 / count)
     centred = hops - mean
@@ -94,7 +99,7 @@ class TrainingModule(tf.Module):  # type: ignore[misc]
         spec: Learnable,
         *,
         batch: int = BATCH,
-        frames: int = FRAMES,
+        frames: int = 0,
         scopes: tuple[str, ...] = SCOPES,
     ) -> None:
         super().__init__()
@@ -197,8 +202,12 @@ class TrainingModule(tf.Module):  # type: ignore[misc]
         return assign
 
 
-def training_model(spec: EdgeTcnSpec, *, batch: int = BATCH, frames: int = FRAMES) -> bytes:
-    """Return the training TFLite; it holds no weights: `set` must be called before anything else."""
+def training_model(spec: EdgeTcnSpec, *, batch: int = BATCH, frames: int | None = None) -> bytes:
+    """Return the training TFLite for examples of `frames` frames (None: 3 s).
+
+    It holds no weights: `set` must be called before anything else.
+    """
+    frames = spec.frames_3_s if frames is None else frames
     if batch < 1 or frames < 1 or frames % spec.hop_frames:
         raise ConversionError(f"frames is {frames}, it must be a multiple of the hop of {spec.hop_frames} frames")
     return _converted(TrainingModule(spec, batch=batch, frames=frames))

@@ -87,7 +87,7 @@ class Recogniser(HeadInUse):
         network = bundle.manifest.edge
         self._mfcc = Mfcc(bundle.manifest.front_end)
         self._network = StreamingNetwork(bundle.streaming_model)
-        if (self._network.hop_frames, self._network.width) != (network.hop_frames, network.channels):
+        if (self._network.hop_frames, self._network.width) != (network.hop_frames, network.width):
             raise InferenceError("the streaming model's hop or width differs from the bundle's manifest")
         if self._network.n_features != network.n_features:
             raise InferenceError("the streaming model's number of features differs from the bundle's manifest")

@@ -85,6 +85,10 @@ class FrontEndSpec:
         return self.hop_samples / self.sample_rate_hz
 
 
+EDGE_FRONT_END = FrontEndSpec(hop_samples=200, n_mfcc=64, block_frames=8)
+"""What edge networks of the standard sizes hear: a hop of 100 ms is 8 frames of 12.5 ms, which strides of 2 divide."""
+
+
 def hz_to_mel(hz: NDArray[np.float64]) -> NDArray[np.float64]:
     """Return Slaney's mel scale: linear below 1 kHz, logarithmic above (Auditory Toolbox, 1998)."""
     return np.where(hz < 1000.0, hz * 3.0 / 200.0, 15.0 + np.log(np.maximum(hz, 1e-9) / 1000.0) * 27.0 / np.log(6.4))

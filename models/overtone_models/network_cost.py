@@ -22,16 +22,26 @@ class LayerCost:
 def layer_costs(spec: EdgeTcnSpec, frames: int) -> tuple[LayerCost, ...]:
     """Return each layer's cost for `frames` MFCC frames, in the network's order; their sum is `spec.multiply_adds`.
 
-    Every weight of a convolution is used once a step, that is every `stem_stride` frames; the head's are used once.
+    Every weight of a convolution is used once a step, of which strides leave fewer and fewer; the head's are used once.
     Raises ModelError where that is not what the specification says of itself.
     """
     names = list(dict.fromkeys(_layer(tensor) for tensor in spec.layout.tensors))
     by_layer = {name: [t for t in spec.layout.tensors if _layer(t) == name] for name in names}
-    costs = tuple(_cost(name, tensors, frames // spec.stem_stride) for name, tensors in by_layer.items())
+    steps = _steps(spec, frames)
+    costs = tuple(_cost(name, tensors, steps[name.split("/")[0]]) for name, tensors in by_layer.items())
     total = sum(cost.multiply_adds for cost in costs)
     if total != spec.multiply_adds(frames):
         raise ModelError(f"layers take {total} multiply-adds in all, the network {spec.multiply_adds(frames)}")
     return costs
+
+
+def _steps(spec: EdgeTcnSpec, frames: int) -> dict[str, int]:
+    """Return how often each layer is used."""
+    left, found = frames, {"head": 1}
+    for convolution in spec.convolutions:
+        left //= convolution.stride
+        found[convolution.name] = left
+    return found
 
 
 def costliest(costs: tuple[LayerCost, ...], attribute: str) -> LayerCost:
@@ -45,11 +55,10 @@ def _layer(tensor: Tensor) -> str:
     return tensor.name if last == "depthwise" else prefix
 
 
-def _cost(name: str, tensors: list[Tensor], steps: int) -> LayerCost:
+def _cost(name: str, tensors: list[Tensor], times: int) -> LayerCost:
     kernels = [t for t in tensors if len(t.shape) > 1]
     biases = [t for t in tensors if len(t.shape) == 1]
     weights = sum(math.prod(t.shape) for t in kernels)
-    times = 1 if any(t.head for t in tensors) else steps
     return LayerCost(
         name=name,
         multiply_adds=weights * times,

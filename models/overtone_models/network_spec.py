@@ -5,17 +5,54 @@ from dataclasses import asdict, dataclass, fields
 from typing import Any
 
 from overtone_models.errors import ModelError
+from overtone_models.front_end import EDGE_FRONT_END
 from overtone_models.layout import Tensor, WeightLayout
+
+HOPS_3_S = 30
+DILATIONS = ("dilations", "late_dilations")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Convolution:
+    """One causal convolution over time with bias and relu.
+
+    A `residual` one is added to what goes in. A `separable` one is a depthwise convolution of `kernel` taps and a
+    pointwise one, without anything between.
+    """
+
+    name: str
+    inputs: int
+    outputs: int
+    kernel: int
+    stride: int = 1
+    dilation: int = 1
+    residual: bool = False
+    separable: bool = False
+
+    @property
+    def past(self) -> int:
+        """Steps of past input that it needs."""
+        return (self.kernel - 1) * self.dilation + 1 - self.stride
+
+    @property
+    def tensors(self) -> tuple[Tensor, ...]:
+        """Its weights."""
+        bias = Tensor(f"{self.name}/b", (self.outputs,))
+        if self.separable:
+            depthwise = Tensor(f"{self.name}/depthwise", (self.kernel, self.inputs))
+            return depthwise, Tensor(f"{self.name}/w", (self.inputs, self.outputs)), bias
+        return Tensor(f"{self.name}/w", (self.kernel, self.inputs, self.outputs)), bias
 
 
 @dataclass(frozen=True, kw_only=True)
 class EdgeTcnSpec:
     """A causal temporal network: strided stem, residual dilated blocks, pooled head.
 
-    `separable` blocks are a depthwise convolution of `kernel` taps and a pointwise one; dense
-    blocks are one full convolution. The stem takes one step every `stem_stride` frames, so one hop
-    of `hop_frames` MFCC frames gives `hop_frames / stem_stride` steps. The embedding is the mean and
-    the standard deviation over time of the hops' mean activations: `(2 * channels,)`.
+    The stem takes one step every `stem_stride` frames, to `channels`; a block of `kernel` taps follows for each of
+    `dilations`. Where there are `late_dilations`, a convolution then joins each `late_stride` steps to one of
+    `late_channels`, for blocks that look further for the same cost. `separable` blocks are a depthwise convolution
+    and a pointwise one; dense blocks are one full convolution. The steps of one hop of `hop_frames` MFCC frames are
+    averaged. The embedding is the mean and the standard deviation over time of these: `(2 * width,)`.
     """
 
     family: str = "edge-tcn"
@@ -28,22 +65,29 @@ class EdgeTcnSpec:
     stem_kernel: int = 4
     stem_stride: int = 2
     hop_frames: int = 10
+    late_channels: int = 144
+    late_stride: int = 2
+    late_dilations: tuple[int, ...] = ()
 
     def __post_init__(self) -> None:
         if self.family != "edge-tcn":
             raise ModelError(f"unknown network family {self.family!r}; there is edge-tcn")
         self._check_sizes()
-        if self.hop_frames % self.stem_stride:
-            raise ModelError(
-                f"hop_frames is {self.hop_frames}, it must be a multiple of stem_stride {self.stem_stride}"
-            )
+        for name, few in (("dilations", 1), ("late_dilations", 0)):
+            value = getattr(self, name)
+            if len(value) < few or not all(type(d) is int and 1 <= d <= 4096 for d in value):
+                raise ModelError(f"{name} are {list(value)}, they must be whole numbers in 1..4096")
+        if self.hop_frames % self.stride:
+            text = "stem_stride" if not self.late_dilations else "stem_stride times late_stride,"
+            raise ModelError(f"hop_frames is {self.hop_frames}, it must be a multiple of {text} {self.stride}")
         if self.stem_kernel < self.stem_stride:
             raise ModelError(f"stem_kernel is {self.stem_kernel}, it must be at least its stride, {self.stem_stride}")
-        if not self.dilations or not all(type(d) is int and 1 <= d <= 4096 for d in self.dilations):
-            raise ModelError(f"dilations are {list(self.dilations)}, they must be whole numbers in 1..4096")
 
     def _check_sizes(self) -> None:
-        for name in ("n_features", "n_classes", "channels", "kernel", "stem_kernel", "stem_stride", "hop_frames"):
+        for name in (
+            *("n_features", "n_classes", "channels", "kernel", "stem_kernel", "stem_stride", "hop_frames"),
+            *("late_channels", "late_stride"),
+        ):
             value = getattr(self, name)
             if type(value) is not int or not 1 <= value <= 4096:
                 raise ModelError(f"{name} is {value!r}, limit is the whole numbers 1..4096")
@@ -51,47 +95,91 @@ class EdgeTcnSpec:
             raise ModelError(f"separable is {self.separable!r}, it must be true or false")
 
     @property
+    def convolutions(self) -> tuple[Convolution, ...]:
+        """The layers before pooling, in their order."""
+        early = Convolution(
+            name="stem",
+            inputs=self.n_features,
+            outputs=self.channels,
+            kernel=self.stem_kernel,
+            stride=self.stem_stride,
+        )
+        late = Convolution(
+            name="late",
+            inputs=self.channels,
+            outputs=self.late_channels,
+            kernel=self.late_stride,
+            stride=self.late_stride,
+        )
+        blocks = [self._block(n, self.channels, d) for n, d in enumerate(self.dilations)]
+        later = [self._block(n, self.late_channels, d) for n, d in enumerate(self.late_dilations, len(blocks))]
+        return (early, *blocks, late, *later) if later else (early, *blocks)
+
+    def _block(self, number: int, channels: int, dilation: int) -> Convolution:
+        return Convolution(
+            name=f"block{number}",
+            inputs=channels,
+            outputs=channels,
+            kernel=self.kernel,
+            dilation=dilation,
+            residual=True,
+            separable=self.separable,
+        )
+
+    @property
+    def width(self) -> int:
+        """Channels of the pooled steps."""
+        return self.late_channels if self.late_dilations else self.channels
+
+    @property
     def embedding_size(self) -> int:
         """Length of the pooled embedding."""
-        return 2 * self.channels
+        return 2 * self.width
+
+    @property
+    def stride(self) -> int:
+        """Frames that one of the last steps stands for."""
+        return self.stem_stride * (self.late_stride if self.late_dilations else 1)
 
     @property
     def hop_steps(self) -> int:
-        """Steps of the blocks in one hop."""
-        return self.hop_frames // self.stem_stride
+        """Last steps in one hop."""
+        return self.hop_frames // self.stride
 
     @property
     def state_shapes(self) -> tuple[tuple[int, int], ...]:
-        """`(steps, channels)` of past input that the stem and each block need."""
-        stem = (self.stem_kernel - self.stem_stride, self.n_features)
-        return (stem, *(((self.kernel - 1) * d, self.channels) for d in self.dilations))
+        """`(steps, channels)` of past input that each convolution needs; one that needs none is left out."""
+        return tuple((c.past, c.inputs) for c in self.convolutions if c.past)
 
     @property
     def layout(self) -> WeightLayout:
         """Weights of the network as it runs on a device (normalisation folded away)."""
-        c = self.channels
-        tensors = [Tensor("stem/w", (self.stem_kernel, self.n_features, c)), Tensor("stem/b", (c,))]
-        for index, _ in enumerate(self.dilations):
-            if self.separable:
-                tensors.append(Tensor(f"block{index}/depthwise", (self.kernel, c)))
-                tensors.append(Tensor(f"block{index}/w", (c, c)))
-            else:
-                tensors.append(Tensor(f"block{index}/w", (self.kernel, c, c)))
-            tensors.append(Tensor(f"block{index}/b", (c,)))
+        tensors = [tensor for convolution in self.convolutions for tensor in convolution.tensors]
         tensors.append(Tensor("head/w", (self.embedding_size, self.n_classes), head=True))
         tensors.append(Tensor("head/b", (self.n_classes,), head=True))
         return WeightLayout(tuple(tensors))
 
+    @property
+    def frames_3_s(self) -> int:
+        """Frames of 3 s of speech: 30 hops of 100 ms."""
+        return HOPS_3_S * self.hop_frames
+
+    @property
+    def multiply_adds_3_s(self) -> int:
+        """Multiply-adds for 3 s of speech."""
+        return self.multiply_adds(self.frames_3_s)
+
     def multiply_adds(self, frames: int) -> int:
         """Return the multiply-adds for `frames` MFCC frames, head included."""
-        taps = self.kernel * self.channels if self.separable else self.kernel * self.channels**2
-        block = taps + (self.channels**2 if self.separable else 0)
-        step = self.stem_kernel * self.n_features * self.channels + len(self.dilations) * block
-        return frames // self.stem_stride * step + self.embedding_size * self.n_classes
+        total, steps = self.embedding_size * self.n_classes, frames
+        for c in self.convolutions:
+            steps //= c.stride
+            total += steps * sum(tensor.size for tensor in c.tensors if len(tensor.shape) > 1)
+        return total
 
     def to_json(self) -> dict[str, Any]:
         """Return a JSON form that `from_json` reads."""
-        return {**asdict(self), "dilations": list(self.dilations)}
+        return {**asdict(self), **{name: list(getattr(self, name)) for name in DILATIONS}}
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> "EdgeTcnSpec":
@@ -100,20 +188,28 @@ class EdgeTcnSpec:
         if unknown := set(data) - known:
             raise ModelError(f"unknown network field {sorted(unknown)[0]!r}; known are {', '.join(sorted(known))}")
         try:
-            return cls(**{**data, "dilations": tuple(data.get("dilations", cls.dilations))})
+            return cls(**{**data, **{name: tuple(data.get(name, getattr(cls, name))) for name in DILATIONS}})
         except TypeError as error:
             raise ModelError(f"not a network specification: {error}") from error
 
 
 SIZES: dict[str, dict[str, Any]] = {
-    "S": {"channels": 64, "dilations": (1, 2, 4, 8)},
-    "M": {"channels": 112, "dilations": (1, 2, 4, 8)},
-    "L": {"channels": 176, "dilations": (1, 2, 4, 8, 16)},
+    "S": {"channels": 48, "late_channels": 88},
+    "M": {"channels": 80, "late_channels": 144},
+    "L": {"channels": 128, "late_channels": 256},
 }
+"""For `front_end.EDGE_FRONT_END`: steps of 25 ms, then of 50 ms. M takes 9.3 million multiply-adds for 3 s."""
 
 
 def edge_tcn(size: str, *, n_features: int, n_classes: int) -> EdgeTcnSpec:
     """Return the specification of size S, M or L."""
     if size not in SIZES:
         raise ModelError(f"unknown size {size!r}; sizes are {', '.join(SIZES)}")
-    return EdgeTcnSpec(n_features=n_features, n_classes=n_classes, **SIZES[size])
+    return EdgeTcnSpec(
+        n_features=n_features,
+        n_classes=n_classes,
+        dilations=(1, 2),
+        late_dilations=(1, 2, 4),
+        hop_frames=EDGE_FRONT_END.block_frames,
+        **SIZES[size],
+    )

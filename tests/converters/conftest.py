@@ -26,7 +26,8 @@ def dense_model() -> TrainedModel:
     """Return a small dense network with random weights."""
     model = tiny_model()
     spec = EdgeTcnSpec(
-        n_classes=4, channels=8, kernel=3, dilations=(1, 2), separable=False, stem_kernel=10, stem_stride=5
+        **{"n_classes": 4, "channels": 8, "kernel": 3, "dilations": (1, 2), "separable": False},
+        **{"stem_stride": 1, "late_channels": 6, "late_dilations": (1,)},
     )
     rng = np.random.default_rng(5)
     return replace(model, network=spec, weights=(0.2 * rng.normal(size=spec.layout.size)).astype(np.float32))
@@ -53,7 +54,10 @@ def graph(bundle: Bundle) -> TrainingGraph:
     return TrainingGraph(bundle.training_model)
 
 
-SHORT = EdgeTcnSpec(n_features=6, n_classes=3, channels=4, kernel=3, dilations=(1, 2))
+SHORT = EdgeTcnSpec(
+    **{"n_features": 6, "n_classes": 3, "channels": 4, "kernel": 3, "dilations": (1, 2)},
+    **{"hop_frames": 8, "late_channels": 6, "late_dilations": (1,)},
+)
 
 
 @pytest.fixture(scope="session")

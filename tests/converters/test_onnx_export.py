@@ -90,9 +90,9 @@ def test_the_file_is_plain_float_onnx_with_the_signatures_names(made: Onnx, bund
     assert not {node.op_type for node in model.graph.node} & {"QuantizeLinear", "Loop", "If", "Scan"}
     network, spec = OnnxNetwork(made.model), bundle.manifest.edge
     states = {f"state{index}": (1, *shape) for index, shape in enumerate(spec.state_shapes)}
-    states |= {"recent": (1, 30, spec.channels), "heard": (1, 30)}
+    states |= {"recent": (1, 30, spec.width), "heard": (1, 30)}
     assert network.inputs == {"frames": (1, spec.hop_frames, spec.n_features), **states}
-    answers = {"hop": (1, spec.channels), "embedding": (1, spec.embedding_size), "probabilities": (1, spec.n_classes)}
+    answers = {"hop": (1, spec.width), "embedding": (1, spec.embedding_size), "probabilities": (1, spec.n_classes)}
     assert network.outputs == {**answers, **{f"next_{name}": shape for name, shape in states.items()}}
 
 

@@ -46,7 +46,7 @@ def test_no_runtime_at_all(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_network_tells_its_sizes(network: StreamingNetwork, bundle: Bundle) -> None:
     spec = bundle.manifest.network
-    assert (network.hop_frames, network.n_features, network.width) == (spec.hop_frames, 40, spec.channels)
+    assert (network.hop_frames, network.n_features, network.width) == (spec.hop_frames, 40, spec.width)
 
 
 def test_hops_depend_on_what_came_before_until_reset(network: StreamingNetwork) -> None:

@@ -31,6 +31,14 @@ def test_a_layers_cost_is_its_weights_times_its_steps() -> None:
     assert costliest(layer_costs(spec, 300), "multiply_adds").name == "stem"
 
 
+def test_late_layers_are_used_less_often() -> None:
+    spec = EdgeTcnSpec(channels=10, dilations=(1,), hop_frames=8, late_channels=20, late_dilations=(1,))
+    costs = {cost.name: cost for cost in layer_costs(spec, 240)}
+    assert costs["block0"].multiply_adds == 120 * 10 * 10
+    assert costs["late"].multiply_adds == 60 * 2 * 10 * 20
+    assert costs["block1"].multiply_adds == 60 * 20 * 20
+
+
 def test_a_sum_that_differs_from_the_networks_own_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(EdgeTcnSpec, "multiply_adds", lambda self, frames: 1)
     with pytest.raises(ModelError, match="in all, the network 1"):

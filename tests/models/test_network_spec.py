@@ -5,15 +5,18 @@ import json
 import pytest
 
 from overtone_models.errors import ModelError
+from overtone_models.front_end import EDGE_FRONT_END
 from overtone_models.network_spec import SIZES, EdgeTcnSpec, edge_tcn
 
 
 @pytest.mark.parametrize("size", SIZES)
 def test_sizes_grow_and_keep_the_head_last(size: str) -> None:
     spec = edge_tcn(size, n_features=40, n_classes=8)
+    assert spec.hop_frames == EDGE_FRONT_END.block_frames
+    assert spec.hop_frames * EDGE_FRONT_END.hop_s == pytest.approx(0.1)
     assert [t.name for t in spec.layout.tensors if t.head] == ["head/w", "head/b"]
     assert spec.layout.head_slice.start == spec.layout.size - spec.embedding_size * 8 - 8
-    assert len(spec.state_shapes) == len(spec.dilations) + 1
+    assert len(spec.state_shapes) == sum(1 for c in spec.convolutions if c.past)
 
 
 def test_sizes_are_ordered_by_weights_and_cost() -> None:
@@ -42,6 +45,18 @@ def test_a_longer_stride_takes_fewer_steps() -> None:
     assert spec.state_shapes == ((5, 3), (2, 4))
 
 
+def test_late_blocks_look_further_for_the_same_cost() -> None:
+    spec = EdgeTcnSpec(
+        **{"n_features": 3, "n_classes": 2, "channels": 4, "kernel": 3, "dilations": (1,), "hop_frames": 8},
+        **{"late_channels": 6, "late_dilations": (1, 2)},
+    )
+    early, late = 4 * 3 * 4 + (3 * 4 + 4 * 4), 2 * 4 * 6 + 2 * (3 * 6 + 6 * 6)
+    assert spec.multiply_adds(40) == 20 * early + 10 * late + 12 * 2
+    assert (spec.width, spec.embedding_size, spec.hop_steps) == (6, 12, 2)
+    assert spec.state_shapes == ((2, 3), (2, 4), (2, 6), (4, 6))
+    assert [t.name for t in spec.layout.tensors][5:7] == ["late/w", "late/b"]
+
+
 def test_json_gives_the_same_specification() -> None:
     spec = EdgeTcnSpec(n_classes=5, channels=24, dilations=(1, 3), separable=False)
     assert EdgeTcnSpec.from_json(json.loads(json.dumps(spec.to_json()))) == spec
@@ -68,6 +83,9 @@ def test_separable_and_dense_have_other_layouts() -> None:
         ({"dilations": ()}, "dilations"),
         ({"dilations": (1, 0)}, "dilations"),
         ({"dilations": (1, 1.5)}, "dilations"),
+        ({"late_dilations": (1,)}, "hop_frames is 10, it must be a multiple of stem_stride times late_stride, 4"),
+        ({"late_dilations": (0,)}, r"late_dilations are \[0\]"),
+        ({"late_channels": 0}, "late_channels is 0"),
         ({"dilations": 7}, "not a network specification"),
         ({"width": 3}, "unknown network field 'width'"),
     ],

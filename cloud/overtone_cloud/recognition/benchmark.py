@@ -24,7 +24,7 @@ from overtone_cloud.training.experiment import divide, read_features, save_plan,
 from overtone_cloud.training.features import Features
 from overtone_cloud.training.run_folder import METRICS, RunFolder
 from overtone_cloud.training.settings import TrainSettings
-from overtone_models.front_end import FrontEndSpec
+from overtone_models.front_end import EDGE_FRONT_END
 from overtone_models.trained import TrainedModel
 
 SHARED_PART, JOINT_PART = "shared", "joint"
@@ -96,7 +96,7 @@ def run(benchmark: Benchmark) -> Iterator[tuple[dict[str, Finding], bool]]:
         names = ", ".join(given.name for given in benchmark.corpora)
         raise ConfigError(f"nothing can be measured: {names} have too few speakers for folds of their own")
     for task in tasks:
-        planned = benchmark.settings.network(n_features=FrontEndSpec().n_mfcc, n_classes=len(task.protocol.labels))
+        planned = benchmark.settings.network(n_features=EDGE_FRONT_END.n_mfcc, n_classes=len(task.protocol.labels))
         check_network(planned, benchmark.material.limits)
         if benchmark.calibration is not None and not task.protocol.split.speakers_shared:
             _check_calibration(task, benchmark.calibration)

@@ -8,7 +8,6 @@ from overtone_models.bundle import Bundle
 from overtone_models.network_cost import LayerCost, costliest, layer_costs
 from overtone_models.network_spec import EdgeTcnSpec
 
-FRAMES = 300
 SECONDS = 3
 
 
@@ -30,7 +29,7 @@ def check_network(network: EdgeTcnSpec, limits: Limits) -> None:
 
     The int8 file is at least as large as the weights in it.
     """
-    costs = layer_costs(network, FRAMES)
+    costs = layer_costs(network, network.frames_3_s)
     work = sum(cost.multiply_adds for cost in costs)
     if work > limits.max_multiply_adds:
         most = costliest(costs, "multiply_adds")
@@ -43,13 +42,13 @@ def check_network(network: EdgeTcnSpec, limits: Limits) -> None:
 
 def check_bundle(bundle: Bundle, limits: Limits) -> None:
     """Raise ConfigError where the int8 streaming file is too large, naming the layer with the most weights."""
-    costs = layer_costs(bundle.manifest.edge, FRAMES)
+    costs = layer_costs(bundle.manifest.edge, bundle.manifest.edge.frames_3_s)
     _check_bytes(len(bundle.streaming_model), "int8 streaming model is", costs, limits)
 
 
 def costs_json(network: EdgeTcnSpec) -> list[dict[str, Any]]:
     """Return the table of layers for reports."""
-    return [asdict(cost) for cost in layer_costs(network, FRAMES)]
+    return [asdict(cost) for cost in layer_costs(network, network.frames_3_s)]
 
 
 def _check_bytes(size: int, what: str, costs: tuple[LayerCost, ...], limits: Limits) -> None:

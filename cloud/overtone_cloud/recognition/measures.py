@@ -125,7 +125,7 @@ def _int8(limits: Limits) -> Callable[[Subject], Result]:
         return {
             "predictions": predict_int8(subject).to_json(),
             "streaming_bytes": len(subject.bundle.streaming_model),
-            "multiply_adds_3_s": network.multiply_adds(300),
+            "multiply_adds_3_s": network.multiply_adds_3_s,
             "layers": costs_json(network),
         }
 

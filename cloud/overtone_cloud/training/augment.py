@@ -27,11 +27,11 @@ class Augmentation:
     noise_below_speech_db: float = 25.0
     vocal_tract_octaves: float = 0.15
     stretch: float = 0.15
-    shift_frames: int = 20
-    mask_bands: int = 2
+    shift_frames: int = 16
+    mask_bands: int = 1
     mask_band_width: int = 12
-    mask_times: int = 2
-    mask_time_frames: int = 25
+    mask_times: int = 1
+    mask_time_frames: int = 20
     conditioned: float = 0.5
 
     LIMITS: ClassVar[dict[str, tuple[float, float]]] = {

@@ -21,7 +21,7 @@ from overtone_cloud.training.prepared import Surroundings, prepare
 from overtone_cloud.training.run_folder import METRICS, SPLIT, RunFolder
 from overtone_cloud.training.settings import TrainSettings
 from overtone_models.digests import digest_mapping
-from overtone_models.front_end import F32, FrontEndSpec
+from overtone_models.front_end import EDGE_FRONT_END, F32, FrontEndSpec
 from overtone_models.gate import GateSpec
 from overtone_models.labels import ordered
 from overtone_models.trained import TrainedModel
@@ -112,7 +112,7 @@ def read_features(
     reading = read_corpus(plan.corpus, plan.corpus_name)
     plan.split.check(reading.utterances)
     features = extract(
-        reading.labelled, front_end or FrontEndSpec(), gate or GateSpec(), cache=cache, progress=progress
+        reading.labelled, front_end or EDGE_FRONT_END, gate or GateSpec(), cache=cache, progress=progress
     )
     return reading, features
 
@@ -188,7 +188,7 @@ def evaluate_model(model: TrainedModel, test: Features, plan: Plan, folder: RunF
             "speakers_shared": plan.split.speakers_shared,
             "network": model.network.to_json(),
             "parameters": model.network.layout.size,
-            "multiply_adds_3_s": model.network.multiply_adds(300),
+            "multiply_adds_3_s": model.network.multiply_adds_3_s,
             "skipped": list(test.skipped),
         },
     )

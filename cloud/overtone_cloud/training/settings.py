@@ -6,6 +6,7 @@ from typing import Any, ClassVar
 
 from overtone_cloud.errors import ConfigError
 from overtone_cloud.training.augment import Augmentation
+from overtone_models.front_end import EDGE_FRONT_END
 from overtone_models.network_spec import EdgeTcnSpec, edge_tcn
 
 
@@ -17,11 +18,11 @@ class TrainSettings:
     separable: bool = True
     epochs: int = 120
     batch: int = 32
-    max_frames: int = 320
+    max_frames: int = 256
     learning_rate: float = 3e-3
     weight_decay: float = 1e-2
     label_smoothing: float = 0.1
-    dropout: float = 0.1
+    dropout: float = 0.15
     warmup_steps: int = 100
     patience_epochs: int = 60
     evaluate_every_epochs: int = 5
@@ -62,8 +63,9 @@ class TrainSettings:
                 f"training setting patience_epochs is {self.patience_epochs}, "
                 f"limit is evaluate_every_epochs = {self.evaluate_every_epochs}"
             )
-        if self.max_frames % 10:
-            raise ConfigError(f"training setting max_frames is {self.max_frames}, it must be a multiple of 10")
+        hop = EDGE_FRONT_END.block_frames
+        if self.max_frames % hop:
+            raise ConfigError(f"training setting max_frames is {self.max_frames}, it must be a multiple of {hop}")
 
     def network(self, *, n_features: int, n_classes: int) -> EdgeTcnSpec:
         """Return the network that a training with these settings makes."""

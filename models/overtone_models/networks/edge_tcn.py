@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from overtone_models.front_end import F32
-from overtone_models.network_spec import EdgeTcnSpec
+from overtone_models.network_spec import Convolution, EdgeTcnSpec
 from overtone_models.networks import tf
 from overtone_models.networks.causal import CausalConvolution, CausalDepthwise
 
@@ -26,16 +26,15 @@ def keras_model(spec: EdgeTcnSpec, *, dropout: float = 0.0) -> Any:
     layers = tf.keras.layers
     frames = tf.keras.Input((None, spec.n_features), name="frames")
     mask = tf.keras.Input((None,), name="mask")
-    x = CausalConvolution(spec.channels, spec.stem_kernel, stride=spec.stem_stride, name="stem")(frames)
-    x = layers.ReLU()(layers.BatchNormalization(name="stem_norm")(x))
-    for index, dilation in enumerate(spec.dilations):
-        if spec.separable:
-            y = CausalDepthwise(spec.kernel, dilation=dilation, name=f"block{index}_depthwise")(x)
-            y = CausalConvolution(spec.channels, 1, name=f"block{index}")(y)
-        else:
-            y = CausalConvolution(spec.channels, spec.kernel, dilation=dilation, name=f"block{index}")(x)
-        y = layers.ReLU()(layers.BatchNormalization(name=f"block{index}_norm")(y))
-        x = layers.Add()([x, layers.SpatialDropout1D(dropout)(y) if dropout else y])
+    x = frames
+    for c in spec.convolutions:
+        y = CausalDepthwise(c.kernel, dilation=c.dilation, name=f"{c.name}_depthwise")(x) if c.separable else x
+        kernel = {"kernel": 1} if c.separable else {"kernel": c.kernel, "stride": c.stride, "dilation": c.dilation}
+        y = CausalConvolution(c.outputs, **kernel, name=c.name)(y)
+        y = layers.ReLU()(layers.BatchNormalization(name=f"{c.name}_norm")(y))
+        if c.residual:
+            y = layers.Add()([x, layers.SpatialDropout1D(dropout)(y) if dropout else y])
+        x = y
     hops = layers.AveragePooling1D(spec.hop_steps)(x) if spec.hop_steps > 1 else x
     embedding = MaskedStatistics(name="embedding")([hops, mask])
     if dropout:
@@ -45,7 +44,7 @@ def keras_model(spec: EdgeTcnSpec, *, dropout: float = 0.0) -> Any:
 
 
 class MaskedStatistics(tf.keras.layers.Layer):  # type: ignore[misc]
-    """Mean and standard deviation over the hops that a mask keeps: `(batch, 2 * channels)`."""
+    """Mean and standard deviation over the hops that a mask keeps: `(batch, 2 * width)`."""
 
     def call(self, inputs: Sequence[Any]) -> Any:
         """Return the pooled embedding of `(batch, hops, channels)` and `(batch, hops)`."""
@@ -53,7 +52,7 @@ class MaskedStatistics(tf.keras.layers.Layer):  # type: ignore[misc]
 
 
 def masked_statistics(hops: Any, mask: Any) -> Any:
-    """Return the `(batch, 2 * channels)` mean and deviation of the hops that the mask keeps."""
+    """Return the `(batch, 2 * width)` mean and deviation of the hops that the mask keeps."""
     weight = mask[:, :, None]
     count = tf.maximum(tf.reduce_sum(weight, 1), 1.0)
     mean = tf.reduce_sum(hops * weight, 1) / count
@@ -64,13 +63,11 @@ def masked_statistics(hops: Any, mask: Any) -> Any:
 def fold(model: Any, spec: EdgeTcnSpec) -> F32:
     """Return the flat weights of a Keras model with its batch normalisation folded in."""
     weights: dict[str, F32] = {}
-    kernel, weights["stem/b"] = _folded(model, "stem")
-    weights["stem/w"] = kernel
-    for index, _ in enumerate(spec.dilations):
-        kernel, weights[f"block{index}/b"] = _folded(model, f"block{index}")
-        weights[f"block{index}/w"] = kernel[0] if spec.separable else kernel
-        if spec.separable:
-            weights[f"block{index}/depthwise"] = model.get_layer(f"block{index}_depthwise").get_weights()[0]
+    for c in spec.convolutions:
+        kernel, weights[f"{c.name}/b"] = _folded(model, c.name)
+        weights[f"{c.name}/w"] = kernel[0] if c.separable else kernel
+        if c.separable:
+            weights[f"{c.name}/depthwise"] = model.get_layer(f"{c.name}_depthwise").get_weights()[0]
     weights["head/w"], weights["head/b"] = model.get_layer("head").get_weights()
     return spec.layout.flatten(weights)
 
@@ -89,29 +86,28 @@ def zero_states(spec: EdgeTcnSpec, batch: int = 1) -> list[F32]:
 
 
 def body(spec: EdgeTcnSpec, weights: Tensors, frames: Any, states: Sequence[Any]) -> tuple[Any, list[Any]]:
-    """Return `(batch, hops, channels)` hop features and the new states of the plain network."""
-    after: list[Any] = []
+    """Return `(batch, hops, width)` hop features and the new states of the plain network."""
+    x, given, after = frames, iter(states), []
+    for c in spec.convolutions:
+        y = x
+        if c.past:
+            state = next(given)
+            y = tf.concat([state, x], 1)
+            after.append(y[:, y.shape[1] - c.past :, :])
+        y = tf.nn.relu(_convolved(c, weights, y) + weights[f"{c.name}/b"])
+        x = x + y if c.residual else y
+    if spec.hop_steps > 1:
+        x = tf.reduce_mean(tf.reshape(x, [x.shape[0], -1, spec.hop_steps, spec.width]), 2)
+    return x, after
 
-    def with_past(x: Any, state: Any) -> Any:
-        joined = tf.concat([state, x], 1)
-        after.append(joined[:, joined.shape[1] - state.shape[1] :, :])
-        return joined
 
-    x = tf.nn.conv1d(with_past(frames, states[0]), weights["stem/w"], spec.stem_stride, "VALID")
-    x = tf.nn.relu(x + weights["stem/b"])
-    for index, dilation in enumerate(spec.dilations):
-        y = with_past(x, states[index + 1])
-        kernel = weights[f"block{index}/w"]
-        if spec.separable:
-            depthwise = tf.reshape(weights[f"block{index}/depthwise"], [1, spec.kernel, spec.channels, 1])
-            y = tf.nn.depthwise_conv2d(y[:, None], depthwise, [1, 1, 1, 1], "VALID", dilations=[1, dilation])[:, 0]
-            y = tf.nn.conv1d(y, kernel[None], 1, "VALID")
-        else:
-            y = tf.nn.conv1d(y, kernel, 1, "VALID", dilations=dilation)
-        x = x + tf.nn.relu(y + weights[f"block{index}/b"])
-    if spec.hop_steps == 1:
-        return x, after
-    return tf.reduce_mean(tf.reshape(x, [x.shape[0], -1, spec.hop_steps, spec.channels]), 2), after
+def _convolved(c: Convolution, weights: Tensors, x: Any) -> Any:
+    kernel = weights[f"{c.name}/w"]
+    if not c.separable:
+        return tf.nn.conv1d(x, kernel, c.stride, "VALID", dilations=c.dilation)
+    depthwise = tf.reshape(weights[f"{c.name}/depthwise"], [1, c.kernel, c.inputs, 1])
+    y = tf.nn.depthwise_conv2d(x[:, None], depthwise, [1, 1, 1, 1], "VALID", dilations=[1, c.dilation])[:, 0]
+    return tf.nn.conv1d(y, kernel[None], 1, "VALID")
 
 
 def padded(utterances: Sequence[F32], spec: EdgeTcnSpec, frames: int) -> tuple[F32, F32]:
@@ -126,7 +122,7 @@ def padded(utterances: Sequence[F32], spec: EdgeTcnSpec, frames: int) -> tuple[F
 
 
 def embeddings(spec: EdgeTcnSpec, weights: F32, utterances: Sequence[F32], batch: int = 32) -> F32:
-    """Return `(n, 2 * channels)` embeddings of standardised utterances by the plain offline network."""
+    """Return `(n, 2 * width)` embeddings of standardised utterances by the plain offline network."""
     tensors = {name: tf.constant(value) for name, value in spec.layout.unflatten(weights).items()}
     order = np.argsort([len(u) for u in utterances], kind="stable")
     result = np.empty((len(utterances), spec.embedding_size), np.float32)

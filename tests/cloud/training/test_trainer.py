@@ -12,7 +12,7 @@ from overtone_cloud.training.features import Features, extract
 from overtone_cloud.training.prepared import prepare
 from overtone_cloud.training.run_folder import RunFolder
 from overtone_cloud.training.settings import TrainSettings
-from overtone_models.front_end import FrontEndSpec
+from overtone_models.front_end import EDGE_FRONT_END
 from overtone_models.gate import GateSpec
 
 LABELS = ("neutral", "sad", "angry")
@@ -21,7 +21,7 @@ SETTINGS = TrainSettings(size="S", epochs=4, batch=8, evaluate_every_epochs=1, w
 
 @pytest.fixture(scope="module")
 def features(voices: Path, cache: Path) -> Features:
-    return extract(read_corpus(voices).labelled, FrontEndSpec(), GateSpec(), cache=cache)
+    return extract(read_corpus(voices).labelled, EDGE_FRONT_END, GateSpec(), cache=cache)
 
 
 def part(features: Features, *speakers: str) -> Features:

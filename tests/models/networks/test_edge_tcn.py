@@ -14,6 +14,13 @@ SPECS = {
     "long stem": EdgeTcnSpec(n_features=6, n_classes=2, channels=4, dilations=(2,), stem_kernel=7, hop_frames=6),
     "short stem": EdgeTcnSpec(n_features=6, n_classes=2, channels=4, dilations=(1,), stem_kernel=2, hop_frames=2),
     "long stride": EdgeTcnSpec(n_features=6, n_classes=2, channels=4, dilations=(1, 2), stem_kernel=7, stem_stride=5),
+    "two stages": EdgeTcnSpec(
+        n_features=6, n_classes=2, channels=4, dilations=(1,), hop_frames=8, late_channels=6, late_dilations=(1, 2)
+    ),
+    "two dense stages": EdgeTcnSpec(
+        **{"n_features": 6, "n_classes": 2, "channels": 4, "dilations": (2,), "separable": False, "kernel": 3},
+        **{"hop_frames": 10, "late_channels": 6, "late_stride": 5, "late_dilations": (1,)},
+    ),
     "step a hop": EdgeTcnSpec(
         n_features=6, n_classes=2, channels=4, dilations=(1,), stem_kernel=10, stem_stride=10, separable=False
     ),
