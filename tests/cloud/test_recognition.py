@@ -46,7 +46,7 @@ def test_int8_streaming_decides_as_the_offline_network_on_real_speech(
             if path.name.split("-")[2] in ("01", "03", "04", "05"):
                 (corpus / source.name / path.name).symlink_to(path)
     (tmp_path / "short.toml").write_text("evaluate_every_epochs = 4\nwarmup_steps = 10\n")
-    words = ("--size", "S", "--epochs", 16, "--config", tmp_path / "short.toml", "--test-speakers", "5,6")
+    words = ("--size", "S", "--epochs", 40, "--config", tmp_path / "short.toml", "--test-speakers", "5,6")
     cache = ("--cache", tmp_path / "cache")
     status, out, _ = overtone("train", corpus, "--out", tmp_path / "run", *words, *cache, "--json")
     assert status == 0

@@ -256,7 +256,7 @@ def test_a_split_of_another_corpus_is_refused(train: Overtone, voices: Path, tmp
         ("learning_rate = true", "learning_rate is True"),
         ("learning_rate = 5", "learning_rate is 5, limit is 1e-06..1"),
         ("learning_rate = nan", "learning_rate is nan"),
-        ("max_frames = 325", "max_frames is 325, it must be a multiple of 10"),
+        ("max_frames = 325", "max_frames is 325, it must be a multiple of 8"),
         ('size = "XL"', "size is 'XL', it must be S, M or L"),
         ("patience_epochs = 1", "patience_epochs is 1, limit is evaluate_every_epochs = 5"),
         ("augmentation = 3", "augmentation is 3, it must be a table"),

@@ -90,11 +90,11 @@ def test_calibration_with_others_replaces_the_inner_speakers(subject: Subject) -
 def test_sizes_over_a_limit_name_the_costliest_layer(subject: Subject) -> None:
     network = TrainSettings(size="L").network(n_features=40, n_classes=8)
     check_network(TrainSettings(size="S").network(n_features=40, n_classes=8), Limits())
-    with pytest.raises(ConfigError, match=r"takes \d+ multiply-adds .* limit is 1000; its layer block0 takes most"):
+    with pytest.raises(ConfigError, match=r"takes \d+ multiply-adds .* limit is 1000; its layer block2 takes most"):
         check_network(
             TrainSettings(size="L", separable=False).network(n_features=40, n_classes=8), Limits(max_multiply_adds=1000)
         )
-    with pytest.raises(ConfigError, match=r"weights alone are \d+ bytes, limit is 5000; its layer block0 takes most"):
+    with pytest.raises(ConfigError, match=r"weights alone are \d+ bytes, limit is 5000; its layer late takes most"):
         check_network(network, Limits(max_bytes=5000, max_multiply_adds=10**8))
     size = len(subject.bundle.streaming_model)
     check_bundle(subject.bundle, Limits(max_bytes=size))
