@@ -76,6 +76,8 @@ def _load_pretrained(home: Home, model: Model) -> None:
         _load(home, model, test=False)
     except (AgentError, ModelError) as error:
         model.lost = str(error)
+        if home.config.mqtt is not None:  # the fleet may bring one; without a network the agent ends with this reason
+            _log.warning("nothing listens until a bundle is installed: %s", error)
         return
     model.pretrained = model.bundle is not None
     if model.bundle is not None:

@@ -35,6 +35,22 @@ def test_what_is_not_signed_is_refused_though_a_pretrained_one_is_not_either(
     assert running.ask(command="status")["status"]["bundle"]["installed"] is False
 
 
+def test_a_lost_one_is_one_line_while_the_fleet_may_bring_another(
+    make_config, recording: Path, fleet, broker, cloud, start, caplog
+) -> None:
+    running = start(make_config(STAYING + "[mqtt]\n"))
+    cloud.wait(lambda: cloud.presence("device-a"))
+    assert running.ask(command="status")["status"]["bundle"] is None
+    lines = [r.getMessage() for r in caplog.records if "pretrained" in r.getMessage()]
+    assert lines == [
+        "nothing listens until a bundle is installed: "
+        "there is no pretrained model 'medium'; none came with this software"
+    ]
+    cloud.release(fleet.signed(1), 1)
+    cloud.wait(lambda: cloud.health)
+    assert cloud.health[0].state == "installed"
+
+
 def test_a_device_that_only_federates_waits_for_the_fleets_model(make_config, shipped: Path, cloud, start) -> None:
     running = start(make_config('[source]\nkind = "none"\n[mqtt]\n'))
     assert running.ask(command="status")["status"]["bundle"] is None
