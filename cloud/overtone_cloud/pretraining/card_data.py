@@ -2,46 +2,52 @@
 
 import shlex
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from overtone_cloud.corpora.sources import SOURCES
 from overtone_cloud.corpora.utterance import Reading
 from overtone_cloud.pretraining.training import Trained
+from overtone_cloud.recognition.joint import corpus_of
 from overtone_cloud.recognition.people import genders_of
 from overtone_cloud.split_file import Split
 from overtone_cloud.training.features import Features
 from overtone_cloud.training.settings import TrainSettings
 from overtone_converters.verify import Verification
-from overtone_models.bundle import Bundle
+from overtone_models.bundle import read_bundle
 from overtone_models.digests import digest_bytes
 
 FORMAT, VERSION = "overtone-model-card", 1
 UNKNOWN = "unknown"
 
 
-def card_data(
-    name: str,
-    trained: Trained,
-    settings: TrainSettings,
-    data: bytes,
-    bundle: Bundle,
-    found: Verification,
-    figures: Mapping[str, Any] | None,
-    readings: Mapping[str, Reading],
-) -> dict[str, Any]:
-    """Return the facts of a finished model."""
+@dataclass(frozen=True, kw_only=True)
+class Release:
+    """How a model is to be called and numbered, what it was made of, and the benchmark's extract where there is one."""
+
+    name: str
+    version: int
+    settings: TrainSettings
+    readings: Mapping[str, Reading]
+    figures: Mapping[str, Any] | None
+
+
+def card_data(release: Release, trained: Trained, data: bytes, found: Verification) -> dict[str, Any]:
+    """Return the facts of a finished model, whose bundle is `data`.
+
+    The inner speakers' UAR is left out: they chose when to stop, so it flatters.
+    """
+    corpora = sorted(release.readings)
     return {
         "format": FORMAT,
         "version": VERSION,
-        "name": name,
-        "command": command_of(name, sorted(readings), with_figures=figures is not None),
-        "bundle": _bundle(data, bundle),
-        "training": _training(trained, settings),
-        "corpora": {corpus: _corpus(corpus, readings[corpus], trained) for corpus in sorted(readings)},
-        "parity": {
-            key: value for key, value in found.to_json().items() if not key.startswith("uar_")
-        },  # the inner speakers' UAR is left out: they chose when to stop, so it flatters
-        "figures": figures,
+        "name": release.name,
+        "command": command_of(release.name, corpora, with_figures=release.figures is not None),
+        "bundle": _bundle(data),
+        "training": _training(trained, release.settings),
+        "corpora": {corpus: _corpus(corpus, release.readings[corpus], trained) for corpus in corpora},
+        "parity": {key: value for key, value in found.to_json().items() if not key.startswith("uar_")},
+        "figures": release.figures,
     }
 
 
@@ -54,7 +60,8 @@ def command_of(name: str, corpora: list[str], *, with_figures: bool) -> str:
     return shlex.join([*words, *(["--figures", "path/to/recognition.json"] if with_figures else [])])
 
 
-def _bundle(data: bytes, bundle: Bundle) -> dict[str, Any]:
+def _bundle(data: bytes) -> dict[str, Any]:
+    bundle = read_bundle(data)
     manifest = bundle.manifest
     return {
         "sha256": digest_bytes(data),
@@ -104,7 +111,7 @@ def speakers(features: Features) -> list[str]:
 
 
 def _corpus(corpus: str, reading: Reading, trained: Trained) -> dict[str, Any]:
-    used = [u for u in trained.reading.utterances if u.corpus == corpus or str(u.speaker).startswith(f"{corpus}/")]
+    used = [u for u in trained.reading.utterances if corpus_of(str(u.speaker)) == corpus]
     genders = list(genders_of(Reading(corpus=corpus, root=reading.root, utterances=tuple(used))).values())
     labels = {str(u.label) for u in used}
     left_out = sorted({str(u.label) for u in reading.labelled} - labels)

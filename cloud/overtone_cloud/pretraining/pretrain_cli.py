@@ -38,10 +38,11 @@ def register(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") 
 
 
 def _run(args: argparse.Namespace) -> int:
+    from overtone_cloud.pretraining.card_data import Release
     from overtone_cloud.pretraining.figures import read_figures
     from overtone_cloud.pretraining.joined import join
     from overtone_cloud.pretraining.training import Order, train_all
-    from overtone_cloud.pretraining.writing import Release, write_pretrained
+    from overtone_cloud.pretraining.writing import write_pretrained
 
     if not NAME.fullmatch(args.name):
         raise ConfigError(f"--name is {args.name!r}: use at most 64 letters, digits, dots, dashes and underscores")

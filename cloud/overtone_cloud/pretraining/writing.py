@@ -2,34 +2,20 @@
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from overtone_cloud.convert_cli import calibration_utterances, golden, utterances_of
-from overtone_cloud.corpora.utterance import Reading
 from overtone_cloud.errors import TrainingError
 from overtone_cloud.files import write_atomically
 from overtone_cloud.pretraining.card import card
-from overtone_cloud.pretraining.card_data import card_data
+from overtone_cloud.pretraining.card_data import Release, card_data
 from overtone_cloud.pretraining.settings_file import as_toml
 from overtone_cloud.pretraining.training import Trained
 from overtone_cloud.recognition.limits import Limits, check_bundle
-from overtone_cloud.training.settings import TrainSettings
 from overtone_converters.verify import Verification
 from overtone_models.bundle import read_bundle
 from overtone_models.pretrained import Pretrained
-
-
-@dataclass(frozen=True, kw_only=True)
-class Release:
-    """How the model is to be called and numbered, and what is said of it."""
-
-    name: str
-    version: int
-    settings: TrainSettings
-    readings: Mapping[str, Reading]
-    figures: Mapping[str, Any] | None
 
 
 def write_pretrained(trained: Trained, release: Release, out: Path) -> tuple[Pretrained, Verification]:
@@ -54,7 +40,7 @@ def write_pretrained(trained: Trained, release: Release, out: Path) -> tuple[Pre
     check_bundle(bundle, Limits())
     found = verify_bundle(bundle, *utterances_of(trained.inner, trained.model.labels))
     require(found)
-    facts = card_data(release.name, trained, release.settings, data, bundle, found, release.figures, release.readings)
+    facts = card_data(release, trained, data, found)
     made = Pretrained(out / release.name)
     write_atomically(made.settings, as_toml(release.settings).encode(), error=TrainingError)
     trained.split.save(made.split)
