@@ -88,9 +88,7 @@ def _sign(args: argparse.Namespace) -> int:
     from overtone_converters.signing import sign_bundle
 
     if args.keys is None or args.out is None:
-        raise TrainingError(
-            f"{args.run} is a bundle already: sign it with --keys DIR and --out FILE, or ask for a form"
-        )
+        raise TrainingError(f"{args.run} is a bundle already: --keys DIR and --out FILE sign it")
     bundle = load_bundle(args.run)
     name = args.name or bundle.manifest.name
     data = replace(bundle, manifest=replace(bundle.manifest, name=name, version=args.version)).to_bytes()
