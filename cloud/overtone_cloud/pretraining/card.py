@@ -88,7 +88,7 @@ def _training(facts: Mapping[str, Any]) -> list[str]:
                 f"- Split: [split.json](split.json): {training['split']}{lost}.",
                 f"- Settings: [settings.toml](settings.toml), seed {training['seed']}; one training, none was chosen "
                 "among several.",
-                f"- Selection rule: the epoch with the least loss over the inner speakers ({inner}), who trained "
+                f"- Selection rule: {training['selection']} ({inner}), who trained "
                 f"nothing: epoch {training['best_epoch']} of {training['epochs']}. Temperature and threshold are "
                 "fitted to them as well.",
                 "- No speaker is left to test this very model: **a figure of it on these corpora would be of speakers "

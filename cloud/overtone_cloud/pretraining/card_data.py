@@ -7,7 +7,7 @@ from typing import Any
 
 from overtone_cloud.corpora.sources import SOURCES
 from overtone_cloud.corpora.utterance import Reading
-from overtone_cloud.pretraining.training import Trained
+from overtone_cloud.pretraining.training import SELECTION, Trained
 from overtone_cloud.recognition.joint import corpus_of
 from overtone_cloud.recognition.people import genders_of
 from overtone_cloud.split_file import Split
@@ -89,6 +89,7 @@ def _training(trained: Trained, settings: TrainSettings) -> dict[str, Any]:
     return {
         "seed": settings.seed,
         "epochs": len(trained.history),
+        "selection": SELECTION,
         "best_epoch": int(best["epoch"]),
         "utterances": len(trained.train),
         "inner_utterances": len(trained.inner),

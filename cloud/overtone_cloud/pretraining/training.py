@@ -22,6 +22,8 @@ from overtone_models.labels import ordered
 from overtone_models.trained import TrainedModel
 
 CLAIM = "pretraining.json"
+SELECTION = "the epoch with the least loss over the inner speakers"
+"""What the trainer chooses its weights by, in words; it stands in the facts of each model."""
 RESTRICTED = frozenset({"ravdess", "tess", "emodb", "savee", "nemo", "iemocap"})
 """Corpora that are not for commercial use, or for research only."""
 NON_COMMERCIAL = "non-commercial research only, as the recordings it was trained on"
