@@ -40,8 +40,8 @@ def _one_model(figures: Mapping[str, Any]) -> list[str]:
     model = figures["one_model"]
     return [
         "### One model for all corpora, as this one is",
-        f"{figures['splits']['all']}. The first table is over the speakers of all corpora together, the second by "
-        "corpus (UAR).",
+        f"{figures['splits']['all']}. The first table is over the utterances of all corpora together, so that "
+        "large corpora weigh more; the second is by corpus (UAR).",
         table(FIGURE_HEAD, [figure_cells(row) for row in model["figures"]]),
         table(JOINT_HEAD, [joint_cells(row) for row in figures["joint"]]),
         table(("emotion", "recall"), [(label, _share(model["recalls"][label])) for label in model["labels"]]),

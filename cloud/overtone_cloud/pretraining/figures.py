@@ -42,7 +42,11 @@ def read_figures(path: Path, settings: TrainSettings, labels: Sequence[str], cor
         raise ConfigError(f"{path} is of {', '.join(measured)}, the model of {', '.join(sorted(corpora))}")
     return {
         **{name: report[name] for name in TAKEN},
-        "splits": {name: found["split"] for name, found in report["protocols"].items()},
+        "splits": {
+            **{name: found["split"] for name, found in report["protocols"].items()},
+            # To the benchmark all corpora together are one manifest.
+            ALL: protocol["split"].replace("manifest, ", f"{'+'.join(sorted(corpora))}, ", 1),
+        },
         "one_model": _one_model(details, protocol["labels"]),
     }
 

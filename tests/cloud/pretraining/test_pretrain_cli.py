@@ -71,6 +71,8 @@ def test_the_card_follows_from_the_facts_and_names_every_command(bundle_of: Pret
         "neutral (24)",
         "seed 4",
         "| folders/spk01 | not told | ",
+        "folders+manifest, by speaker, 3 folds",
+        "\nmanifest, by speaker, 3 folds",
         "### By gender",
         "## Failure cases",
         "Deciding less often",
