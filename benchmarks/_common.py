@@ -14,6 +14,7 @@ from typing import Any
 ROOT = Path(__file__).resolve().parents[1]
 PATHS = [str(ROOT / folder) for folder in ("protocol", "models", "converters", "edge")]
 SIZES = ("tiny", "S", "M", "L")
+RANDOM = "M"
 LIBRARIES = ("OMP", "OPENBLAS", "MKL", "NUMBA")
 ONE_THREAD = {
     **{f"{library}_NUM_THREADS": "1" for library in LIBRARIES},
@@ -35,11 +36,11 @@ def one_thread() -> None:
 def parser(description: str | None) -> argparse.ArgumentParser:
     """Return a parser with the arguments that every measurement takes."""
     result = argparse.ArgumentParser(description=description)
-    result.add_argument("--bundle", type=Path, metavar="FILE", help="signed or not (default: small, random weights)")
+    result.add_argument("--bundle", type=Path, metavar="FILE", help="signed or not (default: the pretrained medium)")
     result.add_argument("--wav", type=Path, metavar="FILE", help="speech (default: the bundle's golden clip)")
     result.add_argument("--seconds", type=float, default=10.0, help="of sound, repeated where it is shorter")
     result.add_argument("--rounds", type=int, default=50, help="turns that each candidate takes (default 50)")
-    result.add_argument("--size", choices=SIZES, default="M", help="of the network without --bundle (default M)")
+    result.add_argument("--size", choices=SIZES, help="a network of this size with random weights instead")
     return result
 
 
@@ -49,14 +50,26 @@ def one_core() -> None:
         os.sched_setaffinity(0, {max(os.sched_getaffinity(0))})
 
 
-def open_bundle(path: Path | None, size: str = "M") -> Any:
-    """Return the bundle in a file, or one with random weights of a size."""
+def default_bundle(size: str | None) -> Path | None:
+    """Return the pretrained bundle to measure; None where a size is asked for, or none came with the software."""
+    from overtone_models.errors import PretrainedError
+    from overtone_models.pretrained import find_pretrained
+
+    try:
+        return find_pretrained().bundle if size is None else None
+    except PretrainedError:
+        return None
+
+
+def open_bundle(path: Path | None, size: str | None = None) -> Any:
+    """Return the bundle in a file or the default one, else one with random weights of a size."""
     from overtone_edge.bench import open_bundle as opened
 
+    path = path or default_bundle(size)
     if path is not None:
         return opened(path, None).bundle
     with tempfile.NamedTemporaryFile() as file:
-        file.write(random_bundle(size))
+        file.write(random_bundle(size or RANDOM))
         file.flush()
         return opened(Path(file.name), None).bundle
 

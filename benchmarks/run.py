@@ -23,9 +23,9 @@ BUSY = 1.5
 def build_parser() -> argparse.ArgumentParser:
     """Return the parser."""
     parser = argparse.ArgumentParser(prog="benchmarks/run.py", description=__doc__)
-    parser.add_argument("--bundle", type=Path, metavar="FILE", help="default: random weights, made once")
+    parser.add_argument("--bundle", type=Path, metavar="FILE", help="default: the pretrained medium")
     parser.add_argument("--wav", type=Path, metavar="FILE", help="speech (default: the bundle's golden clip)")
-    parser.add_argument("--size", choices=_common.SIZES, default="M", help="of the network without --bundle")
+    parser.add_argument("--size", choices=_common.SIZES, help="of a network with random weights instead")
     parser.add_argument("--out", type=Path, default=Path("build/bench"), metavar="FOLDER", help="(default build/bench)")
     parser.add_argument("--only", nargs="+", choices=SCRIPTS, default=SCRIPTS, metavar="NAME", help=", ".join(SCRIPTS))
     parser.add_argument("--minutes", type=float, default=1.0, help="of each run at real pace (the target: 10)")
@@ -67,14 +67,17 @@ def keep(report: dict, folder: Path) -> None:
 
 def bundle_of(arguments: argparse.Namespace) -> Path:
     """Return the file of the bundle to measure; one with random weights is made by a process of its own."""
-    if arguments.bundle is not None:
-        return arguments.bundle
-    file = arguments.out / f"random-{arguments.size}.bundle"
-    print(f"==> a bundle of size {arguments.size}", file=sys.stderr, flush=True)
+    sys.path.extend(path for path in _common.PATHS if path not in sys.path)
+    given = arguments.bundle or _common.default_bundle(arguments.size)
+    if given is not None:
+        return given
+    size = arguments.size or _common.RANDOM
+    file = arguments.out / f"random-{size}.bundle"
+    print(f"==> a bundle of size {size}", file=sys.stderr, flush=True)
     make = "import sys, pathlib, _common; pathlib.Path(sys.argv[2]).write_bytes(_common.random_bundle(sys.argv[1]))"
     file.parent.mkdir(parents=True, exist_ok=True)
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(FOLDER), *_common.PATHS])}
-    subprocess.run([sys.executable, "-c", make, arguments.size, str(file)], check=True, env=environment)
+    subprocess.run([sys.executable, "-c", make, size, str(file)], check=True, env=environment)
     return file
 
 

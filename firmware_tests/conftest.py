@@ -11,8 +11,9 @@ import numpy as np
 import pytest
 import soundfile
 
-from overtone_edge.bench import Subject, open_bundle, pretrained
-from overtone_edge.errors import InstallError
+from overtone_edge.bench import Subject, open_bundle
+from overtone_models.errors import PretrainedError
+from overtone_models.pretrained import find_pretrained
 
 FIGURES = pytest.StashKey[list[str]]()
 MAKE_TINY = "import sys; from overtone_converters.testing import tiny_bundle; sys.stdout.buffer.write(tiny_bundle())"
@@ -49,8 +50,8 @@ def subject(tmp_path_factory: pytest.TempPathFactory, environment: dict[str, str
     if named:
         return open_bundle(Path(named), None)
     try:
-        return open_bundle(pretrained(), None)
-    except InstallError:
+        return open_bundle(find_pretrained().bundle, None)
+    except PretrainedError:
         if find_spec("overtone_converters") is None or find_spec("tensorflow") is None:
             pytest.skip("no bundle: set OVERTONE_BUNDLE to a bundle file")
     made = subprocess.run([sys.executable, "-c", MAKE_TINY], check=True, capture_output=True, env=environment)

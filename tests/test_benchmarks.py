@@ -61,6 +61,18 @@ def test_benchmark_prints_json(script):
             assert target["met"] is (target["measured"] >= target["limit"])
 
 
+def test_the_pretrained_model_is_measured_unless_a_size_is_asked_for(module, tmp_path, monkeypatch):
+    from overtone_models import pretrained
+
+    common = module("_common")
+    monkeypatch.setattr(pretrained, "FOLDERS", (tmp_path,))
+    assert common.default_bundle(None) is None
+    (tmp_path / "medium").mkdir()
+    (tmp_path / "medium" / "medium.bundle").write_bytes(b"")
+    assert common.default_bundle(None) == tmp_path / "medium" / "medium.bundle"
+    assert common.default_bundle("S") is None
+
+
 def test_targets_are_met_at_the_limit_and_not_beyond(module):
     targets = module("_targets")
     assert [targets.at_least("x", value, 5.0)["met"] for value in (4.99, 5.0, 5.01)] == [False, True, True]

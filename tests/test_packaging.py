@@ -20,8 +20,15 @@ PACKAGES = {
     "overtone_edge": "edge",
     "overtone_cloud": "cloud",
 }
+PRETRAINED = "overtone_models/pretrained_bundles"
 LIGHT = {"numpy", "cbor2"}
 CLOUD_ONLY = {"tensorflow", "librosa", "sqlalchemy", "matplotlib", "scipy", "pyroomacoustics"}
+
+
+def pretrained_files() -> set[str]:
+    """Return the files of the pretrained models, by their paths in their folder."""
+    folder = REPOSITORY / "models" / "pretrained"
+    return {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()}
 
 
 @pytest.fixture(scope="module")
@@ -83,10 +90,27 @@ def test_the_wheel_holds_every_file_of_our_packages_and_nothing_else(wheel: Path
         for package, folder in PACKAGES.items()
         for path in (REPOSITORY / folder / package).rglob("*")
         if path.is_file() and "__pycache__" not in path.parts
-    }
+    } | {f"{PRETRAINED}/{name}" for name in pretrained_files()}
     assert sorted(inside - expected) == []
     assert sorted(expected - inside) == []
     assert {name.split("/")[0] for name in inside} == set(PACKAGES)
+
+
+def test_pretrained_models_are_found_in_an_installed_wheel(wheel: Path, tmp_path: Path):
+    """Also one that is not in the repository yet: whatever lies in the folder travels."""
+    site = tmp_path / "site-packages"
+    with zipfile.ZipFile(wheel) as archive:
+        archive.extractall(site)
+    assert (site / PRETRAINED / "README.md").is_file()
+    (site / "pretrained" / "foreign").mkdir(parents=True)
+    (site / "pretrained" / "foreign" / "foreign.bundle").write_bytes(b"of somebody else")
+    (site / PRETRAINED / "tiny").mkdir()
+    (site / PRETRAINED / "tiny" / "tiny.bundle").write_bytes(b"")
+    code = "from overtone_models.pretrained import all_pretrained; print(*[one.bundle for one in all_pretrained()])"
+    environment = {"PYTHONPATH": str(site), "PATH": ""}
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env=environment)
+    found = {Path(path).relative_to(site / PRETRAINED).as_posix() for path in done.stdout.split()}
+    assert found == {name for name in pretrained_files() if name.endswith(".bundle")} | {"tiny/tiny.bundle"}
 
 
 def test_every_package_is_typed(wheel: Path):

@@ -1,13 +1,14 @@
-"""`overtone`: corpora, training, benchmark, published systems, conversion, keys, broker."""
+"""`overtone`: corpora, training, benchmark, pretrained models, published systems, conversion, keys, broker."""
 
 import argparse
 import sys
 from collections.abc import Sequence
 
-from overtone_cloud import broker, convert_cli, data_cli, train_cli
+from overtone_cloud import broker, convert_cli, data_cli, train_cli, verify_cli
 from overtone_cloud.demo import cli as demo_cli
 from overtone_cloud.errors import CloudError
 from overtone_cloud.papers import paper_cli
+from overtone_cloud.pretraining import pretrain_cli
 from overtone_cloud.recognition import recognition_cli
 from overtone_converters.errors import ConversionError
 from overtone_models.errors import ModelError
@@ -20,7 +21,17 @@ def build_parser() -> argparse.ArgumentParser:
     """Return the parser of every `overtone` command."""
     parser = argparse.ArgumentParser(prog="overtone", description="Emotion in speech on small devices")
     subparsers = parser.add_subparsers(dest="command", required=True)
-    for module in (data_cli, train_cli, recognition_cli, paper_cli, convert_cli, broker, demo_cli):
+    for module in (
+        data_cli,
+        train_cli,
+        recognition_cli,
+        pretrain_cli,
+        paper_cli,
+        convert_cli,
+        verify_cli,
+        broker,
+        demo_cli,
+    ):
         module.register(subparsers)
     return parser
 

@@ -1,14 +1,15 @@
-"""`overtone convert`, `overtone verify` and `overtone keys`."""
+"""`overtone convert` and `overtone keys`."""
 
 import argparse
 import json
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
 from overtone_cloud.convert_forms_cli import asked_forms, write_forms
-from overtone_cloud.convert_window_cli import convert_windows, verify_windows, window_folders
+from overtone_cloud.convert_window_cli import convert_windows, window_folders
 from overtone_cloud.errors import TrainingError
 from overtone_cloud.files import write_atomically
 from overtone_cloud.training.experiment import divide, load_plan, read_features
@@ -18,19 +19,20 @@ from overtone_models.archive import unpack
 from overtone_models.bundle import MAX_BYTES, Bundle, read_bundle
 from overtone_models.errors import BundleError
 from overtone_models.front_end import F32
+from overtone_models.pretrained import file_or_pretrained
 
 CALIBRATION_UTTERANCES = 60
 EDGE_NAME = "edge-tcn"
 
 
 def register(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
-    """Add `convert`, `verify` and `keys` to the command line."""
+    """Add `convert` and `keys` to the command line."""
     convert = subparsers.add_parser("convert", help="make a verified bundle of a run or of a window network")
     convert.add_argument(
         "run",
         type=Path,
         metavar="FOLDER",
-        help="a run, a window network, or a folder of those; a bundle for --micro and --onnx",
+        help="a run, a window network, or a folder of those; a bundle or a pretrained name for --micro, --onnx, --keys",
     )
     convert.add_argument("--out", type=Path, metavar="FILE", help="needed for a run; else FOLDER/NAME.bundle")
     convert.add_argument("--keys", type=Path, metavar="DIR", help="keys made by `overtone keys`; without: unsigned")
@@ -38,23 +40,13 @@ def register(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     convert.add_argument("--onnx", type=Path, metavar="FILE", help="also write the float network as ONNX, for GPUs")
     convert.add_argument("--version", type=int, default=1, help="must grow with every release (default 1)")
     convert.add_argument("--name", help="the model's name in the bundle (default edge-tcn, or the network's)")
-    _data_arguments(convert)
+    convert.add_argument("--corpus", type=Path, help="where the corpus is, if it has moved")
+    convert.add_argument("--cache", type=Path, metavar="DIR", help="where features are kept")
+    convert.add_argument("--json", action="store_true")
     convert.set_defaults(func=_convert)
-    verify = subparsers.add_parser("verify", help="check a bundle on the device's runtime with real test speakers")
-    verify.add_argument("bundle", type=Path, metavar="BUNDLE")
-    verify.add_argument("--run", type=Path, required=True, metavar="RUN", help="the run whose test part is used")
-    verify.add_argument("--root", type=Path, metavar="FILE", help="root.json: also check the signature")
-    _data_arguments(verify)
-    verify.set_defaults(func=_verify)
     keys = subparsers.add_parser("keys", help="make Ed25519 keys and the root of trust for devices")
     keys.add_argument("--out", type=Path, required=True, metavar="DIR")
     keys.set_defaults(func=_keys)
-
-
-def _data_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--corpus", type=Path, help="where the corpus is, if it has moved")
-    parser.add_argument("--cache", type=Path, metavar="DIR", help="where features are kept")
-    parser.add_argument("--json", action="store_true")
 
 
 def _convert(args: argparse.Namespace) -> int:
@@ -62,9 +54,9 @@ def _convert(args: argparse.Namespace) -> int:
     from overtone_converters.signing import sign_bundle
     from overtone_converters.verify import require, verify_bundle
 
-    forms = asked_forms(args)
-    if forms and args.run.is_file():
-        return write_forms(load_bundle(args.run), args)
+    forms, args.run = asked_forms(args), file_or_pretrained(args.run)
+    if args.run.is_file():
+        return write_forms(load_bundle(args.run), args) if forms else _sign(args)
     name = args.name or EDGE_NAME
     if args.keys:
         sign_bundle(b"", name=name, version=args.version, keys=args.keys)  # what cannot be signed fails now
@@ -78,9 +70,9 @@ def _convert(args: argparse.Namespace) -> int:
         raise TrainingError(f"{args.run} is not a window network's folder; a run needs --out FILE")
     folder = RunFolder(args.run)
     model = folder.load_model()
-    train, _, test = _parts(folder, args)
+    train, _, test = parts_of_run(folder, args.corpus, args.cache)
     data = build_bundle(model, calibration_utterances(train), golden(), name=name, version=args.version)
-    found = verify_bundle(read_bundle(data), *_utterances(test, model.labels))
+    found = verify_bundle(read_bundle(data), *utterances_of(test, model.labels))
     show(found.to_json(), args.json)
     require(found)
     if args.keys:
@@ -89,6 +81,21 @@ def _convert(args: argparse.Namespace) -> int:
     if not args.json:
         print(f"{args.out}: {len(data)} bytes, {'signed' if args.keys else 'not signed'}")
     return write_forms(load_bundle(args.out), args) if forms else 0
+
+
+def _sign(args: argparse.Namespace) -> int:
+    """Write a finished bundle as a signed file: what a fleet begins with, a pretrained model for example."""
+    from overtone_converters.signing import sign_bundle
+
+    if args.keys is None or args.out is None:
+        raise TrainingError(f"{args.run} is a bundle already: --keys DIR and --out FILE sign it")
+    bundle = load_bundle(args.run)
+    name = args.name or bundle.manifest.name
+    data = replace(bundle, manifest=replace(bundle.manifest, name=name, version=args.version)).to_bytes()
+    write_atomically(args.out, sign_bundle(data, name=name, version=args.version, keys=args.keys), error=TrainingError)
+    if not args.json:
+        print(f"{args.out}: {args.out.stat().st_size} bytes, signed")
+    return 0
 
 
 def golden() -> F32:
@@ -104,29 +111,18 @@ def calibration_utterances(train: Features) -> list[F32]:
     return [train.mfcc(int(row)) for row in rows]
 
 
-def _verify(args: argparse.Namespace) -> int:
-    from overtone_converters.verify import require, verify_bundle
-
-    bundle = load_bundle(args.bundle, args.root)
-    if bundle.manifest.window is not None:
-        return verify_windows(args, bundle)
-    _, _, test = _parts(RunFolder(args.run), args)
-    found = verify_bundle(bundle, *_utterances(test, bundle.manifest.labels))
-    show(found.to_json(), args.json)
-    require(found)
-    return 0
-
-
-def _parts(folder: RunFolder, args: argparse.Namespace) -> tuple[Features, Features, Features]:
-    plan, settings = load_plan(folder, args.corpus)
+def parts_of_run(folder: RunFolder, corpus: Path | None, cache: Path | None) -> tuple[Features, Features, Features]:
+    """Return a run's training, inner and test part; `corpus` names the corpus where it has moved."""
+    plan, settings = load_plan(folder, corpus)
     model = folder.load_model()
-    _, features = read_features(plan, front_end=model.front_end, gate=model.gate, cache=args.cache)
+    _, features = read_features(plan, front_end=model.front_end, gate=model.gate, cache=cache)
     return divide(features, plan.chosen, settings)
 
 
-def _utterances(
+def utterances_of(
     test: Features, labels: tuple[str, ...]
 ) -> tuple[list[F32], "np.ndarray[tuple[int], np.dtype[np.int64]]"]:
+    """Return a part's `(frames, n_mfcc)` utterances and their targets, as `verify_bundle` takes them."""
     return [test.mfcc(i) for i in range(len(test))], test.targets(labels)
 
 

@@ -109,8 +109,9 @@ class Agent:
         uplink = self.participant.uplink
         self.participant.rollout.start()
         if self.model.bundle is None and not uplink.configured:
+            lost = f" ({self.model.lost})" if self.model.lost else ""
             raise StorageError(
-                f"no bundle is installed in {self.home.folder}; run: overtone-agent install BUNDLE --config FILE"
+                f"no bundle is installed in {self.home.folder}{lost}; run: overtone-agent install BUNDLE --config FILE"
             )
         self._control.start()
         self.participant.start(

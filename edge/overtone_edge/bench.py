@@ -21,20 +21,20 @@ from overtone_edge.audio import RATE_HZ, check_length, read_blocks
 from overtone_edge.bench_figures import spread, table
 from overtone_edge.bench_machine import describe, health
 from overtone_edge.bench_process import Request, measure
-from overtone_edge.errors import AgentError, InstallError, TrustError
+from overtone_edge.errors import AgentError, TrustError
 from overtone_edge.files import read_limited
 from overtone_edge.runtime import runtime_name
 from overtone_edge.trust import MAX_SIGNED_BYTES, TrustStore
 from overtone_models.archive import unpack
 from overtone_models.bundle import Bundle, read_bundle
-from overtone_models.errors import BundleError, ModelError
+from overtone_models.errors import BundleError, ModelError, PretrainedError
 from overtone_models.front_end import F32
 from overtone_models.gate import speech_span
+from overtone_models.pretrained import file_or_pretrained, find_pretrained
 
 FORMAT = 1
 COLD_STARTS = 5
 MAX_SECONDS = 3_600.0
-PRETRAINED = Path("models", "pretrained")
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -55,7 +55,7 @@ def main(argv: list[str] | None = None) -> int:
 def build_parser() -> argparse.ArgumentParser:
     """Return the parser."""
     parser = argparse.ArgumentParser(prog="overtone-bench", description=__doc__)
-    parser.add_argument("--bundle", type=Path, metavar="FILE", help="signed or not (default: models/pretrained)")
+    parser.add_argument("--bundle", type=Path, metavar="FILE", help="signed or not, or a pretrained model's name")
     parser.add_argument("--root", type=Path, metavar="FILE", help="root.json: check the signature first")
     parser.add_argument("--wav", type=Path, metavar="FILE", help="speech (default: the bundle's golden clip)")
     parser.add_argument("--seconds", type=_seconds, default=30.0, metavar="N", help="of sound (default 30)")
@@ -86,7 +86,7 @@ class Subject:
 
 def run(arguments: argparse.Namespace) -> dict[str, Any]:
     """Return the whole report as JSON values."""
-    subject = open_bundle(arguments.bundle or pretrained(), arguments.root)
+    subject = open_bundle(chosen_bundle(arguments.bundle), arguments.root)
     clip = read_clip(arguments.wav, subject.bundle, arguments.seconds)
     first, last = speech_span(clip, subject.bundle.manifest.gate)
     held_open = first == last
@@ -113,12 +113,14 @@ def run(arguments: argparse.Namespace) -> dict[str, Any]:
     }
 
 
-def pretrained() -> Path:
-    """Return the bundle that came with the software; raise InstallError where there is none."""
-    for parent in (Path(), Path(__file__).parents[2]):
-        for path in sorted((parent / PRETRAINED).glob("**/*.bundle")):
-            return path
-    raise InstallError(f"there is no bundle in {PRETRAINED}; give one with --bundle FILE")
+def chosen_bundle(given: Path | None) -> Path:
+    """Return the file that was given, by its path or a pretrained model's name, else the default pretrained model."""
+    if given is not None:
+        return file_or_pretrained(given)
+    try:
+        return find_pretrained().bundle
+    except PretrainedError as error:
+        raise PretrainedError(f"{error}; give a bundle with --bundle FILE") from error
 
 
 def open_bundle(path: Path, root: Path | None) -> Subject:

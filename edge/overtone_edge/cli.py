@@ -6,16 +6,19 @@ import logging
 import signal
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from overtone_edge import __version__, commands
-from overtone_edge.config import load_config
+from overtone_edge.config import Config, SourceConfig, default_config, load_config
 from overtone_edge.errors import AgentError, ControlError
 from overtone_edge.home import Home
 from overtone_edge.labelling import Row, checked_label, label_recordings, read_rows
 from overtone_models.errors import ModelError
 from overtone_protocol import ProtocolError
+
+CONFIG_HELP = "the agent's TOML file (default: microphone, events on standard output, no network)"
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -45,11 +48,12 @@ def build_parser() -> argparse.ArgumentParser:
 
     def add(name: str, func: Callable[[argparse.Namespace], int], text: str) -> argparse.ArgumentParser:
         sub = subparsers.add_parser(name, help=text, description=text)
-        sub.add_argument("--config", type=Path, required=True, help="the agent's TOML file")
+        sub.add_argument("--config", type=Path, help=CONFIG_HELP)
         sub.set_defaults(func=func)
         return sub
 
-    add("run", _run, "listen, learn and take part in rounds until stopped")
+    listen = add("run", _run, "listen, learn and take part in rounds until stopped")
+    listen.add_argument("--file", type=Path, help="listen to this recording instead, as fast as it can be read")
     label = add("label", _label, "say what was right: of the last seconds, or of recordings")
     label.add_argument("label", nargs="?", help="the emotion, such as happy")
     what = label.add_mutually_exclusive_group(required=True)
@@ -62,7 +66,8 @@ def build_parser() -> argparse.ArgumentParser:
     judge = add("evaluate", _evaluate, "score labelled recordings with the bundle's head and the personal one")
     judge.add_argument("--manifest", type=Path, required=True, help="a CSV with the columns path and label")
     judge.add_argument("--json", action="store_true", help="print the result as JSON")
-    add("install", _install, "install a signed bundle from a file").add_argument("bundle", type=Path)
+    install = add("install", _install, "install a signed bundle from a file, or a pretrained model by its name")
+    install.add_argument("bundle", type=Path, help="a file, or the name of a pretrained model such as small")
     add("status", _status, "what is installed, stored and under way").add_argument(
         "--json", action="store_true", help="print the state as JSON"
     )
@@ -73,14 +78,22 @@ def build_parser() -> argparse.ArgumentParser:
     return parser
 
 
+def _config(arguments: argparse.Namespace) -> Config:
+    return default_config() if arguments.config is None else load_config(arguments.config)
+
+
 def _home(arguments: argparse.Namespace) -> Home:
-    return Home(load_config(arguments.config))
+    return Home(_config(arguments))
 
 
 def _run(arguments: argparse.Namespace) -> int:
     from overtone_edge.agent import Agent
 
-    agent = Agent(load_config(arguments.config))
+    config = _config(arguments)
+    if arguments.file is not None:
+        source = SourceConfig(kind="file", path=arguments.file, paced=False)
+        config = replace(config, source=source, output=replace(config.output, stdout=True))
+    agent = Agent(config)
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda _number, _frame: agent.stop())
     return agent.run()

@@ -12,6 +12,7 @@ from overtone_edge.labelling import checked_label, seconds
 from overtone_edge.loading import load_model
 from overtone_edge.slots import Slot
 from overtone_edge.training import keep_if_better, personal_request
+from overtone_models.pretrained import all_pretrained
 
 LONG_S = 3_600.0
 
@@ -40,21 +41,32 @@ def personalise(home: Home) -> dict[str, Any]:
     return answer
 
 
-def install(home: Home, path: Path) -> None:
-    """Install a signed bundle, in the running agent where there is one."""
-    if not path.is_file():
-        raise InstallError(f"there is no file {path}")
-    answer = ask(home.socket, {"command": "install", "path": str(path.absolute())}, timeout_s=LONG_S)
-    if answer is not None:
+def install(home: Home, what: Path) -> None:
+    """Install a signed bundle or, by its name, a pretrained one, in the running agent where there is one."""
+    asked: dict[str, str]
+    if what.is_file():
+        asked, request = {"path": str(what.absolute())}, home.install_request(what)
+    else:
+        name = _pretrained_name(what)
+        asked, request = {"pretrained": name}, home.pretrained_request(name)
+    if ask(home.socket, {"command": "install", **asked}, timeout_s=LONG_S) is not None:
         return
     with home.locked():
-        slot = Slot(**installer.work(home.folder, home.install_request(path)))
+        slot = Slot(**installer.work(home.folder, request))
         home.slots.allow(slot.signed)
         home.slots.activate(slot)
         model = load_model(home, starting=False)
         if model.failures:
             raise InstallError(model.failures[0].reason)
         home.slots.confirm()
+
+
+def _pretrained_name(what: Path) -> str:
+    names = [one.name for one in all_pretrained()]
+    if str(what) in names:
+        return str(what)
+    known = f"there are {', '.join(names)}" if names else "none came with this software"
+    raise InstallError(f"there is no file {what}, and no pretrained model of that name: {known}")
 
 
 def status(home: Home) -> dict[str, Any]:

@@ -1,5 +1,6 @@
 """The agent's configuration: TOML in, frozen dataclasses out, one clear line for every mistake."""
 
+import os
 import re
 import tomllib
 from dataclasses import dataclass, field
@@ -8,8 +9,10 @@ from typing import Any, Literal
 
 from overtone_edge.errors import ConfigError
 from overtone_edge.settings import read_section
+from overtone_models.pretrained import DEFAULT
 
 _ID = re.compile(r"[a-z0-9][a-z0-9-]{0,62}\Z")
+NO_PRETRAINED = "none"
 
 
 def _limits(low: float, high: float) -> Any:
@@ -113,9 +116,15 @@ class LearningConfig:
 
 @dataclass(frozen=True, kw_only=True)
 class TrustConfig:
-    """`root_file` is the fleet's TUF root, the one thing that a device must be given by hand."""
+    """Who may give this device a model.
 
-    root_file: Path
+    `root_file` is the fleet's TUF root, the one thing that a device must be given by hand; None takes no bundle
+    from anybody. `pretrained` names the model of this very software that listens while nothing is installed; "none"
+    waits for a signed one.
+    """
+
+    root_file: Path | None = None
+    pretrained: str = DEFAULT
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -123,7 +132,7 @@ class Config:
     """The whole configuration of one agent; `mqtt` None works without a network."""
 
     device: DeviceConfig
-    trust: TrustConfig
+    trust: TrustConfig = TrustConfig()
     source: SourceConfig = SourceConfig()
     gate: GateConfig = GateConfig()
     decision: DecisionConfig = DecisionConfig()
@@ -144,6 +153,14 @@ _SECTIONS: dict[str, type] = {
 }
 
 
+def default_config() -> Config:
+    """Return what holds without a file: the microphone, events on standard output, no network, nobody to trust."""
+    state = Path(os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state")
+    return Config(
+        device=DeviceConfig(id="here", state_dir=state / "overtone"), output=OutputConfig(stdout=True, mqtt=False)
+    )
+
+
 def load_config(path: Path) -> Config:
     """Return the configuration in a TOML file; relative paths in it start at the file's folder.
 
@@ -162,9 +179,8 @@ def parse_config(table: dict[str, Any], name: str, folder: Path) -> Config:
     """Return the configuration in a parsed table; `name` is used in messages."""
     if unknown := sorted(set(table) - set(_SECTIONS)):
         raise ConfigError(f"{name}: unknown section [{unknown[0]}]; there are {', '.join(_SECTIONS)}")
-    for needed in ("device", "trust"):
-        if needed not in table:
-            raise ConfigError(f"{name}: section [{needed}] is missing")
+    if "device" not in table:
+        raise ConfigError(f"{name}: section [device] is missing")
     sections: dict[str, Any] = {
         key: read_section(_SECTIONS[key], value, where=f"{name}: [{key}]", folder=folder)
         for key, value in table.items()
@@ -185,9 +201,12 @@ def _check(config: Config, name: str) -> None:
         raise ConfigError(f"{name}: [source] command is missing for kind = 'command'")
     if config.source.kind == "none" and config.mqtt is None:
         raise ConfigError(f"{name}: [mqtt] is missing; kind = 'none' only federates")
-    if not config.trust.root_file.is_file():
-        raise ConfigError(f"{name}: [trust] root_file: there is no file {config.trust.root_file}")
+    root_file = config.trust.root_file
+    if root_file is not None and not root_file.is_file():
+        raise ConfigError(f"{name}: [trust] root_file: there is no file {root_file}")
     if config.mqtt is not None:
+        if root_file is None:
+            raise ConfigError(f"{name}: [trust] root_file is missing: what comes over [mqtt] must be verified")
         _check_tls(config.mqtt, name)
 
 

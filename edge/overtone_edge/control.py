@@ -27,36 +27,38 @@ class ControlServer:
     def __init__(self, path: Path, handler: Handler) -> None:
         self._path = path
         self._handler = handler
-        self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        self._socket: socket.socket | None = None
         self._slots = threading.BoundedSemaphore(MAX_CLIENTS)
         self._closed = False
 
     def start(self) -> None:
         """Listen; the socket is the owner's alone. The folder must be locked: an old socket is replaced."""
         self._path.unlink(missing_ok=True)
+        listening = self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         before = os.umask(0o177)
         try:
             with _short(self._path) as name:
-                self._socket.bind(name)
+                listening.bind(name)
         except OSError as error:
             raise LinkError(f"{self._path}: {error.strerror or error}") from error
         finally:
             os.umask(before)
-        self._socket.listen(MAX_CLIENTS)
-        threading.Thread(target=self._accept, name="control", daemon=True).start()
+        listening.listen(MAX_CLIENTS)
+        threading.Thread(target=self._accept, args=(listening,), name="control", daemon=True).start()
 
     def close(self) -> None:
         """Stop listening and remove the socket."""
         self._closed = True
-        with contextlib.suppress(OSError):
-            self._socket.shutdown(socket.SHUT_RDWR)
-        self._socket.close()
+        if self._socket is not None:
+            with contextlib.suppress(OSError):
+                self._socket.shutdown(socket.SHUT_RDWR)
+            self._socket.close()
         self._path.unlink(missing_ok=True)
 
-    def _accept(self) -> None:
+    def _accept(self, listening: socket.socket) -> None:
         while not self._closed:
             try:
-                connection, _ = self._socket.accept()
+                connection, _ = listening.accept()
             except OSError:
                 return
             if self._slots.acquire(blocking=False):

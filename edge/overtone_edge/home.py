@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from overtone_edge.config import Config
+from overtone_edge.config import NO_PRETRAINED, Config
 from overtone_edge.errors import AgentError, InstallError
 from overtone_edge.files import make_folder, read_limited, remove, storing, write_atomically
 from overtone_edge.kept import Kept, kept_for
@@ -19,8 +19,10 @@ from overtone_edge.personal import PersonalStore
 from overtone_edge.rounds import RoundDesk
 from overtone_edge.slots import Slots
 from overtone_edge.store import Store
-from overtone_models.bundle import Bundle, read_bundle
+from overtone_models.bundle import MAX_BYTES, Bundle, read_bundle
+from overtone_models.errors import PretrainedError
 from overtone_models.gate import GateSpec
+from overtone_models.pretrained import Pretrained, find_pretrained
 from overtone_models.window_spec import WindowSpec
 
 
@@ -80,24 +82,54 @@ class Home:
         return read_limited(path, 256).decode("ascii", "replace")
 
     def bundle(self) -> Bundle | None:
-        """Return the installed bundle, None where there is none; raise for one that is damaged."""
-        return read_bundle(self.slots.payload()) if self.slots.state.current is not None else None
+        """Return the installed bundle, else the pretrained one, None without both; raise for one that is damaged."""
+        if self.slots.state.current is not None:
+            return read_bundle(self.slots.payload())
+        path = self.payload_path()
+        return None if path is None else read_bundle(read_limited(path, MAX_BYTES))
+
+    def payload_path(self) -> Path | None:
+        """Return where the bundle is that `bundle` reads; None where there is none."""
+        if (slot := self.slots.state.current) is not None:
+            return self.slots.payload_path(slot)
+        with contextlib.suppress(PretrainedError):
+            return None if (came := self.pretrained()) is None else came.bundle
+        return None
+
+    def pretrained(self) -> Pretrained | None:
+        """Return the pretrained model that is used while nothing is installed; raise PretrainedError where it is lost.
+
+        None where [trust] wants none, and for a device that does not listen: it has the fleet's model or none.
+        """
+        name = self.config.trust.pretrained
+        if name == NO_PRETRAINED or self.config.source.kind == "none":
+            return None
+        return find_pretrained(name)
 
     def specs(self) -> tuple[Kept, GateSpec, tuple[str, ...] | None]:
-        """Return what is kept of speech, gate and labels of the installed bundle, or the defaults without one."""
+        """Return what is kept of speech, gate and labels of the bundle in use, or the defaults without one."""
         bundle = self.bundle()
         if bundle is None:
             return kept_for(None), GateSpec(), None
         return kept_for(bundle.manifest), bundle.manifest.gate, bundle.manifest.labels
 
     def install_request(self, signed: Path) -> dict[str, Any]:
-        """Return the installer's request for a signed file."""
+        """Return the installer's request for a signed file; raise InstallError where nobody is trusted to sign."""
+        root = self.config.trust.root_file
+        if root is None:
+            raise InstallError(
+                f"{signed} cannot be verified: the configuration has no [trust] root_file (`overtone keys` makes one)"
+            )
         return {
             "signed": str(signed),
-            "root": str(self.config.trust.root_file),
+            "root": str(root),
             "trust": str(self.trust),
             "slots": str(self.folder / "slots"),
         }
+
+    def pretrained_request(self, name: str) -> dict[str, Any]:
+        """Return the installer's request for a pretrained model: its name, never a path."""
+        return {"pretrained": name, "slots": str(self.folder / "slots")}
 
     @contextlib.contextmanager
     def locked(self) -> Iterator[None]:
@@ -138,18 +170,19 @@ class Home:
         }
 
     def _bundle_status(self) -> dict[str, Any] | None:
-        slot = self.slots.state.current
-        if slot is None:
+        slot, path = self.slots.state.current, self.payload_path()
+        if path is None:
             return None
         try:
-            bundle = read_bundle(read_limited(self.slots.payload_path(slot), 1 << 30))
+            bundle = read_bundle(read_limited(path, MAX_BYTES))
         except AgentError as error:
-            return {"version": slot.version, "signed": slot.signed, "error": str(error)}
+            return {"version": slot.version if slot else None, "signed": slot and slot.signed, "error": str(error)}
         manifest = bundle.manifest
         return {
             "name": manifest.name,
             "version": manifest.version,
-            "signed": slot.signed,
+            "installed": slot is not None,
+            "signed": slot and slot.signed,
             "digest": bundle.digest,
             "base": bundle.base,
             "layout": manifest.layout.digest,

@@ -1,5 +1,7 @@
 """The installing process: `python -m overtone_edge.installer FOLDER`: verify, self-test, stage.
 
+What comes as a path must be signed; a pretrained model is asked for by its name and read from this very software.
+
 In a process of its own, so that a model that crashes the runtime, or the libraries that verify
 signatures, cost the listening agent neither its life nor its memory.
 """
@@ -16,17 +18,21 @@ from overtone_edge.recogniser import golden_difference
 from overtone_edge.runtime import SCOPES, TrainingGraph
 from overtone_edge.slots import Slots
 from overtone_edge.trust import MAX_SIGNED_BYTES, TrustStore
-from overtone_models.bundle import Bundle, read_bundle
+from overtone_models.bundle import MAX_BYTES, Bundle, read_bundle
+from overtone_models.pretrained import find_pretrained
 
 GOLDEN_TOLERANCE = 0.05
 """Largest difference of a probability on the golden clip: runtimes round int8 differently."""
 
 
 def work(_folder: Path, request: dict[str, Any]) -> dict[str, Any]:
-    """Return the slot that the signed bundle was staged in."""
-    signed = read_limited(Path(request["signed"]), MAX_SIGNED_BYTES)
-    root = read_limited(Path(request["root"]), 1 << 20)
-    payload = TrustStore(Path(request["trust"]), root).verify(signed)
+    """Return the slot that the bundle was staged in."""
+    if "pretrained" in request:
+        signed = payload = read_limited(find_pretrained(request["pretrained"]).bundle, MAX_BYTES)
+    else:
+        signed = read_limited(Path(request["signed"]), MAX_SIGNED_BYTES)
+        root = read_limited(Path(request["root"]), 1 << 20)
+        payload = TrustStore(Path(request["trust"]), root).verify(signed)
     bundle = read_bundle(payload)
     self_test(bundle)
     slot = Slots(Path(request["slots"])).stage(signed, payload, bundle.manifest.version)

@@ -27,16 +27,22 @@ class Failure:
 
 @dataclass
 class Model:
-    """What is in use: None where nothing is installed. `stale_head` is a personal head of another base."""
+    """What is in use: None where there is nothing. `stale_head` is a personal head of another base.
+
+    `pretrained` tells that nothing is installed, and that this is the model that came with the software; `lost` why
+    that one could not be used.
+    """
 
     bundle: Bundle | None = None
     recogniser: AnyRecogniser | None = None
     stale_head: bool = False
+    pretrained: bool = False
+    lost: str = ""
     failures: list[Failure] = field(default_factory=list)
 
 
 def load_model(home: Home, *, starting: bool) -> Model:
-    """Return the newest installed bundle that works here, with its personal head.
+    """Return the newest installed bundle that works here, with its personal head; the pretrained one without any.
 
     With `starting` a bundle on trial uses up one of its starts and is tested once more.
     """
@@ -57,7 +63,31 @@ def load_model(home: Home, *, starting: bool) -> Model:
             _log.error("%s; returning to %s", error, f"version {previous.version}" if previous else "no bundle")
         else:
             break
+    if model.bundle is None:
+        _load_pretrained(home, model)
     return model
+
+
+def _load_pretrained(home: Home, model: Model) -> None:
+    try:
+        came = home.pretrained()
+        if came is None:
+            return
+        _load(home, model, test=False)
+    except (AgentError, ModelError) as error:
+        model.lost = str(error)
+        if home.config.mqtt is not None:  # the fleet may bring one; without a network the agent ends with this reason
+            _log.warning("nothing listens until a bundle is installed: %s", error)
+        return
+    model.pretrained = model.bundle is not None
+    if model.bundle is not None:
+        manifest = model.bundle.manifest
+        _log.info(
+            "nothing is installed: the pretrained model %s is used (%s); its licence: %s",
+            came.name,
+            ", ".join(manifest.labels),
+            manifest.licence,
+        )
 
 
 def _load(home: Home, model: Model, *, test: bool) -> None:

@@ -78,8 +78,15 @@ class Requests:
         self._agent.training.want_personal(done)
 
     def _install(self, request: dict[str, Any], reply: Reply) -> None:
-        path = Path(str(request.get("path")))
-        self._agent.participant.rollout.install(path, lambda error: reply(_refused(error) if error else {"ok": True}))
+        rollout = self._agent.participant.rollout
+
+        def done(error: str) -> None:
+            reply(_refused(error) if error else {"ok": True})
+
+        if "pretrained" in request:
+            rollout.install_pretrained(str(request["pretrained"]), done)
+        else:
+            rollout.install(Path(str(request.get("path"))), done)
 
     def _status(self, _request: dict[str, Any], reply: Reply) -> None:
         reply({"ok": True, "status": self._agent.status()})

@@ -3,7 +3,9 @@
 import logging
 from collections.abc import Callable, Iterable
 from pathlib import Path
+from typing import Any
 
+from overtone_edge.errors import InstallError
 from overtone_edge.home import Home
 from overtone_edge.jobs import JobResult, Jobs
 from overtone_edge.loading import Failure, Model, load_model
@@ -44,11 +46,20 @@ class Rollout:
 
     def install(self, signed: Path, on_done: Callable[[str], None]) -> None:
         """Install a signed file: `on_done("")` when it is in use, or with the reason why not."""
+        try:
+            self._install(self._home.install_request(signed), on_done)
+        except InstallError as error:
+            on_done(str(error))
+
+    def install_pretrained(self, name: str, on_done: Callable[[str], None]) -> None:
+        """Install a model that came with the software; only who may use the control socket asks for that."""
+        self._install(self._home.pretrained_request(name), on_done)
+
+    def _install(self, request: dict[str, Any], on_done: Callable[[str], None]) -> None:
         if self._jobs.running(INSTALL):
             on_done("another bundle is being installed")
             return
         self._on_done = on_done
-        request = self._home.install_request(signed)
         self._jobs.start(INSTALL, "overtone_edge.installer", request, limit_s=INSTALL_LIMIT_S)
 
     def install_fetched(self) -> None:

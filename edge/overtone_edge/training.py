@@ -49,11 +49,11 @@ def round_request(home: Home, call: RoundCall) -> dict[str, Any]:
 
 
 def _common(home: Home, plan: Plan) -> dict[str, Any]:
-    slot = home.slots.state.current
-    if slot is None:
+    payload = home.payload_path()
+    if payload is None:
         raise LearningError("no bundle is installed")
     return {
-        "payload": str(home.slots.payload_path(slot)),
+        "payload": str(payload),
         "store": str(home.folder / "store"),
         "plan": asdict(plan),
     }

@@ -4,7 +4,8 @@ ModelError
 ├── LabelError      a label that no table knows
 ├── FrontEndError   a front end that cannot be, or samples that it cannot take
 ├── LayoutError     weights that do not fit their layout
-└── BundleError     a bundle that is broken or does not fit this software
+├── BundleError     a bundle that is broken or does not fit this software
+└── PretrainedError a pretrained model that did not come with this software
 """
 
 
@@ -26,3 +27,7 @@ class LayoutError(ModelError):
 
 class BundleError(ModelError):
     """A bundle that is incomplete, changed, or made for another format."""
+
+
+class PretrainedError(ModelError):
+    """A pretrained model that is not among those that came with this software."""

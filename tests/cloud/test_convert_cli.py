@@ -10,6 +10,7 @@ import pytest
 
 from overtone_cloud.convert_cli import load_bundle
 from overtone_cloud.training.run_folder import RunFolder
+from overtone_models import pretrained
 from overtone_models.archive import unpack
 from overtone_models.bundle import MAX_BYTES, Bundle, read_bundle
 from overtone_models.errors import BundleError
@@ -204,6 +205,22 @@ def test_a_run_with_half_a_model(overtone: Overtone, trained: Path, tmp_path: Pa
         assert status == 1
         assert "holds no whole model" in err or "cannot be read" in err
         (run / name).write_bytes(data)
+
+
+def test_a_finished_bundle_is_signed_for_a_fleet(
+    overtone: Overtone, bundle: Bundle, keys: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pretrained, "FOLDERS", (tmp_path / "pretrained",))
+    (tmp_path / "pretrained" / "tiny").mkdir(parents=True)
+    rewritten(bundle, tmp_path / "pretrained" / "tiny" / "tiny.bundle")
+    out = tmp_path / "first.bundle"
+    status, text, _ = overtone("convert", "tiny", "--keys", keys, "--out", out, "--version", 7)
+    assert (status, "signed" in text) == (0, True)
+    found = load_bundle(out, keys / "root.json")
+    assert (found.manifest.version, found.manifest.name, found.base) == (7, "voices", bundle.base)
+    status, _, err = overtone("convert", "tiny", "--out", out)
+    assert (status, err.count("\n")) == (1, 1)
+    assert "is a bundle already: --keys DIR and --out FILE sign it" in err
 
 
 def test_keys_are_made_once(overtone: Overtone, keys: Path, tmp_path: Path) -> None:

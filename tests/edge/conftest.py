@@ -106,6 +106,25 @@ def recording(tmp_path: Path) -> Path:
     return path
 
 
+@pytest.fixture(autouse=True)
+def pretrained(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Where pretrained models are looked for in these tests: a folder without any, until a test puts some there."""
+    from overtone_models import pretrained
+
+    folder = tmp_path / "pretrained"
+    monkeypatch.setattr(pretrained, "FOLDERS", (folder,))
+    return folder
+
+
+@pytest.fixture
+def shipped(pretrained: Path, fleet: Fleet) -> Path:
+    """The folder with two pretrained models: `medium` is the fleet's bundle 1, `small` bundle 2, both unsigned."""
+    for name, version in (("medium", 1), ("small", 2)):
+        (pretrained / name).mkdir(parents=True)
+        (pretrained / name / f"{name}.bundle").write_bytes(fleet.payload(version))
+    return pretrained
+
+
 @pytest.fixture
 def make_config(tmp_path: Path, fleet: Fleet):
     """Return a function `(toml of the other sections) -> path of a configuration`."""

@@ -17,6 +17,7 @@ import soundfile
 
 from overtone_edge import bench
 from overtone_edge.bench_figures import STAGES, table
+from overtone_models import pretrained
 
 SCHEMA = json.loads((Path(__file__).parents[2] / "docs" / "bench.schema.json").read_text())
 TYPES = {
@@ -194,12 +195,16 @@ def test_bad_input_is_one_line_and_exit_1(name, fleet, tmp_path, capsys):
 
 
 def test_without_any_bundle_it_says_what_to_give(monkeypatch, tmp_path, capsys):
-    monkeypatch.setattr(bench, "PRETRAINED", tmp_path / "pretrained")
+    monkeypatch.setattr(pretrained, "FOLDERS", (tmp_path,))
     assert bench.main([]) == 1
-    assert "--bundle FILE" in capsys.readouterr().err
-    (tmp_path / "pretrained").mkdir()
-    (tmp_path / "pretrained" / "a.bundle").write_bytes(b"")
-    assert bench.pretrained() == tmp_path / "pretrained" / "a.bundle"
+    out, err = capsys.readouterr()
+    assert (out, err.count("\n")) == ("", 1)
+    assert "no pretrained model 'medium'; none came with this software; give a bundle with --bundle FILE" in err
+    (tmp_path / "medium").mkdir()
+    (tmp_path / "medium" / "medium.bundle").write_bytes(b"")
+    assert bench.chosen_bundle(None) == tmp_path / "medium" / "medium.bundle"
+    assert bench.chosen_bundle(Path("medium")) == tmp_path / "medium" / "medium.bundle"
+    assert bench.chosen_bundle(Path("small")) == Path("small")
 
 
 @pytest.mark.parametrize("text", ["0", "-3", "1e9", "nan", "soon"])

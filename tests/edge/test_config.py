@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from overtone_edge.config import load_config
+from overtone_edge.config import default_config, load_config
 from overtone_edge.errors import ConfigError
 
 BASE = '[device]\nid = "a"\nstate_dir = "state"\n[trust]\nroot_file = "root.json"\n'
@@ -27,6 +27,19 @@ def test_a_minimal_file_has_defaults_and_paths_beside_it(write, tmp_path: Path) 
     assert config.device.state_dir == tmp_path / "state"
     assert config.mqtt is None
     assert config.learning.keep_audio is False
+
+
+def test_without_a_network_nobody_needs_to_be_trusted(write) -> None:
+    config = load_config(write('[device]\nid = "a"\nstate_dir = "state"\n'))
+    assert config.trust.root_file is None
+    assert config.trust.pretrained == "medium"
+
+
+def test_without_a_file_the_microphone_is_heard_and_nothing_is_sent(tmp_path: Path, monkeypatch) -> None:
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
+    config = default_config()
+    assert (config.source.kind, config.output.stdout, config.mqtt) == ("microphone", True, None)
+    assert config.device.state_dir == tmp_path / "overtone"
 
 
 def test_the_example_file_is_valid(tmp_path: Path) -> None:
@@ -62,6 +75,8 @@ def test_the_example_file_is_valid(tmp_path: Path) -> None:
         (BASE.replace('id = "a"', 'id = "Kitchen 1"'), "[device] id is 'Kitchen 1'"),
         (BASE.replace("root.json", "other.json"), "[trust] root_file: there is no file"),
         ("[trust]\nroot_file = 'root.json'\n", "section [device] is missing"),
+        ('[device]\nid = "a"\nstate_dir = "state"\n[mqtt]\n', "[trust] root_file is missing: what comes over [mqtt]"),
+        (BASE + "pretrained = 3\n", "[trust] pretrained must be a text, got 3"),
         ("[device\n", "not TOML"),
     ],
 )

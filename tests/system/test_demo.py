@@ -57,6 +57,10 @@ def check_report(report: dict[str, Any], printed: str, out: Path) -> None:
     assert report["heard"]
     assert all(event["spoken"] in report["labels"] for event in report["heard"] if event["final"])
     assert any(event["final"] for event in report["heard"])
+    if (pretrained := report["pretrained"]) is not None:
+        assert pretrained["caveat"] in printed
+        assert pretrained["heard"]
+        assert not any("uar" in name for name in pretrained)
     page = (out / "report.html").read_text()
     assert page.count("data:image/png;base64,") == 2
     helped = report["uar_after"] > report["uar_before"]

@@ -101,6 +101,16 @@ def listening_config(folder: Path, device: str, *, recording: Path, root: Path) 
     return write_toml(folder / device / "listen.toml", values)
 
 
+def unconfigured_listening(folder: Path, *, recording: Path) -> Path:
+    """Write the TOML of a device that was given neither bundle nor keys and hears a recording; return its path."""
+    values: dict[str, dict[str, Any]] = {
+        "device": {"id": "new", "fleet": FLEET, "state_dir": "state"},
+        "source": {"kind": "file", "path": str(recording.resolve()), "paced": False},
+        "output": {"stdout": True},
+    }
+    return write_toml(folder / "listen.toml", values)
+
+
 def write_toml(path: Path, values: dict[str, dict[str, Any]]) -> Path:
     """Write sections of plain values as TOML (whose texts, numbers and lists are JSON's)."""
     lines = []

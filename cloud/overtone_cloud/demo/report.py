@@ -68,25 +68,42 @@ def as_html(report: dict[str, Any], out: Path) -> str:
         ),
         note("The aggregator measures the float network; the table above the int8 one."),
         "<h2>What one device heard</h2>",
-        _table(
-            ("second", "emotion", "probability", "spoken", ""),
-            [
-                (
-                    f"{e['stream_s']:.1f}",
-                    e["label"] or "no decision",
-                    _percent(e["confidence"]),
-                    e["spoken"],
-                    "whole utterance" if e["final"] else "",
-                )
-                for e in report["heard"]
-            ],
-        ),
+        _heard(report["heard"]),
+        *_pretrained(report["pretrained"]),
     ]
     for name, title in PICTURES:
         parts.append(f"<h2>{html.escape(title)}</h2>{picture(out / name, title)}")
     versions = ", ".join(f"{name} {value}" for name, value in report["versions"].items())
     parts.append(note(f"{versions}; seed {report['seed']}; {report['seconds']} s in all."))
     return page("Overtone demonstration", *parts)
+
+
+def _heard(events: list[dict[str, Any]]) -> str:
+    return _table(
+        ("second", "emotion", "probability", "spoken", ""),
+        [
+            (
+                f"{e['stream_s']:.1f}",
+                e["label"] or "no decision",
+                _percent(e["confidence"]),
+                e["spoken"],
+                "whole utterance" if e["final"] else "",
+            )
+            for e in events
+        ],
+    )
+
+
+def _pretrained(found: dict[str, Any] | None) -> list[str]:
+    """Return what the pretrained model heard before any training, with why that is no measure of it."""
+    if found is None:
+        return []
+    said = f"{found['caveat']} Its licence: {found['licence']}"
+    return [
+        f"<h2>What the pretrained model {html.escape(found['name'])} heard before</h2>",
+        note(said),
+        _heard(found["heard"]),
+    ]
 
 
 def _percent(value: float | None) -> str:

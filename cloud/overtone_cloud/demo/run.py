@@ -18,7 +18,7 @@ from overtone_cloud.broker import BrokerSettings, Mosquitto, configure
 from overtone_cloud.convert_cli import calibration_utterances, golden, load_bundle
 from overtone_cloud.corpora.registry import read_corpus
 from overtone_cloud.corpora.utterance import Utterance
-from overtone_cloud.demo import fleet
+from overtone_cloud.demo import beforehand, fleet
 from overtone_cloud.demo.listening import listen, make_recording
 from overtone_cloud.demo.people import People, choose_people, divide_owner, spoken_by, write_manifest
 from overtone_cloud.demo.watching import watch_rounds
@@ -74,6 +74,7 @@ class Demo:
         with ExitStack() as cleanup:
             self._empty()
             corpus = self._corpus()
+            self._beforehand(corpus)
             people, model, features = self._train(corpus)
             keys, first = self._bundle(model, features)
             owners = self._owners(people, features.utterances)
@@ -112,6 +113,28 @@ class Demo:
         self.say("No DATA given: the demo speaks with voices that it synthesises itself.")
         with self._stage(f"synthesising {SYNTHETIC['speakers']} voices"):
             return write_corpus(self.out / "corpus", seed=self.settings.seed, **SYNTHETIC)  # type: ignore[arg-type]
+
+    def _beforehand(self, corpus: Path) -> None:
+        """Let an agent without any bundle listen, as a new user would: with the pretrained model."""
+        self.report["pretrained"] = None
+        if (model := beforehand.default_model()) is None:
+            self.say("No pretrained model came with this software: nothing listens before the training.")
+            return
+        found, bundle = model
+        reading = read_corpus(corpus)
+        why = beforehand.caveat(bundle, reading.corpus, synthetic=self.settings.data is None)
+        with self._stage(f"before any training: the pretrained model {found.name} listens"):
+            self.say(f"    {why}")
+            heard = beforehand.hear(
+                self.out / "pretrained",
+                self.settings.agent,
+                self.logs / "pretrained.log",
+                reading,
+                bundle.manifest.labels,
+                self.say,
+            )
+        events = [{name: event[name] for name in HEARD} for event in heard]
+        self.report["pretrained"] = beforehand.facts(found, bundle, events, why)
 
     def _train(self, corpus: Path) -> tuple[People, TrainedModel, Features]:
         from overtone_cloud.training.trainer import Trainer

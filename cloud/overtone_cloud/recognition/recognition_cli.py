@@ -82,10 +82,10 @@ def _run(args: argparse.Namespace) -> int:
 
 def benchmark_of(args: argparse.Namespace) -> Benchmark:
     """Return what the command line asks for; raise in one line for what cannot be."""
-    corpora = _corpora(args.corpus)
+    corpora = read_corpora(args.corpus)
     return Benchmark(
         corpora=tuple(corpora.values()),
-        settings=_settings(args.settings, quick=args.quick),
+        settings=replace(read_settings(args.settings, quick=args.quick), seed=0),
         seeds=tuple(range(_seeds(args.seeds, quick=args.quick))),
         out=args.out or Path("runs") / f"recognition{'-quick' if args.quick else ''}",
         folds=_folds(args.folds, tuple(corpora)),
@@ -98,7 +98,8 @@ def benchmark_of(args: argparse.Namespace) -> Benchmark:
     )
 
 
-def _corpora(given: Sequence[str]) -> dict[str, Given]:
+def read_corpora(given: Sequence[str]) -> dict[str, Given]:
+    """Return the corpora named on a command line as NAME=PATH, each once."""
     corpora: dict[str, Given] = {}
     for text in given:
         corpus = _given(text, "--corpus")
@@ -137,7 +138,8 @@ def _seeds(given: int | None, *, quick: bool) -> int:
     return number
 
 
-def _settings(path: Path | None, *, quick: bool) -> TrainSettings:
+def read_settings(path: Path | None, *, quick: bool = False) -> TrainSettings:
+    """Return the training settings in a TOML or JSON file, the usual ones without; `quick` makes a trial of them."""
     values: dict[str, Any] = {}
     if path is not None:
         try:
@@ -149,7 +151,7 @@ def _settings(path: Path | None, *, quick: bool) -> TrainSettings:
             raise ConfigError(f"{path} holds no table of settings")
     if quick:
         values = {**QUICK, **values}
-    return replace(TrainSettings.from_json(values, where=str(path or "command line")), seed=0)
+    return TrainSettings.from_json(values, where=str(path or "command line"))
 
 
 def _material(args: argparse.Namespace) -> Material:

@@ -3,7 +3,7 @@
 import html
 import json
 import platform
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
@@ -13,9 +13,11 @@ from overtone_cloud.errors import TrainingError
 from overtone_cloud.files import write_atomically
 from overtone_cloud.html_page import note, page, picture
 from overtone_cloud.recognition.benchmark import ALWAYS, LOUDNESS, Benchmark, Finding
+from overtone_cloud.recognition.command import command_of
 from overtone_cloud.recognition.figure import Figure
 from overtone_cloud.recognition.figures import LOSSES, corpus_figures, owners, predictions
 from overtone_cloud.recognition.joint import ALL, WITHOUT, corpus_of
+from overtone_cloud.recognition.people import confusion, gender_uar, genders_of
 from overtone_cloud.recognition.pictures import plot_coverage, plot_reliability
 from overtone_cloud.recognition.predictions import Predictions, pooled
 from overtone_cloud.recognition.protocol import SHARED, lacking
@@ -48,6 +50,7 @@ def write_report(benchmark: Benchmark, findings: Mapping[str, Finding], *, compl
         "date": datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
         "versions": {"python": platform.python_version(), **{name: version(name) for name in PACKAGES}},
         "how": HOW,
+        "command": command_of(benchmark),
         "quick": benchmark.quick,
         "complete": complete,
         "seeds": list(benchmark.seeds),
@@ -56,6 +59,7 @@ def write_report(benchmark: Benchmark, findings: Mapping[str, Finding], *, compl
         "protocols": {name: _protocol(finding) for name, finding in findings.items()},
         "figures": [figure.to_json() for figure in _figures(benchmark, findings, corpora)],
         "joint": joint_rows(findings),
+        "joint_details": _joint_details(benchmark, findings.get(ALL)),
         "corpora": {name: _details(finding, out) for name, finding in corpora.items()},
     }
     _write(out / JSON_NAME, json.dumps(report, indent=1, ensure_ascii=False) + "\n")
@@ -74,6 +78,14 @@ def _figures(benchmark: Benchmark, findings: Mapping[str, Finding], corpora: Map
         beside = shared.by_seed if shared is not None else None
         found += corpus_figures(name, finding.by_seed, beside, benchmark.material.limits)
     return found
+
+
+def _joint_details(benchmark: Benchmark, finding: Finding | None) -> dict[str, Any] | None:
+    """Return the figures of one model for all corpora, its speakers pooled, and what they were computed from."""
+    if finding is None:
+        return None
+    figures = corpus_figures(ALL, finding.by_seed, None, benchmark.material.limits)
+    return {"figures": [figure.to_json() for figure in figures], **_details(finding, benchmark.out)}
 
 
 def _protocol(finding: Finding) -> dict[str, Any]:
@@ -125,7 +137,7 @@ def _of_corpus(finding: Finding | None, corpus: str, measure: str = ALWAYS) -> l
 
 def _details(finding: Finding, out: Path) -> dict[str, Any]:
     """Return what figures were computed from, and draw the corpus' pictures."""
-    name = finding.protocol.name
+    name, genders = finding.protocol.name, genders_of(finding.reading)
     by_seed = finding.by_seed
     clean = {seed: predictions(parts, "clean") for seed, parts in by_seed.items()}
     bins = reliability(pooled(list(clean.values())))
@@ -140,6 +152,9 @@ def _details(finding: Finding, out: Path) -> dict[str, Any]:
         },
         "recalls": {str(seed): _rounded(found.recalls) for seed, found in clean.items()},
         "speaker_uar": {str(seed): _speakers(found) for seed, found in clean.items()},
+        "genders": genders,
+        "gender_uar": {str(seed): gender_uar(found, genders) for seed, found in clean.items()},
+        "confusion": {str(seed): confusion(found) for seed, found in clean.items()},
         "unheard": _unheard(by_seed),
         "reliability": [b.to_json() for b in bins],
         "coverage": {str(seed): [c.to_json() for c in curve] for seed, curve in zip(clean, curves, strict=True)},
@@ -189,6 +204,7 @@ def figure_cells(row: Mapping[str, Any]) -> tuple[str, str, str, str]:
     return str(row["figure"]), value, row["target"] or "", met
 
 
+FIGURE_HEAD = ("figure", "mean ± sd", "target", "met")
 JOINT_HEAD = ("corpus", "unseen speakers", "made quiet", "made loud", "trained without the corpus")
 
 
@@ -214,16 +230,19 @@ def as_html(report: Mapping[str, Any], folder: Path) -> str:
     for name in report["corpora"]:
         rows = [figure_cells(row) for row in report["figures"] if row["corpus"] == name]
         body.append(f"<h2>{html.escape(name)}</h2>{note(report['protocols'][name]['split'])}")
-        body.append(_table(("figure", "mean ± sd", "target", "met"), rows))
+        body.append(_table(FIGURE_HEAD, rows))
         body += [picture(folder / f"{kind}-{name}.png", f"{kind} of {name}") for kind in ("reliability", "coverage")]
     if report["joint"]:
         body.append("<h2>One model for all corpora: UAR</h2>")
         body.append(_table(JOINT_HEAD, [joint_cells(row) for row in report["joint"]]))
+    if report["joint_details"]:
+        body.append(_table(FIGURE_HEAD, map(figure_cells, report["joint_details"]["figures"])))
+        body += [picture(folder / f"{kind}-{ALL}.png", f"{kind} of one model") for kind in ("reliability", "coverage")]
     body.append(note(", ".join(f"{name} {value}" for name, value in report["versions"].items())))
     return page("Recognition of unseen speakers", *body)
 
 
-def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     def line(cells: Sequence[str], tag: str) -> str:
         return f"<tr>{''.join(f'<{tag}>{html.escape(cell)}</{tag}>' for cell in cells)}</tr>"
 

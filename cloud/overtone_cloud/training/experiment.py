@@ -6,8 +6,6 @@ from typing import Any
 
 import numpy as np
 
-from overtone_cloud.conditions.conditions import training_conditions
-from overtone_cloud.conditions.sounds import sound_halves
 from overtone_cloud.corpora.registry import read_corpus
 from overtone_cloud.corpora.utterance import Reading
 from overtone_cloud.errors import TrainingError
@@ -17,7 +15,7 @@ from overtone_cloud.splits import inner_speakers
 from overtone_cloud.training.features import Features, extract
 from overtone_cloud.training.metrics import Scores, scores
 from overtone_cloud.training.plots import plot_confusion, plot_curves
-from overtone_cloud.training.prepared import Surroundings, prepare
+from overtone_cloud.training.prepared import prepare, surroundings
 from overtone_cloud.training.run_folder import METRICS, SPLIT, RunFolder
 from overtone_cloud.training.settings import TrainSettings
 from overtone_models.digests import digest_mapping
@@ -62,12 +60,6 @@ class Plan:
             names = ", ".join(fold.name for fold in self.split.folds)
             raise TrainingError(f"the split has {len(self.split.folds)} folds: choose one of {names}")
         return self.split.folds[0]
-
-    def surroundings(self, settings: TrainSettings) -> Surroundings:
-        """Return what the training hears its speech under; raise CorpusError where the sounds are too few."""
-        sounds = () if self.sounds is None else sound_halves(self.sounds).training
-        conditions = training_conditions(sounds) if settings.augmentation.conditioned else ()
-        return Surroundings(conditions=conditions, sounds=sounds if settings.sounds_per_batch else ())
 
 
 def save_plan(folder: RunFolder, plan: Plan, settings: TrainSettings) -> None:
@@ -146,12 +138,12 @@ def train_run(
     from overtone_cloud.training.trainer import Trainer
 
     save_plan(folder, plan, settings)
-    surroundings = plan.surroundings(settings)
+    around = surroundings(plan.sounds, settings)
     reading, features = read_features(plan, cache=cache, progress=progress)
     train, inner, test = divide(features, plan.chosen, settings)
     labels = ordered({str(u.label) for u in train.utterances})
     test.targets(labels)  # a test label that nobody trains is an error now, not after the training
-    trainer = Trainer(prepare(train, inner, labels, surroundings, cache=cache), settings, folder)
+    trainer = Trainer(prepare(train, inner, labels, around, cache=cache), settings, folder)
     trained = trainer.run(report)
     model = described(trained, reading, plan, settings)
     folder.save_model(model)

@@ -8,12 +8,14 @@ from typing import Any
 import numpy as np
 
 from overtone_cloud.conditions.conditioned import ConditionedSpec
-from overtone_cloud.conditions.conditions import Condition
+from overtone_cloud.conditions.conditions import Condition, training_conditions
+from overtone_cloud.conditions.sounds import sound_halves
 from overtone_cloud.corpora.utterance import Utterance
 from overtone_cloud.errors import TrainingError
 from overtone_cloud.features import extraction
 from overtone_cloud.training.examples import Examples, examples
 from overtone_cloud.training.features import Features
+from overtone_cloud.training.settings import TrainSettings
 from overtone_models.features.gated import GatedLogMelSpec
 from overtone_models.front_end import F32, dct_matrix
 
@@ -27,6 +29,16 @@ class Surroundings:
 
     conditions: tuple[Condition, ...] = ()
     sounds: tuple[Path, ...] = ()
+
+
+def surroundings(folder: Path | None, settings: TrainSettings) -> Surroundings:
+    """Return what a training hears its speech under, with the training half of a folder of sounds where there is one.
+
+    Raises CorpusError where the sounds are too few.
+    """
+    sounds = () if folder is None else sound_halves(folder).training
+    conditions = training_conditions(sounds) if settings.augmentation.conditioned else ()
+    return Surroundings(conditions=conditions, sounds=sounds if settings.sounds_per_batch else ())
 
 
 @dataclass(frozen=True, eq=False)

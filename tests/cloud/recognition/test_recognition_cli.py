@@ -47,6 +47,12 @@ def test_the_report_holds_figures_with_their_split(finished: Path) -> None:
     assert set(details["recalls"]["0"]) == {"neutral", "sad", "angry"}
     assert details["speaker_uar"]["0"].keys() == {i.split("/")[0] for i in _tested(finished)}
     assert details["unheard"] == {"noise": 0}
+    assert set(details["gender_uar"]["0"]) == {"not told"}
+    assert sum(map(sum, details["confusion"]["0"])) == 24
+    words = "--corpus manifest=path/to/manifest --folds manifest=3 --seeds 1 --settings settings.toml"
+    parts = "--part int8 --part noise --part silence --part shared --quick"
+    assert report["command"] == f"overtone benchmark recognition {words} --sounds path/to/sounds {parts}"
+    assert report["joint_details"] is None
     assert report["device"]["learning"]["held_out_fraction"] > 0
     bins = details["reliability"]
     assert sum(b["utterances"] for b in bins) == 24

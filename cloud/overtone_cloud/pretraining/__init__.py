@@ -1,0 +1,1 @@
+"""The models that come with the software: trained on all speakers, converted, described by a card, checked."""

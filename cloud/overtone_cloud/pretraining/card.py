@@ -1,0 +1,140 @@
+"""The model card as Markdown, from the facts alone: the same facts give the same card."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from overtone_cloud.pretraining.card_data import UNKNOWN
+from overtone_cloud.pretraining.card_figures import figure_sections
+from overtone_cloud.pretraining.markdown import table
+from overtone_cloud.pretraining.training import NON_COMMERCIAL
+
+
+def card(facts: Mapping[str, Any]) -> str:
+    """Return the card."""
+    name, bundle = facts["name"], facts["bundle"]
+    sections = [
+        f"# Pretrained model `{name}`",
+        f"An int8 network that tells {_listed(bundle['labels'])} apart in a voice, or says that it cannot decide. "
+        f"**{_first_upper(bundle['licence'].split(':')[0])}.** Written by `overtone pretrain`; do not edit.",
+        _summary(facts),
+        *_data(facts),
+        *_training(facts),
+        *figure_sections(facts),
+        *_parity(facts),
+        *_use(facts),
+    ]
+    return "\n\n".join(sections) + "\n"
+
+
+def _listed(things: Sequence[str]) -> str:
+    return things[0] if len(things) == 1 else f"{', '.join(things[:-1])} and {things[-1]}"
+
+
+def _first_upper(text: str) -> str:
+    return text[:1].upper() + text[1:]
+
+
+def _summary(facts: Mapping[str, Any]) -> str:
+    bundle, network = facts["bundle"], facts["bundle"]["network"]
+    shape = ", ".join(f"{key} {value}" for key, value in network.items() if key not in ("family", "n_classes"))
+    return table(
+        ("", ""),
+        [
+            ("file", f"`{facts['name']}.bundle`, {bundle['bytes']:,} bytes, not signed, version {bundle['version']}"),
+            ("SHA-256", f"`{bundle['sha256']}`"),
+            ("made", f"{bundle['created']}, `{facts['command']}`"),
+            ("network", f"{network['family']}: {shape}; {bundle['parameters']:,} parameters"),
+            ("listening file", f"{bundle['streaming_bytes']:,} bytes int8"),
+            ("training file", f"{bundle['training_bytes']:,} bytes, without weights"),
+            ("work", f"{bundle['multiply_adds_3_s']:,} multiply-adds for 3 s of speech"),
+            ("decides from", f"a probability of {bundle['threshold']:.2f} (temperature {bundle['temperature']:.2f})"),
+            ("base, layout", f"`{bundle['base'][:16]}`, `{bundle['layout'][:16]}`"),
+        ],
+    )
+
+
+def _data(facts: Mapping[str, Any]) -> list[str]:
+    rows = [
+        (
+            f"[{found['title']}]({found['page']})" if found["page"] else found["title"],
+            found["language"],
+            f"{found['utterances']:,}",
+            ", ".join(f"{n} {kind}" for kind, n in found["speakers"].items()),
+            ", ".join(f"{label} ({n:,})" for label, n in found["left_out"].items()) or "none",
+        )
+        for found in facts["corpora"].values()
+    ]
+    return [
+        "## Data",
+        table(("corpus", "language", "utterances", "speakers", "classes left out"), rows),
+        "Acted speech, of the classes that all of these corpora have: a class that one corpus alone has would be "
+        "recognised by that corpus' room, microphone and language. The numbers are of what was there to train on, "
+        "which may be less than the official corpus. No recording is in the bundle.",
+        "## Licence",
+        "\n".join(f"- {found['title']}: {found['licence']}" for found in facts["corpora"].values()),
+        f'The bundle carries this line: "{facts["bundle"]["licence"]}". Overtone\'s own licence (Apache-2.0) is the '
+        "software's, not that of these weights. Who needs other terms trains on other recordings (`overtone train`).",
+    ]
+
+
+def _training(facts: Mapping[str, Any]) -> list[str]:
+    training = facts["training"]
+    inner = ", ".join(training["inner_speakers"])
+    lost = f"; {len(training['skipped'])} could not be read or heard" if training["skipped"] else ""
+    return [
+        "## Training",
+        "\n".join(
+            [
+                f"- Split: [split.json](split.json): {training['split']}{lost}.",
+                f"- Settings: [settings.toml](settings.toml), seed {training['seed']}; one training, none was chosen "
+                "among several.",
+                f"- Selection rule: {training['selection']} ({inner}), who trained "
+                f"nothing: epoch {training['best_epoch']} of {training['epochs']}. Temperature and threshold are "
+                "fitted to them as well.",
+                "- No speaker is left to test this very model: **a figure of it on these corpora would be of speakers "
+                "that it was trained on or chosen by.**",
+            ]
+        ),
+    ]
+
+
+def _parity(facts: Mapping[str, Any]) -> list[str]:
+    parity = facts["parity"]
+    return [
+        "## Conversion",
+        f"On {parity['utterances']} utterances of the inner speakers, with {parity['runtime']}: the int8 file "
+        f"gives the float network's label for {100 * parity['label_agreement']:.1f} %; 20 training steps are within "
+        f"{parity['head_step_difference']:.1g} (head) and {parity['full_step_difference']:.1g} (whole network) of "
+        f"TensorFlow's; the golden clip is within {parity['golden_difference']:.1g}. Command: "
+        f"`overtone verify {facts['name']} {corpus_words(facts)}`.",
+    ]
+
+
+def corpus_words(facts: Mapping[str, Any]) -> str:
+    """Return the corpora as a command line names them."""
+    return " ".join(f"--corpus {name}=path/to/{name}" for name in facts["corpora"])
+
+
+def _use(facts: Mapping[str, Any]) -> list[str]:
+    known = sorted({found["language"] for found in facts["corpora"].values()} - {UNKNOWN})
+    languages = _listed(known) if known else "those of its recordings"
+    commercial = ["- Commercial use, as long as the weights come from these corpora."]
+    return [
+        "## Intended use",
+        "For people who know that it listens and agreed to it: trying Overtone out, a voice assistant that notices "
+        "frustration, a diary, research with consent, a base to train further. It recognises acted emotion in a voice, "
+        "with the errors above, not what somebody feels.",
+        "## Not for",
+        "\n".join(
+            [
+                "- **Emotion recognition at the workplace and in education: prohibited in the EU** (AI Act, Article "
+                "5(1)(f), except for medical or safety reasons). Other uses there may be high-risk, or those concerned "
+                "must be told.",
+                "- Decisions about people: hiring, credit, insurance, policing, diagnosis.",
+                "- Listening to people who do not know of it.",
+                *(commercial if NON_COMMERCIAL in facts["bundle"]["licence"] else []),
+                f"- Languages other than {languages}, children, old or ill voices, spontaneous speech: nothing was "
+                "measured on them.",
+            ]
+        ),
+    ]

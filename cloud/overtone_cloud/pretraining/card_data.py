@@ -1,0 +1,129 @@
+"""The facts of a pretrained model as JSON: everything that its card says, and nothing that depends on this machine."""
+
+import shlex
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from overtone_cloud.corpora.sources import SOURCES
+from overtone_cloud.corpora.utterance import Reading
+from overtone_cloud.pretraining.training import SELECTION, Trained
+from overtone_cloud.recognition.joint import corpus_of
+from overtone_cloud.recognition.people import genders_of
+from overtone_cloud.split_file import Split
+from overtone_cloud.training.features import Features
+from overtone_cloud.training.settings import TrainSettings
+from overtone_converters.verify import Verification
+from overtone_models.bundle import read_bundle
+from overtone_models.digests import digest_bytes
+
+FORMAT, VERSION = "overtone-model-card", 1
+UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Release:
+    """How a model is to be called and numbered, what it was made of, and the benchmark's extract where there is one."""
+
+    name: str
+    version: int
+    settings: TrainSettings
+    readings: Mapping[str, Reading]
+    figures: Mapping[str, Any] | None
+
+
+def card_data(release: Release, trained: Trained, data: bytes, found: Verification) -> dict[str, Any]:
+    """Return the facts of a finished model, whose bundle is `data`.
+
+    The inner speakers' UAR is left out: they chose when to stop, so it flatters.
+    """
+    corpora = sorted(release.readings)
+    return {
+        "format": FORMAT,
+        "version": VERSION,
+        "name": release.name,
+        "command": command_of(release.name, corpora, with_figures=release.figures is not None),
+        "bundle": _bundle(data),
+        "training": _training(trained, release.settings),
+        "corpora": {corpus: _corpus(corpus, release.readings[corpus], trained) for corpus in corpora},
+        "parity": {key: value for key, value in found.to_json().items() if not key.startswith("uar_")},
+        "figures": release.figures,
+    }
+
+
+def command_of(name: str, corpora: list[str], *, with_figures: bool) -> str:
+    """Return the command that makes the model, with stand-ins for where its data lie."""
+    words = ["overtone", "pretrain"]
+    for corpus in corpora:
+        words += ["--corpus", f"{corpus}=path/to/{corpus}"]
+    words += ["--settings", "settings.toml", "--name", name]
+    return shlex.join([*words, *(["--figures", "path/to/recognition.json"] if with_figures else [])])
+
+
+def _bundle(data: bytes) -> dict[str, Any]:
+    bundle = read_bundle(data)
+    manifest = bundle.manifest
+    return {
+        "sha256": digest_bytes(data),
+        "bytes": len(data),
+        "streaming_bytes": len(bundle.streaming_model),
+        "training_bytes": len(bundle.training_model),
+        "version": manifest.version,
+        "created": manifest.created,
+        "labels": list(manifest.labels),
+        "licence": manifest.licence,
+        "network": manifest.edge.to_json(),
+        "parameters": manifest.layout.size,
+        "multiply_adds_3_s": manifest.edge.multiply_adds(300),
+        "temperature": round(manifest.calibration.temperature, 4),
+        "threshold": round(manifest.calibration.threshold, 4),
+        "base": bundle.base,
+        "layout": manifest.layout.digest,
+        "front_end": manifest.front_end.digest,
+    }
+
+
+def _training(trained: Trained, settings: TrainSettings) -> dict[str, Any]:
+    judged = [entry for entry in trained.history if "inner_loss" in entry]
+    best = min(judged, key=lambda entry: entry["inner_loss"])
+    return {
+        "seed": settings.seed,
+        "epochs": len(trained.history),
+        "selection": SELECTION,
+        "best_epoch": int(best["epoch"]),
+        "utterances": len(trained.train),
+        "inner_utterances": len(trained.inner),
+        "inner_speakers": speakers(trained.inner),
+        "skipped": list(trained.train.skipped),
+        "digest": trained.reading.digest,
+        "split": describe_split(trained.split),
+    }
+
+
+def describe_split(split: Split) -> str:
+    """Return the split in one line; its test part are the inner speakers."""
+    fold = split.folds[0]
+    return f"{split.corpus}: {len(fold.train)} utterances train, {len(fold.test)} of inner speakers choose when to stop"
+
+
+def speakers(features: Features) -> list[str]:
+    """Return the speakers of a part."""
+    return sorted({str(u.speaker) for u in features.utterances})
+
+
+def _corpus(corpus: str, reading: Reading, trained: Trained) -> dict[str, Any]:
+    used = [u for u in trained.reading.utterances if corpus_of(str(u.speaker)) == corpus]
+    genders = list(genders_of(Reading(corpus=corpus, root=reading.root, utterances=tuple(used))).values())
+    labels = {str(u.label) for u in used}
+    left_out = sorted({str(u.label) for u in reading.labelled} - labels)
+    source = SOURCES.get(corpus)
+    return {
+        "title": source.title if source else corpus,
+        "language": source.language if source else UNKNOWN,
+        "licence": source.licence if source else "as the corpus says",
+        "page": source.page if source else None,
+        "utterances": len(used),
+        "speakers": {kind: genders.count(kind) for kind in sorted(set(genders))},
+        "left_out": {label: sum(1 for u in reading.labelled if u.label == label) for label in left_out},
+        "digest": reading.digest,
+    }

@@ -1,0 +1,117 @@
+"""The training of one model on all corpora: goes on where it was interrupted, and is done once."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from overtone_cloud.conditions.sounds import content_digest, sound_halves
+from overtone_cloud.corpora.utterance import Reading
+from overtone_cloud.errors import TrainingError
+from overtone_cloud.pretraining.joined import join, part, split_of
+from overtone_cloud.recognition.limits import Limits, check_network
+from overtone_cloud.split_file import Split
+from overtone_cloud.training.experiment import LICENCES
+from overtone_cloud.training.features import Features, extract
+from overtone_cloud.training.prepared import prepare, surroundings
+from overtone_cloud.training.run_folder import HISTORY, MODEL, RunFolder
+from overtone_cloud.training.settings import TrainSettings
+from overtone_models.digests import digest_mapping
+from overtone_models.front_end import EDGE_FRONT_END
+from overtone_models.gate import GateSpec
+from overtone_models.labels import ordered
+from overtone_models.trained import TrainedModel
+
+CLAIM = "pretraining.json"
+SELECTION = "the averaged weights of the epoch with the least loss over the inner speakers"
+"""What the trainer chooses its weights by, in words; it stands in the facts of each model."""
+RESTRICTED = frozenset({"ravdess", "tess", "emodb", "savee", "nemo", "iemocap"})
+"""Corpora that are not for commercial use, or for research only."""
+NON_COMMERCIAL = "non-commercial research only, as the recordings it was trained on"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Order:
+    """What is asked for: `work` keeps the training, so that the same order goes on or finds it done."""
+
+    readings: Mapping[str, Reading]
+    settings: TrainSettings
+    work: Path
+    sounds: Path | None = None
+    cache: Path | None = None
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Trained:
+    """A finished training: its model, its two parts, the split, and how it went."""
+
+    model: TrainedModel
+    reading: Reading
+    train: Features
+    inner: Features
+    split: Split
+    history: tuple[Mapping[str, float], ...]
+    finished: datetime
+
+
+def train_all(order: Order, report: Any = None, progress: Any = None) -> Trained:
+    """Return the model of all the order's speakers; what can be refused is refused before any sound is read."""
+    settings, reading = order.settings, join(order.readings)
+    labels = ordered({str(u.label) for u in reading.labelled})
+    check_network(settings.network(n_features=EDGE_FRONT_END.n_mfcc, n_classes=len(labels)), Limits())
+    folder = RunFolder(order.work)
+    _claim(folder, reading, order)
+    features = extract(reading.labelled, EDGE_FRONT_END, GateSpec(), cache=order.cache, progress=progress)
+    train, inner = part(features, settings)
+    split = split_of(reading, settings, inner)
+    if not (folder.path / MODEL).exists():
+        _train(order, folder, train, inner, labels, report)
+    model = replace(folder.load_model(), lineage=lineage(order.readings, reading, settings), licence=licence(order))
+    return Trained(
+        model=model,
+        reading=reading,
+        train=train,
+        inner=inner,
+        split=split,
+        history=tuple(folder.read_json(HISTORY)),
+        finished=datetime.fromtimestamp((folder.path / MODEL).stat().st_mtime, UTC),
+    )
+
+
+def _train(
+    order: Order, folder: RunFolder, train: Features, inner: Features, labels: tuple[str, ...], report: Any
+) -> None:
+    from overtone_cloud.training.trainer import Trainer
+
+    around = surroundings(order.sounds, order.settings)
+    trainer = Trainer(prepare(train, inner, labels, around, cache=order.cache), order.settings, folder)
+    folder.save_model(trainer.run(report))
+
+
+def _claim(folder: RunFolder, reading: Reading, order: Order) -> None:
+    """Take the folder for this training; raise TrainingError where it holds another."""
+    sounds = None if order.sounds is None else content_digest(sound_halves(order.sounds).training)
+    mine = {"corpora": reading.corpus, "digest": reading.digest, "sounds": sounds, "settings": order.settings.to_json()}
+    if (folder.path / CLAIM).exists() and folder.read_json(CLAIM) != mine:
+        raise TrainingError(
+            f"{folder.path} holds a training of other corpora, sounds or settings; choose another --work"
+        )
+    folder.write_json(CLAIM, mine)
+
+
+def lineage(readings: Mapping[str, Reading], reading: Reading, settings: TrainSettings) -> dict[str, str]:
+    """Return where the model comes from, for its bundle."""
+    return {
+        "training_data": ", ".join(sorted(readings)),
+        "training_data_digest": digest_mapping({name: r.digest for name, r in readings.items()}),
+        "split": f"all {len(reading.speakers)} speakers; inner speakers chose when to stop",
+        "seed": str(settings.seed),
+    }
+
+
+def licence(order: Order) -> str:
+    """Return the terms of use that follow from the corpora's licences."""
+    each = [LICENCES.get(name, f"as the training data ({name})") for name in sorted(order.readings)]
+    terms = NON_COMMERCIAL if RESTRICTED & set(order.readings) else "on the terms of the recordings it was trained on"
+    return f"{terms}: {'; '.join(each)}"
