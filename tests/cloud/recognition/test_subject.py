@@ -132,7 +132,7 @@ def test_owners_give_five_utterances_or_half_and_keep_the_rest_for_the_test() ->
 
 
 def test_a_personal_head_is_used_only_where_the_device_keeps_it(subject: Subject) -> None:
-    assert personalise_speakers(subject) == []  # with half of four given, a device might hold none out
+    assert personalise_speakers(subject) == []  # XX
     one = tuple(replace(u, speaker="both") for u in subject.test.utterances)
     (owner,) = personalise_speakers(replace(subject, test=replace(subject.test, utterances=one)), draws=2)
     assert (owner.speaker, owner.given, owner.tested) == ("both", 15, 9)
