@@ -128,6 +128,8 @@ def _personalise(arguments: argparse.Namespace) -> int:
         f"loss {result['loss_before']:.3f} -> {result['loss_after']:.3f}, must fall by {result['loss_margin']:.3f}; "
         f"on {result['judged']} of {result['examples']} examples, each judged by a head that did not learn from it"
     )
+    if not result["kept"] and result["unlabelled"]:
+        print(f"nothing is labelled {', '.join(result['unlabelled'])}: the fewer emotions, the surer it must be")
     return 0
 
 

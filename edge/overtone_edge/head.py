@@ -21,7 +21,7 @@ SCALE_FLOOR = 0.3
 """Of the mean deviation: what hardly varies in a few utterances is not blown up."""
 
 
-KEPT_SHARE = 0.4
+KEPT_SHARE = 0.45
 """At most that much of a target is left to emotions that the owner has not labelled: less than what the label gets."""
 
 

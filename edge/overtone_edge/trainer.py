@@ -66,6 +66,7 @@ def personal_head(bundle: Bundle, examples: list[Example], plan: Plan) -> tuple[
         "kept": judgement.confirms,
         "examples": len(examples),
         "judged": judgement.judged,
+        "unlabelled": [label for number, label in enumerate(labels) if number not in numbers],
         "uar_before": judgement.before.uar,
         "loss_before": judgement.before.loss,
         "uar_after": judgement.after.uar,
