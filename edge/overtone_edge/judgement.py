@@ -77,5 +77,5 @@ def judge(shared: F32, utterances: Labelled, fit: Fit, *, temperature: float) ->
     fall = lost_before - lost_after
     error = float(fall.std(ddof=1) / np.sqrt(len(fall)))
     # Emotions without any utterance cannot speak for themselves; the others must be the surer.
-    emotions_each = logits.shape[1] / len(np.unique(labels))
+    emotions_each = logits.shape[1] / len(np.unique(utterances.labels))
     return Judgement(len(labels), before, after, MARGIN_ERRORS * emotions_each**2 * error)

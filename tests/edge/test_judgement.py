@@ -116,6 +116,14 @@ def test_the_fewer_emotions_are_labelled_the_surer_it_must_be() -> None:
     assert half.margin == pytest.approx(4 * all_labelled.margin, rel=1e-3)
 
 
+def test_a_single_utterance_does_not_judge_but_its_emotion_is_labelled() -> None:
+    labels = np.array([0] * 5 + [1] * 5 + [2])
+    judgement = judge(SHARED, utterances(labels, apart=4.0), nearest, temperature=1.0)
+    assert judgement.judged == 10
+    without = judge(SHARED, utterances(labels[:10], apart=4.0), nearest, temperature=1.0)
+    assert judgement.margin < without.margin
+
+
 @pytest.fixture(scope="module")
 def bundle(fleet) -> Bundle:
     return read_bundle(fleet.payload(1))
