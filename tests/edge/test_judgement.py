@@ -1,18 +1,22 @@
 """The judgement over a personal head: nobody judges what it learned from, chance does not convince."""
 
 from collections.abc import Callable
+from pathlib import Path
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from overtone_edge.config import load_config
 from overtone_edge.errors import LearningError
 from overtone_edge.head import Labelled
+from overtone_edge.home import Home
 from overtone_edge.judgement import FOLDS, Judgement, folds_of, judge
 from overtone_edge.learning import Plan, Quality
 from overtone_edge.store import Example
 from overtone_edge.trainer import personal_head
+from overtone_edge.training import keep_if_confirmed
 from overtone_models.bundle import Bundle, read_bundle
 from overtone_models.front_end import F32, mfcc
 
@@ -157,6 +161,21 @@ def test_the_device_refuses_what_is_labelled_at_random(bundle: Bundle, examples:
     mixed = [Example(e.frames, "happy" if n % 4 < 2 else "sad", False) for n, e in enumerate(examples)]
     _, answer = personal_head(bundle, mixed, PLAN)
     assert not answer["kept"]
+
+
+def test_a_head_that_later_speech_speaks_against_is_given_up(
+    bundle: Bundle, make_config: Callable[..., Path], examples: list[Example]
+) -> None:
+    home = Home(load_config(make_config()))
+    head, answer = personal_head(bundle, examples, PLAN)
+    assert keep_if_confirmed(home, bundle, answer, head)
+    stored = home.personal.load()
+    assert stored is not None and stored.quality["judged"] == 12
+    with pytest.raises(LearningError, match="from another bundle"):
+        keep_if_confirmed(home, bundle, {**answer, "base": "0" * 64}, head)
+    assert home.personal.load() is not None
+    assert not keep_if_confirmed(home, bundle, {**answer, "kept": False}, head)
+    assert home.personal.load() is None
 
 
 def test_too_little_speech_is_one_line(bundle: Bundle, examples: list[Example]) -> None:
