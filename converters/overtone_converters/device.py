@@ -75,8 +75,8 @@ class Device:
     def personalise(self, labelled: Sequence[tuple[F32, str]], *, seed: int = 0) -> tuple[F32, dict[str, Any]]:
         """Return the head learned from labelled `(frames, n_mfcc)` and the device's own report on it.
 
-        As on the device with its default settings: a part is held out, and `kept` says whether that part
-        confirms the head.
+        As on the device with its default settings: `kept` says whether the labelled utterances themselves, each
+        judged by a head that did not learn from it, confirm the head.
         """
         learning = LearningConfig()
         plan = Plan(
@@ -96,7 +96,7 @@ class Device:
                 store.add(mfcc, label, front_end=self._kept.digest, time_ns=number)
             examples = usable(self.bundle, store.examples(self._kept.digest, self.bundle.manifest.labels))
             try:
-                return personal_head(self.bundle, examples, plan, Path(folder) / "personal")
+                return personal_head(self.bundle, examples, plan)
             except AgentError as error:
                 raise ConversionError(f"a device cannot learn from {len(labelled)} examples: {error}") from error
 

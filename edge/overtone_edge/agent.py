@@ -37,7 +37,7 @@ from overtone_edge.requests import Requests
 from overtone_edge.rollout import INSTALL
 from overtone_edge.sources import open_source
 from overtone_edge.trainer import read_vector
-from overtone_edge.training import ROUND, Training, keep_if_better
+from overtone_edge.training import ROUND, Training, keep_if_confirmed
 from overtone_edge.uplink import LinkFactory
 from overtone_models.errors import ModelError
 from overtone_protocol import ProtocolError
@@ -251,7 +251,7 @@ class Agent:
         error, bundle = result.error, self.model.bundle
         try:
             if result.answer is not None and bundle is not None:
-                keep_if_better(self.home, bundle, result.answer, read_vector(result.folder))
+                keep_if_confirmed(self.home, bundle, result.answer, read_vector(result.folder))
                 self.use_personal_head()
         except AgentError as problem:
             error = str(problem)

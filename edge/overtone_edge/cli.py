@@ -135,12 +135,14 @@ def _personalise(arguments: argparse.Namespace) -> int:
     if arguments.json:
         print(json.dumps(result))
         return 0
-    verdict = "kept" if result["kept"] else "not kept: it is no better"
+    verdict = "kept" if result["kept"] else "not kept, the bundle's own is used: it is not surely better"
     print(
-        f"{verdict}; held-out UAR {result['uar_before']:.3f} -> {result['uar_after']:.3f}, "
-        f"loss {result['loss_before']:.3f} -> {result['loss_after']:.3f} "
-        f"({result['examples']} examples, {result['held_out']} held out)"
+        f"{verdict}; UAR {result['uar_before']:.3f} -> {result['uar_after']:.3f}, "
+        f"loss {result['loss_before']:.3f} -> {result['loss_after']:.3f}, must fall by {result['loss_margin']:.3f}; "
+        f"on {result['judged']} of {result['examples']} examples, each judged by a head that did not learn from it"
     )
+    if not result["kept"] and result["unlabelled"]:
+        print(f"nothing is labelled {', '.join(result['unlabelled'])}: the fewer emotions, the surer it must be")
     return 0
 
 

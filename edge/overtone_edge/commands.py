@@ -11,7 +11,7 @@ from overtone_edge.home import Home
 from overtone_edge.labelling import checked_label, seconds
 from overtone_edge.loading import load_model
 from overtone_edge.slots import Slot
-from overtone_edge.training import keep_if_better, personal_request
+from overtone_edge.training import keep_if_confirmed, personal_request
 from overtone_models.pretrained import all_pretrained
 
 LONG_S = 3_600.0
@@ -27,7 +27,7 @@ def label_last(home: Home, label: str, duration: str) -> int:
 
 
 def personalise(home: Home) -> dict[str, Any]:
-    """Train a personal head and return the trainer's answer; it is kept where it is better."""
+    """Train a personal head and return the trainer's answer; it is kept where the labelled speech confirms it."""
     answer = ask(home.socket, {"command": "personalise"}, timeout_s=LONG_S)
     if answer is not None:
         return answer
@@ -37,7 +37,7 @@ def personalise(home: Home) -> dict[str, Any]:
         raise InstallError("no bundle is installed")
     with tempfile.TemporaryDirectory() as folder:
         answer = trainer.work(Path(folder), request)
-        keep_if_better(home, bundle, answer, trainer.read_vector(Path(folder)))
+        keep_if_confirmed(home, bundle, answer, trainer.read_vector(Path(folder)))
     return answer
 
 

@@ -104,8 +104,8 @@ class LearningConfig:
     held_out_fraction: float = field(default=0.25, metadata=_limits(0, 0.9))
     keep_audio: bool = False
     recent_speech_s: float = field(default=30.0, metadata=_limits(1, 600))
-    steps: int = field(default=60, metadata=_limits(1, 100_000))
-    learning_rate: float = field(default=0.05, metadata=_limits(1e-9, 100))
+    steps: int = field(default=300, metadata=_limits(1, 100_000))
+    learning_rate: float = field(default=0.3, metadata=_limits(1e-9, 100))
     momentum: float = field(default=0.9, metadata=_limits(0, 0.9999))
     seed: int = field(default=0, metadata=_limits(0, 2**63 - 1))
     min_examples: int = field(default=4, metadata=_limits(1, 1_000_000))

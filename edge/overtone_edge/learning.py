@@ -43,14 +43,10 @@ class Trained:
 
 @dataclass(frozen=True)
 class Quality:
-    """Unweighted average recall (0..1) and mean cross entropy (nats) on held-out examples."""
+    """Unweighted average recall (0..1) and mean cross entropy (nats)."""
 
     uar: float
     loss: float
-
-    def better_than(self, other: "Quality") -> bool:
-        """Return whether this is better: by recall, then by loss."""
-        return (self.uar, -self.loss) > (other.uar, -other.loss)
 
 
 class Inputs(Protocol):
@@ -204,15 +200,13 @@ def cross_entropy(logits: F32, targets: F32) -> NDArray[np.float64]:
     return result
 
 
-def quality(bundle: Bundle, head: F32, embeddings: F32, targets: F32) -> Quality:
-    """Return how well a flat head does on `(examples, 2 * channels)` with `(examples, K)` targets."""
-    network = bundle.manifest.network
-    split = network.embedding_size * network.n_classes
-    logits = embeddings @ head[:split].reshape(network.embedding_size, network.n_classes) + head[split:]
-    truth, guess = targets.argmax(axis=1), logits.argmax(axis=1)
-    recalls = [float((guess[truth == label] == label).mean()) for label in np.unique(truth)]
-    scaled = (logits / np.float32(bundle.manifest.calibration.temperature)).astype(np.float32)
-    return Quality(float(np.mean(recalls)), float(cross_entropy(scaled, targets).mean()))
+def quality_of(logits: F32, labels: Indices, temperature: float) -> tuple[Quality, NDArray[np.float64]]:
+    """Return how good `(n, K)` logits are for label numbers `(n,)`, and the loss `(n,)` of each row in nats."""
+    guess = logits.argmax(axis=1)
+    recalls = [float((guess[labels == label] == label).mean()) for label in np.unique(labels)]
+    targets = np.eye(logits.shape[1], dtype=np.float32)[labels]
+    losses = cross_entropy((logits / np.float32(temperature)).astype(np.float32), targets)
+    return Quality(float(np.mean(recalls)), float(losses.mean())), losses
 
 
 def clipped(delta: F32, max_norm: float) -> F32:

@@ -9,8 +9,10 @@ import numpy as np
 from overtone_edge.child import run_child, watch_parent
 from overtone_edge.errors import LearningError
 from overtone_edge.files import read_limited, storing
-from overtone_edge.learning import Embeddings, Plan, Quality, clipped, one_hot, quality, train, usable
-from overtone_edge.personal import PersonalStore
+from overtone_edge.head import Labelled, fit
+from overtone_edge.judgement import judge
+from overtone_edge.learning import Embeddings, Plan, clipped, train, usable
+from overtone_edge.runtime import TrainingGraph
 from overtone_edge.store import Example, Store
 from overtone_models.bundle import MAX_BYTES, Bundle, read_bundle
 from overtone_models.front_end import F32
@@ -28,7 +30,7 @@ def work(folder: Path, request: dict[str, Any]) -> dict[str, Any]:
     if request["purpose"] == "round":
         vector, answer = round_update(bundle, examples, plan, max_norm=request["max_norm"])
     else:
-        vector, answer = personal_head(bundle, examples, plan, Path(request["personal"]))
+        vector, answer = personal_head(bundle, examples, plan)
     with storing(folder):
         np.save(folder / VECTOR, vector, allow_pickle=False)
     return answer
@@ -48,35 +50,28 @@ def round_update(bundle: Bundle, examples: list[Example], plan: Plan, *, max_nor
     return clipped(trained.weights - base, max_norm), answer
 
 
-def personal_head(bundle: Bundle, examples: list[Example], plan: Plan, folder: Path) -> tuple[F32, dict[str, Any]]:
-    """Return a head trained on this device's examples, and whether it beats the one in use on held-out ones."""
-    training = [example for example in examples if not example.held_out]
-    held_out = [example for example in examples if example.held_out]
-    if not held_out:
-        raise LearningError(
-            f"there are {len(training)} training examples and none held out: label more speech before personalising"
-        )
-    trained = train(bundle, training, plan, between_steps=watch_parent())
-    embeddings = Embeddings(bundle, held_out).values
-    targets = one_hot(held_out, bundle.manifest.labels)
+def personal_head(bundle: Bundle, examples: list[Example], plan: Plan) -> tuple[F32, dict[str, Any]]:
+    """Return a head learned from all examples, and whether heads learned without some of them do better on those."""
+    labels = bundle.manifest.labels
+    numbers = np.array([labels.index(example.label) for example in examples], np.int64)
+    utterances = Labelled(Embeddings(bundle, examples).values, numbers)
+    graph, watch = TrainingGraph(bundle.training_model), watch_parent()
 
-    def measured(head: F32) -> Quality:
-        return quality(bundle, head, embeddings, targets)
+    def learned(part: Labelled) -> F32:
+        return fit(graph, bundle.head, part, plan, smoothing=bundle.manifest.label_smoothing, between_steps=watch)
 
-    current = PersonalStore(folder).load()
-    in_use = current.weights if current is not None and current.base == bundle.base else bundle.head
-    base, before, after = measured(bundle.head), measured(in_use), measured(trained.weights)
-    return trained.weights, {
+    judgement = judge(bundle.head, utterances, learned, temperature=bundle.manifest.calibration.temperature)
+    return learned(utterances), {
         "base": bundle.base,
-        "kept": after.better_than(before),
-        "examples": len(training),
-        "held_out": len(held_out),
-        "uar_base": base.uar,
-        "loss_base": base.loss,
-        "uar_before": before.uar,
-        "loss_before": before.loss,
-        "uar_after": after.uar,
-        "loss_after": after.loss,
+        "kept": judgement.confirms,
+        "examples": len(examples),
+        "judged": judgement.judged,
+        "unlabelled": [label for number, label in enumerate(labels) if number not in numbers],
+        "uar_before": judgement.before.uar,
+        "loss_before": judgement.before.loss,
+        "uar_after": judgement.after.uar,
+        "loss_after": judgement.after.loss,
+        "loss_margin": judgement.margin,
     }
 
 

@@ -33,7 +33,7 @@ def personal_request(home: Home) -> dict[str, Any]:
         momentum=learning.momentum,
         seed=learning.seed,
     )
-    return {"purpose": PERSONAL, "personal": str(home.folder / "personal"), **_common(home, plan)}
+    return {"purpose": PERSONAL, **_common(home, plan)}
 
 
 def round_request(home: Home, call: RoundCall) -> dict[str, Any]:
@@ -59,14 +59,15 @@ def _common(home: Home, plan: Plan) -> dict[str, Any]:
     }
 
 
-def keep_if_better(home: Home, bundle: Bundle, answer: dict[str, Any], weights: F32) -> bool:
-    """Store a personal head that did better on the held-out examples; return whether it did."""
+def keep_if_confirmed(home: Home, bundle: Bundle, answer: dict[str, Any], weights: F32) -> bool:
+    """Store a personal head that the labelled speech confirms, else remove the one there is; return whether it did.
+
+    What is removed was learned from no more than the speech that now says otherwise.
+    """
     if answer["base"] != bundle.base or weights.shape != bundle.head.shape:
         raise LearningError("the head was trained from another bundle")
     if not answer["kept"]:
-        stored = home.personal.load()
-        if stored is not None and stored.base != bundle.base:
-            home.personal.erase()
+        home.personal.erase()
         return False
     home.personal.save(PersonalHead(bundle.base, weights, {**answer, "trained_s": round(time.time())}))
     return True

@@ -1,4 +1,4 @@
-"""Learning: deterministic batches, training that helps, and a head that must prove itself."""
+"""Learning: deterministic batches, and training that helps."""
 
 import os
 
@@ -11,17 +11,17 @@ from overtone_edge.errors import LearningError
 from overtone_edge.learning import (
     Embeddings,
     Plan,
-    Quality,
     Windows,
     batches,
     clipped,
     cross_entropy,
     one_hot,
+    quality_of,
     train,
     usable,
 )
 from overtone_edge.store import Example
-from overtone_edge.trainer import personal_head, round_update
+from overtone_edge.trainer import round_update
 from overtone_models.bundle import Bundle, read_bundle
 from overtone_models.front_end import mfcc
 
@@ -109,19 +109,7 @@ def test_a_round_s_update_is_the_clipped_difference(bundle, examples) -> None:
     assert np.allclose(full, train(bundle, examples[:8], HEAD).weights - bundle.head)
 
 
-def test_a_better_head_is_kept_and_a_worse_one_is_not(bundle, examples, tmp_path) -> None:
-    _, good = personal_head(bundle, examples, HEAD, tmp_path / "personal")
-    assert good["kept"] and good["uar_after"] >= good["uar_before"]
-    swapped = [
-        Example(e.frames, "sad" if e.label == "happy" else "happy", False) if not e.held_out else e for e in examples
-    ]
-    _, bad = personal_head(bundle, swapped, HEAD, tmp_path / "personal")
-    assert not bad["kept"]
-
-
-def test_without_held_out_examples_there_is_no_personal_head(bundle, examples, tmp_path) -> None:
-    with pytest.raises(LearningError, match="none held out"):
-        personal_head(bundle, examples[:8], HEAD, tmp_path / "personal")
+def test_without_examples_nothing_is_trained(bundle) -> None:
     with pytest.raises(LearningError, match="no training example"):
         train(bundle, [], HEAD)
 
@@ -138,10 +126,14 @@ def test_examples_that_the_model_cannot_use_are_left_out(bundle, examples) -> No
     assert usable(bundle, [tiny, other, examples[0]]) == [examples[0]]
 
 
-def test_recall_comes_first_then_loss() -> None:
-    assert Quality(0.6, 2.0).better_than(Quality(0.5, 1.0))
-    assert Quality(0.5, 0.9).better_than(Quality(0.5, 1.0))
-    assert not Quality(0.5, 1.0).better_than(Quality(0.5, 1.0))
+def test_quality_is_the_recall_of_each_label_and_the_calibrated_loss() -> None:
+    logits = np.array([[2.0, 0.0], [2.0, 0.0], [0.0, 2.0], [2.0, 0.0]], np.float32)
+    labels = np.array([0, 0, 0, 1])
+    found, losses = quality_of(logits, labels, 2.0)
+    assert found.uar == pytest.approx((2 / 3 + 0) / 2)
+    right, wrong = np.log(1 + np.exp(-1.0)), np.log(1 + np.exp(1.0))
+    assert losses == pytest.approx([right, right, wrong, wrong])
+    assert found.loss == pytest.approx(losses.mean())
 
 
 def test_clipping_keeps_what_is_short() -> None:

@@ -10,7 +10,7 @@ from overtone_cloud.conditions.sounds import Sounds, content_digest
 from overtone_cloud.recognition.heard import predict_heard
 from overtone_cloud.recognition.limits import Limits, check_bundle, costs_json
 from overtone_cloud.recognition.normalisation import CANDIDATES, describe, predict_normalised
-from overtone_cloud.recognition.personal import DRAWS, PER_EMOTION, personalise_speakers
+from overtone_cloud.recognition.personal import DRAWS, METHOD, PER_EMOTION, personalise_speakers
 from overtone_cloud.recognition.quantised import listen_to_test, predict_int8
 from overtone_cloud.recognition.subject import Subject
 from overtone_cloud.recognition.windows import SPEECH_S, count_windows, recordings, silences
@@ -51,7 +51,7 @@ def measures(material: Material) -> dict[str, Measure]:
             name="personal",
             title="personal head",
             run=_personal,
-            settings={"per_emotion": PER_EMOTION, "draws": DRAWS},
+            settings={"per_emotion": PER_EMOTION, "draws": DRAWS, "method": METHOD},
         ),
         Measure(
             name="normalised",

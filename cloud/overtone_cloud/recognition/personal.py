@@ -13,24 +13,29 @@ from overtone_models.front_end import F32
 
 PER_EMOTION = 5
 LEFT = 2
-DRAWS = 3
+DRAWS = 10
 LEAST = 4
-"""Utterances of one emotion of which the device holds at least one out."""
+"""Utterances that share their emotion with another one: with fewer a device cannot judge a head."""
+
+METHOD = 2
+"""Grows when devices learn or judge otherwise, so that kept results are taken anew."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Draw:
     """One draw of what is labelled: UAR 0..1 of the rest with the bundle's head and with the new one.
 
-    `kept` is the device's own decision, by what it held out: recall 0..1 and loss in nats, before and after.
+    `kept` is the device's own decision, by the given utterances alone: of the `judged` ones recall 0..1 and loss
+    in nats, before and after, and what the loss had to fall by.
     """
 
     uar: float
     uar_new: float
     kept: bool
-    held_out: int
-    held_uar: tuple[float, float]
-    held_loss: tuple[float, float]
+    judged: int
+    judged_uar: tuple[float, float]
+    judged_loss: tuple[float, float]
+    margin: float
 
     @property
     def uar_personal(self) -> float:
@@ -118,7 +123,8 @@ def _owner(
     targets = subject.test.targets(subject.model.labels)[rows]
     embeddings = np.stack([device.recogniser.embedding(x) for x in mfcc])
     drawn = [drawn_rows(targets, per_emotion, np.random.default_rng([number, draw])) for draw in range(draws)]
-    if np.bincount(targets[drawn[0][0]], minlength=1).max() < LEAST:
+    counts = np.bincount(targets[drawn[0][0]], minlength=1)
+    if counts[counts > 1].sum() < LEAST:
         return None
     made = tuple(_draw(device, mfcc, targets, embeddings, given, rest) for given, rest in drawn)
     return Owner(speaker=speaker, given=len(drawn[0][0]), tested=len(drawn[0][1]), draws=made)
@@ -146,7 +152,8 @@ def _draw(
         uar=uar(None),
         uar_new=uar(head),
         kept=bool(report["kept"]),
-        held_out=int(report["held_out"]),
-        held_uar=(float(report["uar_before"]), float(report["uar_after"])),
-        held_loss=(float(report["loss_before"]), float(report["loss_after"])),
+        judged=int(report["judged"]),
+        judged_uar=(float(report["uar_before"]), float(report["uar_after"])),
+        judged_loss=(float(report["loss_before"]), float(report["loss_after"])),
+        margin=float(report["loss_margin"]),
     )
