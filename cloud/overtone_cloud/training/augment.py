@@ -32,7 +32,7 @@ class Augmentation:
     mask_band_width: int = 12
     mask_times: int = 1
     mask_time_frames: int = 20
-    conditioned: float = 0.5
+    conditioned: float = 0.3
 
     LIMITS: ClassVar[dict[str, tuple[float, float]]] = {
         "gain_db": (0.0, 60.0),

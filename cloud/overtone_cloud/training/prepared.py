@@ -20,7 +20,7 @@ from overtone_models.features.gated import GatedLogMelSpec
 from overtone_models.front_end import F32, dct_matrix
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, kw_only=True)
 class Surroundings:
     """What speech is heard under in training, and sounds that are none; nothing of it by default.
 
@@ -75,6 +75,11 @@ class Prepared:
         targets = np.eye(len(self.labels), dtype=np.float32)[self.train.targets(self.labels)]
         more = self.views or ((),) * len(self.train)
         return examples([(x, *views) for x, views in zip(self.train.log_mels, more, strict=True)], targets)
+
+    def rows_by_speaker(self) -> list[Any]:
+        """Return each speaker's rows of the training part; utterances without a speaker stand alone."""
+        speakers = np.array([u.speaker or u.id for u in self.train.utterances])
+        return [np.flatnonzero(speakers == speaker) for speaker in np.unique(speakers)]
 
     def sound_examples(self) -> Examples | None:
         """Return the sounds with every class alike as the target; None where there are none."""

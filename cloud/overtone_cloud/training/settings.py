@@ -12,11 +12,17 @@ from overtone_models.network_spec import EdgeTcnSpec, edge_tcn
 
 @dataclass(frozen=True, kw_only=True)
 class TrainSettings:
-    """Settings of one training; the same settings, data and seed give the same network."""
+    """Settings of one training; the same settings, data and seed give the same network.
+
+    An epoch hears at most `speaker_utterances` of each speaker, so that a corpus of two speakers with hundreds each
+    does not outweigh the others. To each batch come `sounds_per_batch` everyday sounds, where the training has some.
+    What is kept are weights averaged over about `average_steps` steps, of the epoch at which the inner speakers' loss
+    was least; training ends `patience_epochs` after that.
+    """
 
     size: str = "M"
     separable: bool = True
-    epochs: int = 120
+    epochs: int = 160
     batch: int = 32
     max_frames: int = 256
     learning_rate: float = 3e-3
@@ -24,12 +30,13 @@ class TrainSettings:
     label_smoothing: float = 0.1
     dropout: float = 0.15
     warmup_steps: int = 100
-    patience_epochs: int = 60
+    patience_epochs: int = 80
     evaluate_every_epochs: int = 5
     inner_fraction: float = 0.15
     no_decision_accuracy: float = 0.7
     average_steps: int = 100
     sounds_per_batch: int = 4
+    speaker_utterances: int = 100
     seed: int = 0
     augmentation: Augmentation = field(default_factory=Augmentation)
 
@@ -48,6 +55,7 @@ class TrainSettings:
         "no_decision_accuracy": (0.0, 1.0),
         "average_steps": (1, 1_000_000),
         "sounds_per_batch": (0, 1024),
+        "speaker_utterances": (1, 1_000_000),
         "seed": (0, 2**31 - 1),
     }
 

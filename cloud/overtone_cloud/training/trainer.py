@@ -32,14 +32,16 @@ class Trainer:
         self.spec = settings.network(n_features=data.train.front_end.n_mfcc, n_classes=len(data.labels))
         tf.keras.utils.set_random_seed(settings.seed)
         self.network = networks.keras_model(self.spec, dropout=settings.dropout)
-        self.steps_per_epoch = max(1, len(data.train) // settings.batch)
+        self._examples, self._sounds = data.examples(), data.sound_examples()
+        self._by_speaker = data.rows_by_speaker()
+        most = settings.speaker_utterances
+        self.steps_per_epoch = max(1, sum(min(most, len(rows)) for rows in self._by_speaker) // settings.batch)
         self.optimizer = self._optimizer()
         self.optimizer.build(self.network.trainable_variables)
         self.averages = [tf.Variable(v, trainable=False) for v in self.network.trainable_variables]
         self.steps = tf.Variable(0.0, trainable=False)
         steps = settings.epochs * self.steps_per_epoch
         self._step = tf.function(self._train_step, jit_compile=steps >= COMPILED_FROM)
-        self._examples, self._sounds = data.examples(), data.sound_examples()
         self._inner = data.inner_utterances()
         self._inner_targets = data.inner_targets
         self._dct = dct_matrix(data.train.front_end)
@@ -77,7 +79,7 @@ class Trainer:
 
     def _run_epoch(self) -> float:
         rng = np.random.default_rng((self.settings.seed, self.epoch))
-        order = rng.permutation(len(self._examples))
+        order = self._order(rng)
         size = min(self.settings.batch, len(order))
         losses = []
         for step in range(self.steps_per_epoch):
@@ -87,6 +89,11 @@ class Trainer:
         if not np.isfinite(mean):
             raise TrainingError(f"the loss of epoch {self.epoch + 1} is not finite: lower learning_rate")
         return mean
+
+    def _order(self, rng: np.random.Generator) -> Any:
+        """Return the rows of one epoch in random order, of each speaker no more than the settings' limit."""
+        most = self.settings.speaker_utterances
+        return rng.permutation(np.concatenate([rng.permutation(rows)[:most] for rows in self._by_speaker]))
 
     def _batch(self, rows: Any, rng: np.random.Generator) -> tuple[F32, Any, F32]:
         """Return decibels `(n, max_frames, n_mels)`, their frames `(n,)` and targets; sounds come after the speech."""

@@ -8,8 +8,9 @@ import pytest
 
 from overtone_cloud.corpora.registry import read_corpus
 from overtone_cloud.errors import TrainingError
+from overtone_cloud.training.augment import Augmentation
 from overtone_cloud.training.features import Features, extract
-from overtone_cloud.training.prepared import prepare
+from overtone_cloud.training.prepared import Surroundings, prepare, surroundings
 from overtone_cloud.training.run_folder import RunFolder
 from overtone_cloud.training.settings import TrainSettings
 from overtone_models.front_end import EDGE_FRONT_END
@@ -79,6 +80,61 @@ def test_training_stops_when_the_inner_speakers_gain_no_more(features: Features,
     trainer.run()
     assert trainer.epoch == 4
     assert trainer.best_epoch == 2
+
+
+def test_a_speaker_with_many_utterances_is_heard_no_more_than_the_limit(features: Features, tmp_path: Path) -> None:
+    from overtone_cloud.training.trainer import Trainer
+
+    train = part(features, "spk01", "spk02", "spk03")
+    few = set(list(np.flatnonzero([u.speaker == "spk03" for u in train.utterances]))[2:])
+    uneven = train.where([u.id for row, u in enumerate(train.utterances) if row not in few])
+    data = prepare(uneven, part(features, "spk04"), LABELS)
+    trainer = Trainer(data, replace(SETTINGS, speaker_utterances=5), RunFolder(tmp_path))
+    orders = [trainer._order(np.random.default_rng(seed)) for seed in range(20)]
+    for order in orders:
+        heard = [uneven.utterances[row].speaker for row in order]
+        assert {who: heard.count(who) for who in heard} == {"spk01": 5, "spk02": 5, "spk03": 2}
+        assert len(set(order.tolist())) == len(order)
+    assert set(np.concatenate(orders).tolist()) == set(range(len(uneven)))
+
+
+def test_sounds_are_of_no_emotion(features: Features, sounds: Path, cache: Path, tmp_path: Path) -> None:
+    from overtone_cloud.training.trainer import Trainer
+
+    settings = replace(SETTINGS, sounds_per_batch=3)
+    around = surroundings(sounds, settings)
+    data = prepare(part(features, "spk01"), part(features, "spk04"), LABELS, around, cache=cache)
+    assert len(data.sounds) == len(around.sounds)
+    assert all(len(views) == len(around.conditions) for views in data.views)
+    trainer = Trainer(data, settings, RunFolder(tmp_path))
+    x, counts, y = trainer._batch(np.arange(8), np.random.default_rng(0))
+    assert len(x) == len(counts) == len(y) == 11
+    assert (y[:8].max(1) == 1.0).all()
+    np.testing.assert_allclose(y[8:], 1 / 3, rtol=1e-6)
+    assert np.isfinite(trainer.run().weights).all()
+
+
+def test_sounds_and_conditions_can_be_left_out(sounds: Path) -> None:
+    off = replace(SETTINGS, sounds_per_batch=0, augmentation=Augmentation(conditioned=0.0))
+    assert surroundings(sounds, off) == Surroundings()
+    assert [c.name for c in surroundings(None, SETTINGS).conditions] == [
+        "far microphone",
+        "far microphone",
+        "telephone",
+    ]
+    assert surroundings(None, SETTINGS).sounds == ()
+
+
+def test_a_short_training_and_a_compiled_one_are_the_same(
+    features: Features, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from overtone_cloud.training import trainer
+
+    data = prepare(part(features, "spk01"), part(features, "spk04"), LABELS)
+    plain = trainer.Trainer(data, replace(SETTINGS, dropout=0.0), RunFolder(tmp_path / "plain")).run()
+    monkeypatch.setattr(trainer, "COMPILED_FROM", 0)
+    compiled = trainer.Trainer(data, replace(SETTINGS, dropout=0.0), RunFolder(tmp_path / "compiled")).run()
+    np.testing.assert_allclose(compiled.weights, plain.weights, atol=2e-3)
 
 
 def test_a_loss_that_is_no_number_ends_the_training(features: Features, tmp_path: Path) -> None:
