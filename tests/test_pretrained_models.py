@@ -77,9 +77,11 @@ def test_the_facts_are_of_this_bundle_and_this_split(model: Pretrained) -> None:
     assert settings.seed == facts["training"]["seed"]
 
 
-def test_every_figure_is_honest_and_has_its_command(model: Pretrained) -> None:
+def test_every_figure_is_honest_and_has_its_command_or_the_card_says_that_there_are_none(model: Pretrained) -> None:
     figures = json.loads(model.card_data.read_text())["figures"]
-    assert figures is not None
+    if figures is None:
+        assert "None yet: `overtone benchmark recognition` was not run with these settings" in model.card.read_text()
+        return
     assert len(figures["seeds"]) >= LEAST_SEEDS
     assert figures["command"].startswith("overtone benchmark recognition ")
     assert "--quick" not in figures["command"]

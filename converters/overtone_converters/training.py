@@ -226,4 +226,21 @@ def _converted(module: TrainingModule) -> bytes:
         converter.experimental_enable_resource_variables = True
         with native_stderr_silenced():
             model: bytes = converter.convert()
-    return model
+    return without_initial_values(model)
+
+
+def without_initial_values(model: bytes) -> bytes:
+    """Return the training TFLite without the zeros that its variables would begin with: half of its bytes.
+
+    They are constants of a subgraph that no signature runs; `set` gives the variables their values and sizes.
+    """
+    from tensorflow.lite.tools import flatbuffer_utils
+
+    content = flatbuffer_utils.read_model_from_bytearray(bytearray(model))
+    run = {signature.subgraphIndex for signature in content.signatureDefs}
+    used = {tensor.buffer for index in run for tensor in content.subgraphs[index].tensors}
+    for graph in [graph for index, graph in enumerate(content.subgraphs) if index not in run]:
+        for buffer in {tensor.buffer for tensor in graph.tensors} - used:
+            content.buffers[buffer].data = None
+        graph.tensors, graph.operators, graph.inputs, graph.outputs = [], [], [], []
+    return bytes(flatbuffer_utils.convert_object_to_bytearray(content))

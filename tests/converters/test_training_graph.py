@@ -227,6 +227,11 @@ def test_other_batches_and_lengths(short_graph_file: bytes) -> None:
     assert (graph.batch, graph.frames, graph.n_features, graph.n_classes) == (4, 40, 6, 3)
 
 
+def test_the_file_does_not_grow_with_the_weights() -> None:
+    small, large = (training_model(EdgeTcnSpec(channels=channels, dilations=(1,))) for channels in (4, 128))
+    assert len(large) - len(small) < 4_000
+
+
 @pytest.mark.parametrize("frames", [0, 45])
 def test_frames_must_be_whole_hops(frames: int) -> None:
     with pytest.raises(ConversionError, match=f"frames is {frames}, it must be a multiple of the hop of 10 frames"):
