@@ -20,8 +20,8 @@ MAX_UAR_LOSS = 0.01
 MAX_STEP_DIFFERENCE = 1e-5
 MAX_GOLDEN_DIFFERENCE = 0.02
 STEPS = 20
-ORDERS = 5
-# The rates that devices use by default for the scope; larger ones amplify float32 rounding, on any runtime.
+ORDERS = 15
+# Larger rates amplify float32 rounding, on any runtime.
 LEARNING_RATES = {"head": 0.05, "full": 0.003}
 MOMENTUM = 0.9
 

@@ -88,6 +88,7 @@ def _training(facts: Mapping[str, Any]) -> list[str]:
                 f"- Split: [split.json](split.json): {training['split']}{lost}.",
                 f"- Settings: [settings.toml](settings.toml), seed {training['seed']}; one training, none was chosen "
                 "among several.",
+                _heard(training),
                 f"- Selection rule: {training['selection']} ({inner}), who trained "
                 f"nothing: epoch {training['best_epoch']} of {training['epochs']}. Temperature and threshold are "
                 "fitted to them as well.",
@@ -96,6 +97,17 @@ def _training(facts: Mapping[str, Any]) -> list[str]:
             ]
         ),
     ]
+
+
+def _heard(training: Mapping[str, Any]) -> str:
+    """Return what speech was heard under."""
+    if not training["conditioned"]:
+        text = "- Speech as recorded"
+    else:
+        noise = " and in noise" if training["sounds"] else ""
+        text = f"- {100 * training['conditioned']:.0f} % of the speech in simulated rooms, over the telephone{noise}"
+    sounds = f"; {training['sounds']} everyday sounds as no emotion" if training["sounds"] else ""
+    return f"{text}{sounds}."
 
 
 def _parity(facts: Mapping[str, Any]) -> list[str]:

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from overtone_cloud.conditions.sounds import Sounds
 from overtone_cloud.corpora.sources import SOURCES
 from overtone_cloud.corpora.utterance import Reading
 from overtone_cloud.pretraining.training import SELECTION, Trained
@@ -29,6 +30,7 @@ class Release:
     version: int
     settings: TrainSettings
     readings: Mapping[str, Reading]
+    sounds: Sounds | None
     figures: Mapping[str, Any] | None
 
 
@@ -42,22 +44,24 @@ def card_data(release: Release, trained: Trained, data: bytes, found: Verificati
         "format": FORMAT,
         "version": VERSION,
         "name": release.name,
-        "command": command_of(release.name, corpora, with_figures=release.figures is not None),
+        "command": command_of(release, corpora),
         "bundle": _bundle(data),
-        "training": _training(trained, release.settings),
+        "training": _training(trained, release),
         "corpora": {corpus: _corpus(corpus, release.readings[corpus], trained) for corpus in corpora},
         "parity": {key: value for key, value in found.to_json().items() if not key.startswith("uar_")},
         "figures": release.figures,
     }
 
 
-def command_of(name: str, corpora: list[str], *, with_figures: bool) -> str:
+def command_of(release: Release, corpora: list[str]) -> str:
     """Return the command that makes the model, with stand-ins for where its data lie."""
     words = ["overtone", "pretrain"]
     for corpus in corpora:
         words += ["--corpus", f"{corpus}=path/to/{corpus}"]
-    words += ["--settings", "settings.toml", "--name", name]
-    return shlex.join([*words, *(["--figures", "path/to/recognition.json"] if with_figures else [])])
+    words += ["--sounds", "path/to/sounds"] if release.sounds else []
+    words += ["--settings", "settings.toml", "--name", release.name]
+    words += ["--figures", "path/to/recognition.json"] if release.figures is not None else []
+    return shlex.join(words)
 
 
 def _bundle(data: bytes) -> dict[str, Any]:
@@ -74,7 +78,7 @@ def _bundle(data: bytes) -> dict[str, Any]:
         "licence": manifest.licence,
         "network": manifest.edge.to_json(),
         "parameters": manifest.layout.size,
-        "multiply_adds_3_s": manifest.edge.multiply_adds(300),
+        "multiply_adds_3_s": manifest.edge.multiply_adds_3_s,
         "temperature": round(manifest.calibration.temperature, 4),
         "threshold": round(manifest.calibration.threshold, 4),
         "base": bundle.base,
@@ -83,17 +87,19 @@ def _bundle(data: bytes) -> dict[str, Any]:
     }
 
 
-def _training(trained: Trained, settings: TrainSettings) -> dict[str, Any]:
+def _training(trained: Trained, release: Release) -> dict[str, Any]:
     judged = [entry for entry in trained.history if "inner_loss" in entry]
     best = min(judged, key=lambda entry: entry["inner_loss"])
     return {
-        "seed": settings.seed,
+        "seed": release.settings.seed,
         "epochs": len(trained.history),
         "selection": SELECTION,
         "best_epoch": int(best["epoch"]),
         "utterances": len(trained.train),
         "inner_utterances": len(trained.inner),
         "inner_speakers": speakers(trained.inner),
+        "conditioned": release.settings.augmentation.conditioned,
+        "sounds": len(release.sounds.training) if release.sounds else 0,
         "skipped": list(trained.train.skipped),
         "digest": trained.reading.digest,
         "split": describe_split(trained.split),

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from overtone_cloud.command_line import timed_lines
+from overtone_cloud.conditions.sounds import sound_halves
 from overtone_cloud.corpora.registry import NAMES
 from overtone_cloud.errors import ConfigError
 from overtone_cloud.recognition.recognition_cli import read_corpora, read_settings
@@ -53,6 +54,7 @@ def _run(args: argparse.Namespace) -> int:
     settings = read_settings(args.settings)
     labels = ordered({str(u.label) for u in join(readings).labelled})
     figures = None if args.figures is None else read_figures(args.figures, settings, labels, list(readings))
+    sounds = None if args.sounds is None else sound_halves(args.sounds)
     work = args.work or Path("runs", "pretrain", args.name)
     say = timed_lines()
     try:
@@ -64,7 +66,9 @@ def _run(args: argparse.Namespace) -> int:
         )
         return EXIT_INTERRUPTED
     say("conversion and its checks")
-    release = Release(name=args.name, version=args.version, settings=settings, readings=readings, figures=figures)
+    release = Release(
+        name=args.name, version=args.version, settings=settings, readings=readings, sounds=sounds, figures=figures
+    )
     made, found = write_pretrained(trained, release, args.out)
     if args.json:
         print(json.dumps({"folder": str(made.folder), **found.to_json()}, indent=1))
