@@ -45,14 +45,14 @@ def test_int8_streaming_decides_as_the_offline_network_on_real_speech(
         for path in sorted(source.iterdir()):
             if path.name.split("-")[2] in ("01", "03", "04", "05"):
                 (corpus / source.name / path.name).symlink_to(path)
-    (tmp_path / "short.toml").write_text("evaluate_every_epochs = 4\nwarmup_steps = 10\n")
+    (tmp_path / "short.toml").write_text("batch = 8\nevaluate_every_epochs = 4\nwarmup_steps = 10\n")
     words = ("--size", "S", "--epochs", 40, "--config", tmp_path / "short.toml", "--test-speakers", "5,6")
     cache = ("--cache", tmp_path / "cache")
     status, out, _ = overtone("train", corpus, "--out", tmp_path / "run", *words, *cache, "--json")
     assert status == 0
     assert json.loads(out)["uar_mean"] > 0.35
-    status, out, _ = overtone("convert", tmp_path / "run", "--out", tmp_path / "b", *cache, "--json")
-    assert status == 0
+    status, out, err = overtone("convert", tmp_path / "run", "--out", tmp_path / "b", *cache, "--json")
+    assert status == 0, out + err
     found = json.loads(out)
     assert found["utterances"] == 56
     assert found["label_agreement"] >= 0.98

@@ -134,7 +134,7 @@ def test_a_broker_that_comes_late_goes_and_comes_back(make_config, fleet, tmp_pa
     with agent_process(config, tmp_path / "agent.log") as agent:
         events = tmp_path / "events.jsonl"
         deadline = time.monotonic() + ENOUGH_S
-        while not (events.exists() and events.read_text().count('"final":true') == 2):
+        while not (events.exists() and events.read_text().count('"final":true') == 2 and tried_in_vain(tmp_path)):
             assert agent.poll() is None and time.monotonic() < deadline
             time.sleep(0.05)
         broker.start()
@@ -158,7 +158,11 @@ def test_a_broker_that_comes_late_goes_and_comes_back(make_config, fleet, tmp_pa
             watcher.close()
         finally:
             broker.stop()
-    assert b"does not answer; trying again" in (tmp_path / "agent.log").read_bytes()
+
+
+def tried_in_vain(folder: Path) -> bool:
+    """Return whether the agent said that the broker does not answer."""
+    return b"does not answer; trying again" in (folder / "agent.log").read_bytes()
 
 
 def make_certificates(folder: Path) -> None:
