@@ -52,7 +52,7 @@ def register(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") 
 def _convert(args: argparse.Namespace) -> int:
     from overtone_converters.build import build_bundle
     from overtone_converters.signing import sign_bundle
-    from overtone_converters.verify import require, verify_bundle
+    from overtone_converters.verify import verify_bundle
 
     forms, args.run = asked_forms(args), file_or_pretrained(args.run)
     if args.run.is_file():
@@ -74,7 +74,7 @@ def _convert(args: argparse.Namespace) -> int:
     data = build_bundle(model, calibration_utterances(train), golden(), name=name, version=args.version)
     found = verify_bundle(read_bundle(data), *utterances_of(test, model.labels))
     show(found.to_json(), args.json)
-    require(found)
+    found.require()
     if args.keys:
         data = sign_bundle(data, name=name, version=args.version, keys=args.keys)
     write_atomically(args.out, data, error=TrainingError)

@@ -47,7 +47,7 @@ def _verify(args: argparse.Namespace) -> int:
 
 
 def _with_run(args: argparse.Namespace, bundle: Bundle) -> int:
-    from overtone_converters.verify import require, verify_bundle
+    from overtone_converters.verify import verify_bundle
 
     if len(args.corpus) > 1:
         raise ConfigError(f"--corpus is given {len(args.corpus)} times, a run has one corpus")
@@ -55,21 +55,20 @@ def _with_run(args: argparse.Namespace, bundle: Bundle) -> int:
     _, _, test = parts_of_run(RunFolder(args.run), corpus, args.cache)
     found = verify_bundle(bundle, *utterances_of(test, bundle.manifest.labels))
     show(found.to_json(), args.json)
-    require(found)
+    found.require()
     return 0
 
 
 def _with_split(args: argparse.Namespace, bundle: Bundle, path: Path) -> int:
     from overtone_cloud.pretraining.checking import check_with_recordings, refuse_other_card
     from overtone_cloud.recognition.recognition_cli import read_corpora
-    from overtone_converters.verify import require
 
     refuse_other_card(path)
     readings = {name: given.reading for name, given in read_corpora(args.corpus).items()}
     found = check_with_recordings(bundle, readings, args.split or path.parent / SPLIT, args.cache)
     # These speakers chose when to stop: what is right of theirs is no measure of the model.
     show({name: value for name, value in found.to_json().items() if not name.startswith("uar_")}, args.json)
-    require(found)
+    found.require()
     return 0
 
 

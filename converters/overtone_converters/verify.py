@@ -26,15 +26,14 @@ LEARNING_RATES = {"head": 0.05, "full": 0.003}
 MOMENTUM = 0.9
 
 
+Limit = tuple[str, float, str, float]
+
+
 @dataclass(frozen=True, kw_only=True)
-class Verification:
-    """What was found; shares are 0..1, differences are the largest of any value."""
+class OnRuntime:
+    """What every check finds of a bundle on the device's runtime; differences are the largest of any value."""
 
     runtime: str
-    utterances: int
-    label_agreement: float
-    uar_offline: float
-    uar_streaming: float
     head_step_difference: float
     full_step_difference: float
     golden_difference: float
@@ -45,26 +44,58 @@ class Verification:
         """Return the findings as JSON."""
         return asdict(self)
 
-    def failures(self) -> list[str]:
-        """Return one line for each limit that is not kept."""
-        limits = [
-            ("label agreement", self.label_agreement, ">=", MIN_AGREEMENT),
-            (
-                "UAR of int8 streaming less offline",
-                self.uar_streaming - self.uar_offline,
-                ">=",
-                -MAX_UAR_LOSS,
-            ),
-            ("UAR of int8 streaming less offline", self.uar_streaming - self.uar_offline, "<=", MAX_UAR_LOSS),
+    def limits(self) -> list[Limit]:
+        """Return what is compared, its value, the sign and the limit."""
+        return [
             ("head training difference", self.head_step_difference, "<=", MAX_STEP_DIFFERENCE),
             ("full training difference", self.full_step_difference, "<=", MAX_STEP_DIFFERENCE),
             ("golden clip difference", self.golden_difference, "<=", MAX_GOLDEN_DIFFERENCE),
         ]
+
+    def failures(self) -> list[str]:
+        """Return one line for each limit that is not kept."""
         return [
             f"{what} is {value:.3g}, limit is {sign} {limit:g}"
-            for what, value, sign, limit in limits
+            for what, value, sign, limit in self.limits()
             if not (value >= limit if sign == ">=" else value <= limit)
         ]
+
+    def require(self) -> None:
+        """Raise ParityError with every limit that is not kept."""
+        if failures := self.failures():
+            raise ParityError(f"bundle refused: {'; '.join(failures)}")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Verification(OnRuntime):
+    """What was found on recordings; shares are 0..1."""
+
+    utterances: int
+    label_agreement: float
+    uar_offline: float
+    uar_streaming: float
+
+    def limits(self) -> list[Limit]:
+        """Return what is compared, its value, the sign and the limit."""
+        what, gained = "UAR of int8 streaming less offline", self.uar_streaming - self.uar_offline
+        return [
+            ("label agreement", self.label_agreement, ">=", MIN_AGREEMENT),
+            (what, gained, ">=", -MAX_UAR_LOSS),
+            (what, gained, "<=", MAX_UAR_LOSS),
+            *super().limits(),
+        ]
+
+
+def on_runtime(bundle: Bundle, standardised: Sequence[F32], targets: NDArray[np.int64]) -> dict[str, Any]:
+    """Return the fields of `OnRuntime`, found on standardised utterances."""
+    return {
+        "runtime": runtime_name(),
+        "head_step_difference": step_difference(bundle, "head", standardised, targets),
+        "full_step_difference": step_difference(bundle, "full", standardised, targets),
+        "golden_difference": golden_difference(bundle),
+        "streaming_bytes": len(bundle.streaming_model),
+        "training_bytes": len(bundle.training_model),
+    }
 
 
 def verify_bundle(bundle: Bundle, utterances: Sequence[F32], targets: NDArray[np.int64]) -> Verification:
@@ -83,23 +114,12 @@ def _compared(bundle: Bundle, utterances: Sequence[F32], targets: NDArray[np.int
     offline = edge_tcn.logits(spec, bundle.weights, standardised).argmax(1)
     streaming = streaming_probabilities(bundle, utterances).argmax(1)
     return Verification(
-        runtime=runtime_name(),
         utterances=len(utterances),
         label_agreement=float((offline == streaming).mean()),
         uar_offline=_uar(offline, targets),
         uar_streaming=_uar(streaming, targets),
-        head_step_difference=step_difference(bundle, "head", standardised, targets),
-        full_step_difference=step_difference(bundle, "full", standardised, targets),
-        golden_difference=golden_difference(bundle),
-        streaming_bytes=len(bundle.streaming_model),
-        training_bytes=len(bundle.training_model),
+        **on_runtime(bundle, standardised, targets),
     )
-
-
-def require(verification: Verification) -> None:
-    """Raise ParityError with every limit that is not kept."""
-    if failures := verification.failures():
-        raise ParityError(f"bundle refused: {'; '.join(failures)}")
 
 
 def streaming_probabilities(bundle: Bundle, utterances: Sequence[F32]) -> F32:

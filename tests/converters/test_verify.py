@@ -9,7 +9,7 @@ import pytest
 from overtone_converters.build import build_bundle
 from overtone_converters.errors import ConversionError, ParityError
 from overtone_converters.testing import tiny_bundle, tiny_model
-from overtone_converters.verify import Verification, require, step_difference, verify_bundle
+from overtone_converters.verify import Verification, step_difference, verify_bundle
 from overtone_models.bundle import Bundle, read_bundle
 from overtone_models.front_end import mfcc
 from overtone_models.networks import edge_tcn
@@ -62,7 +62,7 @@ def sound(utterances: list[np.ndarray]) -> Bundle:
 def test_a_sound_bundle_passes(sound: Bundle, utterances: list[np.ndarray]) -> None:
     found = verify_bundle(sound, utterances, np.arange(24) % 6 % 4)
     assert found.failures() == []
-    require(found)
+    found.require()
     assert found.utterances == 24
     assert found.uar_offline > 0.9
     assert found.golden_difference < 1e-6
@@ -77,14 +77,14 @@ def test_weights_that_do_not_fit_the_int8_file_are_refused(sound: Bundle, uttera
     found = verify_bundle(changed, utterances, np.arange(24) % 6 % 4)
     assert found.label_agreement < 0.98
     with pytest.raises(ParityError, match=r"bundle refused: .*label agreement is .*, limit is >= 0.98"):
-        require(found)
+        found.require()
 
 
 def test_a_changed_head_is_seen_by_the_golden_clip(sound: Bundle, utterances: list[np.ndarray]) -> None:
     weights = sound.weights.copy()
     weights[-4:] += np.array([5, -5, 0, 0], np.float32)
     with pytest.raises(ParityError, match="golden clip difference"):
-        require(verify_bundle(replace(sound, weights=weights), utterances, np.arange(24) % 6 % 4))
+        verify_bundle(replace(sound, weights=weights), utterances, np.arange(24) % 6 % 4).require()
 
 
 def test_another_networks_training_file_is_refused(
@@ -130,11 +130,11 @@ def test_steps_of_another_computation_are_seen(
     ],
 )
 def test_each_limit(change: dict[str, float], text: str) -> None:
-    require(GOOD)
+    GOOD.require()
     (failure,) = replace(GOOD, **change).failures()
     assert text in failure
     with pytest.raises(ParityError, match="bundle refused"):
-        require(replace(GOOD, **change))
+        replace(GOOD, **change).require()
 
 
 def test_json_holds_every_finding() -> None:

@@ -9,6 +9,10 @@ import numpy as np
 import pytest
 import soundfile
 
+from overtone_edge.store import Example
+from overtone_models.bundle import Bundle, read_bundle
+from overtone_models.front_end import mfcc
+
 RATE_HZ = 16_000
 
 _MAKE_BUNDLES = """
@@ -87,6 +91,27 @@ def voice():
 def silence():
     """Return `make_silence`."""
     return make_silence
+
+
+@pytest.fixture(scope="session")
+def bundle(fleet: Fleet) -> Bundle:
+    """The fleet's bundle 1."""
+    return read_bundle(fleet.payload(1))
+
+
+@pytest.fixture(scope="session")
+def examples(bundle: Bundle) -> list[Example]:
+    """Eight examples of two voices, and four that rounds leave out."""
+    return [
+        Example(
+            mfcc(
+                make_voice(1.0 + 0.2 * (n % 3), pitch_hz=110.0 + 110 * (n % 2) + n, seed=n), bundle.manifest.front_end
+            ),
+            "happy" if n % 2 else "sad",
+            n >= 8,
+        )
+        for n in range(12)
+    ]
 
 
 @pytest.fixture

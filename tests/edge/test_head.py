@@ -10,16 +10,11 @@ from hypothesis import strategies as st
 from overtone_edge.head import KEPT_SHARE, PRIOR, Coordinates, Labelled, balanced, fit, logits_of, targets_of
 from overtone_edge.learning import Plan, batches
 from overtone_edge.runtime import TrainingGraph
-from overtone_models.bundle import Bundle, read_bundle
+from overtone_models.bundle import Bundle
 from overtone_models.front_end import F32
 
 PLAN = Plan(scope="head", steps=120, learning_rate=0.3, momentum=0.9, seed=3)
 SMOOTHING = 0.1
-
-
-@pytest.fixture(scope="module")
-def bundle(fleet) -> Bundle:
-    return read_bundle(fleet.payload(1))
 
 
 @pytest.fixture(scope="module")

@@ -7,12 +7,6 @@ from overtone_edge.config import DecisionConfig, GateConfig
 from overtone_edge.hearing import Hearing
 from overtone_edge.recent import RecentSpeech
 from overtone_edge.recogniser import Recogniser
-from overtone_models.bundle import Bundle, read_bundle
-
-
-@pytest.fixture(scope="module")
-def bundle(fleet) -> Bundle:
-    return read_bundle(fleet.payload(1))
 
 
 @pytest.fixture

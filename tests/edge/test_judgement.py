@@ -17,8 +17,8 @@ from overtone_edge.learning import Plan, Quality
 from overtone_edge.store import Example
 from overtone_edge.trainer import personal_head
 from overtone_edge.training import keep_if_confirmed
-from overtone_models.bundle import Bundle, read_bundle
-from overtone_models.front_end import F32, mfcc
+from overtone_models.bundle import Bundle
+from overtone_models.front_end import F32
 
 PLAN = Plan(scope="head", steps=100, learning_rate=0.3, momentum=0.9, seed=3)
 WIDTH, CLASSES = 6, 3
@@ -126,25 +126,6 @@ def test_a_single_utterance_does_not_judge_but_its_emotion_is_labelled() -> None
     assert judgement.judged == 10
     without = judge(SHARED, utterances(labels[:10], apart=4.0), nearest, temperature=1.0)
     assert judgement.margin < without.margin
-
-
-@pytest.fixture(scope="module")
-def bundle(fleet) -> Bundle:
-    return read_bundle(fleet.payload(1))
-
-
-@pytest.fixture(scope="module")
-def examples(bundle: Bundle, voice) -> list[Example]:
-    """Twelve examples of two voices, some of which rounds leave out."""
-    spec = bundle.manifest.front_end
-    return [
-        Example(
-            mfcc(voice(1.0 + 0.2 * (n % 3), pitch_hz=110.0 + 110 * (n % 2) + n, seed=n), spec),
-            "happy" if n % 2 else "sad",
-            n >= 8,
-        )
-        for n in range(12)
-    ]
 
 
 def test_the_device_keeps_a_head_of_two_voices_and_learns_from_all(bundle: Bundle, examples: list[Example]) -> None:

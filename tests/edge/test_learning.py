@@ -22,28 +22,6 @@ from overtone_edge.learning import (
 )
 from overtone_edge.store import Example
 from overtone_edge.trainer import round_update
-from overtone_models.bundle import Bundle, read_bundle
-from overtone_models.front_end import mfcc
-
-
-@pytest.fixture(scope="module")
-def bundle(fleet) -> Bundle:
-    return read_bundle(fleet.payload(1))
-
-
-@pytest.fixture(scope="module")
-def examples(bundle, voice) -> list[Example]:
-    """Eight training and four held-out examples of two voices."""
-    spec = bundle.manifest.front_end
-    return [
-        Example(
-            mfcc(voice(1.0 + 0.2 * (n % 3), pitch_hz=110.0 + 110 * (n % 2) + n, seed=n), spec),
-            "happy" if n % 2 else "sad",
-            n >= 8,
-        )
-        for n in range(12)
-    ]
-
 
 HEAD = Plan(scope="head", steps=20, learning_rate=0.05, momentum=0.9, seed=3)
 FULL = Plan(scope="full", steps=4, learning_rate=0.01, momentum=0.0, seed=3)

@@ -1,7 +1,6 @@
 """The recogniser: one utterance at a time, the same hops for any block size, window and whole."""
 
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
 import pytest
@@ -10,14 +9,9 @@ from hypothesis import strategies as st
 
 from overtone_edge.errors import InferenceError
 from overtone_edge.recogniser import Hop, Recogniser, Statistics, golden_difference, pooled
-from overtone_models.bundle import Bundle, read_bundle
+from overtone_models.bundle import Bundle
 from overtone_models.errors import FrontEndError
 from overtone_models.front_end import mfcc
-
-
-@pytest.fixture(scope="module")
-def bundle(fleet: Any) -> Bundle:
-    return read_bundle(fleet.payload(1))
 
 
 @pytest.fixture(scope="module")

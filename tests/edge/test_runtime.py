@@ -1,18 +1,11 @@
 """The TFLite runtime behind its two nouns; gradients and parity are in tests/converters."""
 
-from typing import Any
-
 import numpy as np
 import pytest
 
 from overtone_edge.errors import InferenceError
 from overtone_edge.runtime import StreamingNetwork, TrainingGraph, runtime_name
-from overtone_models.bundle import Bundle, read_bundle
-
-
-@pytest.fixture(scope="module")
-def bundle(fleet: Any) -> Bundle:
-    return read_bundle(fleet.payload(1))
+from overtone_models.bundle import Bundle
 
 
 @pytest.fixture

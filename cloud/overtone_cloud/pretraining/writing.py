@@ -24,7 +24,7 @@ def write_pretrained(trained: Trained, release: Release, out: Path) -> tuple[Pre
     The bundle comes last: what is found by its name has everything else beside it.
     """
     from overtone_converters.build import build_bundle
-    from overtone_converters.verify import require, verify_bundle
+    from overtone_converters.verify import verify_bundle
     from overtone_models.networks import native_stderr_silenced
 
     with native_stderr_silenced():
@@ -39,7 +39,7 @@ def write_pretrained(trained: Trained, release: Release, out: Path) -> tuple[Pre
     bundle = read_bundle(data)
     check_bundle(bundle, Limits())
     found = verify_bundle(bundle, *utterances_of(trained.inner, trained.model.labels))
-    require(found)
+    found.require()
     facts = card_data(release, trained, data, found)
     made = Pretrained(out / release.name)
     write_atomically(made.settings, as_toml(release.settings).encode(), error=TrainingError)
