@@ -11,6 +11,7 @@ from overtone_converters.testing import tiny_bundle
 from overtone_edge.config import load_config
 from overtone_models import pretrained
 from overtone_models.bundle import Bundle, read_bundle
+from overtone_models.errors import BundleError
 
 
 @pytest.fixture(scope="module")
@@ -45,7 +46,8 @@ def test_without_one_there_is_nothing_to_hear(tmp_path: Path, monkeypatch: pytes
     assert beforehand.default_model() is None
     (tmp_path / "medium").mkdir()
     (tmp_path / "medium" / "medium.bundle").write_bytes(b"broken")
-    assert beforehand.default_model() is None
+    with pytest.raises(BundleError):
+        beforehand.default_model()
     (tmp_path / "medium" / "medium.bundle").write_bytes(tiny_bundle())
     found = beforehand.default_model()
     assert found is not None and found[0].name == "medium"

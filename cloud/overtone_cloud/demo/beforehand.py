@@ -9,7 +9,7 @@ from overtone_cloud.demo import fleet
 from overtone_cloud.demo.listening import listen, make_recording
 from overtone_cloud.demo.people import spoken_by, write_manifest
 from overtone_models.bundle import Bundle, read_bundle
-from overtone_models.errors import ModelError
+from overtone_models.errors import PretrainedError
 from overtone_models.pretrained import Pretrained, find_pretrained
 
 Say = Callable[[str], None]
@@ -17,12 +17,12 @@ NAME = "pretrained"
 
 
 def default_model() -> tuple[Pretrained, Bundle] | None:
-    """Return the default pretrained model; None where none came with the software."""
+    """Return the default pretrained model; None where none came with the software, an error where it is damaged."""
     try:
         found = find_pretrained()
-        return found, read_bundle(found.bundle.read_bytes())
-    except (ModelError, OSError):
+    except PretrainedError:
         return None
+    return found, read_bundle(found.bundle.read_bytes())
 
 
 def caveat(bundle: Bundle, corpus: str, *, synthetic: bool) -> str:

@@ -134,9 +134,11 @@ class Trainer:
         own = [variable.numpy() for variable in variables]
         for variable, average in zip(variables, self.averages, strict=True):
             variable.assign(average)
-        yield
-        for variable, value in zip(variables, own, strict=True):
-            variable.assign(value)
+        try:
+            yield
+        finally:
+            for variable, value in zip(variables, own, strict=True):
+                variable.assign(value)
 
     def _evaluate_inner(self) -> dict[str, float]:
         with self._averaged():
