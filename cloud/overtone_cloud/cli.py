@@ -9,7 +9,7 @@ from overtone_cloud.demo import cli as demo_cli
 from overtone_cloud.errors import CloudError
 from overtone_cloud.papers import paper_cli
 from overtone_cloud.pretraining import pretrain_cli
-from overtone_cloud.recognition import recognition_cli
+from overtone_cloud.recognition import evaluate_cli, recognition_cli
 from overtone_converters.errors import ConversionError
 from overtone_models.errors import ModelError
 
@@ -24,6 +24,7 @@ def build_parser() -> argparse.ArgumentParser:
     for module in (
         data_cli,
         train_cli,
+        evaluate_cli,
         recognition_cli,
         pretrain_cli,
         paper_cli,

@@ -1,4 +1,4 @@
-"""`overtone train` and `overtone evaluate`."""
+"""`overtone train`."""
 
 import argparse
 import json
@@ -19,21 +19,14 @@ from overtone_cloud.corpora.registry import read_corpus
 from overtone_cloud.errors import ConfigError
 from overtone_cloud.split_file import KINDS, Split, load_split
 from overtone_cloud.splits import make_split
-from overtone_cloud.training.experiment import (
-    Plan,
-    divide,
-    evaluate_model,
-    load_plan,
-    read_features,
-    train_run,
-)
+from overtone_cloud.training.experiment import Plan, train_run
 from overtone_cloud.training.metrics import Scores
 from overtone_cloud.training.run_folder import METRICS, RunFolder
 from overtone_cloud.training.settings import TrainSettings
 
 
 def register(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
-    """Add `train` and `evaluate` to the command line."""
+    """Add `train` to the command line."""
     train = subparsers.add_parser("train", help="train an edge network on a corpus")
     train.add_argument("corpus", type=Path, metavar="CORPUS", help="a corpus' folder or a CSV manifest")
     train.add_argument("--corpus-name", help="which corpus it is (default: recognised by its names)")
@@ -52,12 +45,6 @@ def register(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     train.add_argument("--cache", type=Path, metavar="DIR", help="where features are kept")
     train.add_argument("--json", action="store_true")
     train.set_defaults(func=_train)
-    evaluate = subparsers.add_parser("evaluate", help="score a run on its fold's test part")
-    evaluate.add_argument("run", type=Path, metavar="RUN")
-    evaluate.add_argument("--corpus", type=Path, help="where the corpus is, if it has moved")
-    evaluate.add_argument("--cache", type=Path, metavar="DIR")
-    evaluate.add_argument("--json", action="store_true")
-    evaluate.set_defaults(func=_evaluate)
 
 
 def _train(args: argparse.Namespace) -> int:
@@ -138,21 +125,6 @@ def _epoch_bar(bars: Progress, task: Any, seed: int) -> Any:
         bars.update(task, completed=entry["epoch"], description=text)
 
     return report
-
-
-def _evaluate(args: argparse.Namespace) -> int:
-    folder = RunFolder(args.run)
-    plan, settings = load_plan(folder, args.corpus)
-    model = folder.load_model()
-    _, features = read_features(plan, front_end=model.front_end, gate=model.gate, cache=args.cache)
-    _, _, test = divide(features, plan.chosen, settings)
-    result = evaluate_model(model, test, plan, folder)
-    report_skipped(folder)
-    if args.json:
-        print(json.dumps({"split": plan.split.describe(), **result.to_json()}, indent=1))
-    else:
-        show_scores(result, plan.split.describe(), plan.chosen.name)
-    return 0
 
 
 def report_skipped(folder: RunFolder) -> None:

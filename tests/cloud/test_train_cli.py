@@ -1,4 +1,4 @@
-"""`overtone train` and `overtone evaluate`, end to end on synthetic voices."""
+"""`overtone train`, end to end on synthetic voices."""
 
 import json
 import shutil
@@ -77,47 +77,6 @@ def test_train_prints_tables(train: Overtone) -> None:
     for text in ("UAR", "accuracy", "macro F1", "calibration error", "spk05", "angry", "over 1 seed(s)", "run folder"):
         assert text in out
     assert "Traceback" not in err
-
-
-def test_evaluate_scores_a_run_again(overtone: Overtone, trained: Path, cache: Path) -> None:
-    before = json.loads((trained / "metrics.json").read_text())
-    status, out, _ = overtone("evaluate", trained, "--cache", cache, "--json")
-    assert status == 0
-    found = json.loads(out)
-    assert found["uar"] == before["uar"]
-    assert found["confusion"] == before["confusion"]
-    assert "named test speakers" in found["split"]
-    status, out, _ = overtone("evaluate", trained, "--cache", cache)
-    assert (status, "recall %" in out) == (0, True)
-
-
-def test_evaluate_finds_a_corpus_that_has_moved(
-    overtone: Overtone, trained: Path, voices: Path, tmp_path: Path
-) -> None:
-    run, moved = tmp_path / "run", tmp_path / "elsewhere"
-    shutil.copytree(trained, run)
-    shutil.copytree(voices, moved)
-    config = json.loads((run / "config.json").read_text())
-    (run / "config.json").write_text(json.dumps({**config, "corpus": str(tmp_path / "gone")}))
-    status, _, err = overtone("evaluate", run, "--json")
-    assert status == 1
-    assert "gone" in err
-    status, out, _ = overtone("evaluate", run, "--corpus", moved, "--cache", tmp_path / "cache", "--json")
-    assert status == 0
-    assert json.loads(out)["uar"] == json.loads((trained / "metrics.json").read_text())["uar"]
-
-
-def test_evaluate_refuses_a_corpus_that_changed(
-    overtone: Overtone, trained: Path, voices: Path, tmp_path: Path
-) -> None:
-    changed = tmp_path / "changed"
-    shutil.copytree(voices, changed)
-    rows = (changed / "manifest.csv").read_text().splitlines()
-    (changed / "manifest.csv").write_text("\n".join(rows[:-1]) + "\n")
-    status, _, err = overtone("evaluate", trained, "--corpus", changed, "--cache", tmp_path / "cache")
-    assert status == 1
-    assert "split" in err
-    assert "corpus" in err
 
 
 def test_same_seed_same_weights_other_seed_others(train: Overtone, trained: Path, tmp_path: Path) -> None:
@@ -322,9 +281,3 @@ def test_output_that_cannot_be_written(train: Overtone, tmp_path: Path) -> None:
     status, _, err = train(out=tmp_path / "file")
     assert status == 1
     assert "cannot be written" in err
-
-
-def test_a_run_that_is_not_there(overtone: Overtone, tmp_path: Path) -> None:
-    status, _, err = overtone("evaluate", tmp_path / "nowhere")
-    assert status == 1
-    assert "no run folder: config.json is missing" in err

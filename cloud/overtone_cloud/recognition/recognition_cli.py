@@ -155,32 +155,33 @@ def read_settings(path: Path | None, *, quick: bool = False) -> TrainSettings:
 
 
 def _material(args: argparse.Namespace) -> Material:
-    for part in args.part or ():
-        option = NEEDS.get(part)
-        if option is not None and getattr(args, option[2:]) is None:
-            raise ConfigError(f"--part {part} needs {option} DIR")
-    speech: tuple[Path, ...] = ()
-    if args.speech is not None:
-        speech = tuple(args.speech / name for name in find_audio(args.speech))
-        if not speech:
-            raise CorpusError(f"{args.speech}: no sound files in it")
     limits = Limits(max_bytes=args.limit_bytes, max_multiply_adds=args.limit_multiply_adds)
-    return Material(sounds=None if args.sounds is None else sound_halves(args.sounds), speech=speech, limits=limits)
+    return read_material(args.sounds, args.speech, args.part, limits)
+
+
+def read_material(
+    sounds: Path | None, speech: Path | None, parts: Sequence[str] | None, limits: Limits | None = None
+) -> Material:
+    """Return what is in the folders given; raise where a part that is asked for needs one that is not."""
+    given = {"--sounds": sounds, "--speech": speech}
+    for part in parts or ():
+        option = NEEDS.get(part)
+        if option is not None and given[option] is None:
+            raise ConfigError(f"--part {part} needs {option} DIR")
+    read = () if speech is None else tuple(speech / name for name in find_audio(speech))
+    if speech is not None and not read:
+        raise CorpusError(f"{speech}: no sound files in it")
+    return Material(sounds=None if sounds is None else sound_halves(sounds), speech=read, limits=limits or Limits())
 
 
 def show(report: Mapping[str, Any]) -> None:
     """Print each corpus' figures beside their targets, and the table of one model for all corpora."""
-    from overtone_cloud.recognition.report import JOINT_HEAD, figure_cells, joint_cells
+    from overtone_cloud.recognition.report import JOINT_HEAD, joint_cells
 
     console = Console(width=None if sys.stdout.isatty() else PLAIN_WIDTH)
     for name in report["corpora"]:
-        table = Table("figure", title=f"{name}: unseen speakers", caption=report["protocols"][name]["split"])
-        for heading in ("mean ± sd", "target", "met"):
-            table.add_column(heading, justify="right")
-        for row in report["figures"]:
-            if row["corpus"] == name:
-                table.add_row(*figure_cells(row))
-        console.print(table)
+        rows = [row for row in report["figures"] if row["corpus"] == name]
+        console.print(figure_table(f"{name}: unseen speakers", report["protocols"][name]["split"], rows))
     if report["joint"]:
         table = Table(*JOINT_HEAD, title="One model for all corpora: UAR")
         for row in report["joint"]:
@@ -188,3 +189,15 @@ def show(report: Mapping[str, Any]) -> None:
         console.print(table)
     if report["quick"]:
         console.print("A quick run: its figures say nothing.")
+
+
+def figure_table(title: str, caption: str, rows: Sequence[Mapping[str, Any]]) -> Table:
+    """Return figures (as JSON) beside their targets."""
+    from overtone_cloud.recognition.report import figure_cells
+
+    table = Table("figure", title=title, caption=caption)
+    for heading in ("mean ± sd", "target", "met"):
+        table.add_column(heading, justify="right")
+    for row in rows:
+        table.add_row(*figure_cells(row))
+    return table
