@@ -53,8 +53,8 @@ class Prepared:
     labels: tuple[str, ...]
     mean: F32
     scale: F32
-    views: tuple[tuple[F32, ...], ...] = ()
-    sounds: tuple[F32, ...] = ()
+    views: tuple[tuple[F32, ...], ...]
+    sounds: tuple[F32, ...]
 
     @property
     def inner_targets(self) -> Any:
@@ -73,8 +73,7 @@ class Prepared:
     def examples(self) -> Examples:
         """Return the training part with one class a target."""
         targets = np.eye(len(self.labels), dtype=np.float32)[self.train.targets(self.labels)]
-        more = self.views or ((),) * len(self.train)
-        return examples([(x, *views) for x, views in zip(self.train.log_mels, more, strict=True)], targets)
+        return examples([(x, *views) for x, views in zip(self.train.log_mels, self.views, strict=True)], targets)
 
     def rows_by_speaker(self) -> list[Any]:
         """Return each speaker's rows of the training part; utterances without a speaker stand alone."""
@@ -123,7 +122,7 @@ def _views(train: Features, conditions: Sequence[Condition], cache: Path | None)
         extraction.extract(train.utterances, ConditionedSpec(inner=spec, condition=condition), cache=cache)
         for condition in conditions
     ]
-    return tuple(_long_enough(train, views) for views in zip(*heard, strict=True))
+    return tuple(_long_enough(train, [each[row] for each in heard]) for row in range(len(train)))
 
 
 def _sounds(train: Features, paths: Sequence[Path], cache: Path | None) -> tuple[F32, ...]:
