@@ -19,6 +19,7 @@ from overtone_cloud.corpora.registry import read_corpus
 from overtone_cloud.errors import ConfigError
 from overtone_cloud.split_file import KINDS, Split, load_split
 from overtone_cloud.splits import make_split
+from overtone_cloud.training import progress
 from overtone_cloud.training.experiment import Plan, train_run
 from overtone_cloud.training.metrics import Scores
 from overtone_cloud.training.run_folder import METRICS, RunFolder
@@ -61,14 +62,15 @@ def _train(args: argparse.Namespace) -> int:
         folder = RunFolder(args.out if args.seeds == 1 else args.out / f"seed{seed}")
         with _progress(console) as bars:
             features = bars.add_task("features", total=None)
-            epochs = bars.add_task(f"seed {seed}", total=settings.epochs, start=False)
+            total = settings.epochs * (settings.teachers + 1)
+            epochs = bars.add_task(f"seed {seed}", total=total, start=False)
             _, result = train_run(
                 plan,
                 replace(settings, seed=seed),
                 folder,
                 cache=args.cache,
                 progress=_bar(bars, features),
-                report=_epoch_bar(bars, epochs, seed),
+                report=_epoch_bar(bars, epochs, replace(settings, seed=seed)),
             )
         results.append(result)
         if seed == settings.seed:
@@ -115,14 +117,13 @@ def _bar(bars: Progress, task: Any) -> Any:
     return lambda done, total: bars.update(task, completed=done, total=total)
 
 
-def _epoch_bar(bars: Progress, task: Any, seed: int) -> Any:
-    def report(entry: dict[str, float]) -> None:
+def _epoch_bar(bars: Progress, task: Any, settings: TrainSettings) -> progress.Report:
+    def report(entry: progress.Entry) -> None:
         if not bars.tasks[task].started:
             bars.start_task(task)
-        text = f"seed {seed}  loss {entry['loss']:.2f}"
-        if "inner_uar" in entry:
-            text += f"  inner UAR {100 * entry['inner_uar']:.1f} %"
-        bars.update(task, completed=entry["epoch"], description=text)
+        text = f"seed {settings.seed}, {progress.who(entry)}{progress.how_well(entry)}"
+        before = entry.get("teacher", settings.teachers + 1) - 1
+        bars.update(task, completed=before * settings.epochs + entry["epoch"], description=text)
 
     return report
 

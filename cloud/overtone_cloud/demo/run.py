@@ -24,6 +24,7 @@ from overtone_cloud.demo.people import People, choose_people, divide_owner, spok
 from overtone_cloud.demo.watching import watch_rounds
 from overtone_cloud.splits import hold_out
 from overtone_cloud.synthesis import write_corpus
+from overtone_cloud.training import progress
 from overtone_cloud.training.experiment import Plan, described, divide, read_features
 from overtone_cloud.training.features import Features
 from overtone_cloud.training.metrics import Scores, scores
@@ -137,7 +138,7 @@ class Demo:
         self.report["pretrained"] = beforehand.facts(found, bundle, events, why)
 
     def _train(self, corpus: Path) -> tuple[People, TrainedModel, Features]:
-        from overtone_cloud.training.trainer import Trainer
+        from overtone_cloud.training import teaching
 
         reading = read_corpus(corpus)
         people = choose_people(reading)
@@ -158,24 +159,19 @@ class Demo:
         with self._stage(f"training the base network on {len(people.base)} speakers"):
             train, inner, _ = divide(features, plan.chosen, settings)
             labels = ordered({str(u.label) for u in train.utterances})
-            trainer = Trainer(prepare(train, inner, labels), settings, run)
-            model = described(trainer.run(self._progress(settings.epochs)), reading, plan, settings)
+            trained, history = teaching.train(
+                prepare(train, inner, labels),
+                settings,
+                run,
+                progress.lines(lambda line: self.say(f"    {line}"), settings.epochs, 6),
+            )
+            model = described(trained, reading, plan, settings)
         run.save_model(model)
-        plot_curves(trainer.history, self.out / "curves.png")
+        plot_curves(history, self.out / "curves.png")
         self.report |= {"split": people.describe(), "labels": list(labels), "parameters": model.network.layout.size}
         self.report["evaluation_corpus"] = str(write_manifest(self.out / "aggregator" / "corpus.csv", used))
         self._calibration = calibration_utterances(train)
         return people, model, features
-
-    def _progress(self, epochs: int) -> Callable[[dict[str, float]], None]:
-        every = max(1, epochs // 6)
-
-        def report(entry: dict[str, float]) -> None:
-            epoch = int(entry["epoch"])
-            if epoch % every == 0:
-                self.say(f"    epoch {epoch}/{epochs}: loss {entry['loss']:.2f}")
-
-        return report
 
     def _bundle(self, model: TrainedModel, features: Features) -> tuple[Path, Path]:
         from overtone_converters.build import build_bundle

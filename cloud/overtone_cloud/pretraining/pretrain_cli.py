@@ -3,7 +3,6 @@
 import argparse
 import json
 import sys
-from collections.abc import Callable
 from pathlib import Path
 
 from overtone_cloud.command_line import timed_lines
@@ -11,6 +10,7 @@ from overtone_cloud.conditions.sounds import sound_halves
 from overtone_cloud.corpora.registry import NAMES
 from overtone_cloud.errors import ConfigError
 from overtone_cloud.recognition.recognition_cli import read_corpora, read_settings
+from overtone_cloud.training import progress
 from overtone_converters.signing import NAME
 from overtone_models.labels import ordered
 
@@ -59,7 +59,7 @@ def _run(args: argparse.Namespace) -> int:
     say = timed_lines()
     try:
         order = Order(readings=readings, settings=settings, work=work, sounds=args.sounds, cache=args.cache)
-        trained = train_all(order, report=_epochs(say, settings.epochs))
+        trained = train_all(order, report=progress.lines(say, settings.epochs, REPORTS))
     except KeyboardInterrupt:
         sys.stderr.write(
             f"overtone: interrupted; the training is kept in {work}, the same command goes on from there\n"
@@ -76,14 +76,3 @@ def _run(args: argparse.Namespace) -> int:
         print(f"{made.bundle}: {made.bundle.stat().st_size} bytes; {', '.join(trained.model.labels)}")
         print(f"{made.card}{'' if figures else ' (no figures yet: --figures recognition.json adds them)'}")
     return 0
-
-
-def _epochs(say: Callable[[str], None], epochs: int) -> Callable[[dict[str, float]], None]:
-    every = max(1, epochs // REPORTS)
-
-    def report(entry: dict[str, float]) -> None:
-        if int(entry["epoch"]) % every == 0:
-            inner = f", inner UAR {100 * entry['inner_uar']:.1f} %" if "inner_uar" in entry else ""
-            say(f"epoch {int(entry['epoch'])} of {epochs}, loss {entry['loss']:.2f}{inner}")
-
-    return report

@@ -82,11 +82,11 @@ def train_all(order: Order, report: Any = None, progress: Any = None) -> Trained
 def _train(
     order: Order, folder: RunFolder, train: Features, inner: Features, labels: tuple[str, ...], report: Any
 ) -> None:
-    from overtone_cloud.training.trainer import Trainer
+    from overtone_cloud.training import teaching
 
     around = surroundings(order.sounds, order.settings)
-    trainer = Trainer(prepare(train, inner, labels, around, cache=order.cache), order.settings, folder)
-    folder.save_model(trainer.run(report))
+    data = prepare(train, inner, labels, around, cache=order.cache)
+    folder.save_model(teaching.train(data, order.settings, folder, report)[0])
 
 
 def _claim(folder: RunFolder, reading: Reading, order: Order) -> None:

@@ -20,6 +20,7 @@ from overtone_cloud.recognition.protocol import (
 )
 from overtone_cloud.recognition.results import Taken, take
 from overtone_cloud.recognition.subject import Subject, recalibrated, refuse_test_speakers
+from overtone_cloud.training import progress
 from overtone_cloud.training.experiment import divide, read_features, save_plan, train_run
 from overtone_cloud.training.features import Features
 from overtone_cloud.training.run_folder import METRICS, RunFolder
@@ -171,12 +172,7 @@ def _trained(benchmark: Benchmark, training: Training) -> TrainedModel:
     if (folder.path / METRICS).exists():
         return folder.load_model()
     benchmark.log(f"{training.describe()}: training")
-    every = max(1, settings.epochs // REPORTS)
-
-    def report(entry: dict[str, float]) -> None:
-        if int(entry["epoch"]) % every == 0:
-            benchmark.log(f"{training.describe()}: epoch {int(entry['epoch'])}, loss {entry['loss']:.2f}")
-
+    report = progress.lines(lambda line: benchmark.log(f"{training.describe()}: {line}"), settings.epochs, REPORTS)
     model, _ = train_run(plan, settings, folder, cache=benchmark.cache, report=report)
     _forget_graphs()
     return model

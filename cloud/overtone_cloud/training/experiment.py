@@ -135,7 +135,7 @@ def train_run(
     report: Any = None,
 ) -> tuple[TrainedModel, Scores]:
     """Train, evaluate on the fold's test part and leave a whole run folder."""
-    from overtone_cloud.training.trainer import Trainer
+    from overtone_cloud.training import teaching
 
     save_plan(folder, plan, settings)
     around = surroundings(plan.sounds, settings)
@@ -143,11 +143,10 @@ def train_run(
     train, inner, test = divide(features, plan.chosen, settings)
     labels = ordered({str(u.label) for u in train.utterances})
     test.targets(labels)  # a test label that nobody trains is an error now, not after the training
-    trainer = Trainer(prepare(train, inner, labels, around, cache=cache), settings, folder)
-    trained = trainer.run(report)
+    trained, history = teaching.train(prepare(train, inner, labels, around, cache=cache), settings, folder, report)
     model = described(trained, reading, plan, settings)
     folder.save_model(model)
-    plot_curves(trainer.history, folder.path / "curves.png")
+    plot_curves(history, folder.path / "curves.png")
     result = evaluate_model(model, test, plan, folder)
     return model, result
 

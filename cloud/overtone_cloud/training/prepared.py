@@ -45,6 +45,7 @@ def surroundings(folder: Path | None, settings: TrainSettings) -> Surroundings:
 class Prepared:
     """Training and inner features with targets and the training part's standardisation.
 
+    `mean` and `scale` standardise the MFCC that devices compute, `band_scale` the bands that training works on.
     `views` holds, for each training utterance, its log-mels under conditions; `sounds` those of everyday sounds.
     """
 
@@ -53,6 +54,7 @@ class Prepared:
     labels: tuple[str, ...]
     mean: F32
     scale: F32
+    band_scale: F32
     views: tuple[tuple[F32, ...], ...]
     sounds: tuple[F32, ...]
 
@@ -60,6 +62,13 @@ class Prepared:
     def inner_targets(self) -> Any:
         """Places of the inner speakers' labels."""
         return self.inner.targets(self.labels)
+
+    @property
+    def bands(self) -> F32:
+        """`(n_mfcc, n_mels)`: standardised MFCC times this are standardised bands (without what MFCC leave out)."""
+        dct = dct_matrix(self.train.front_end)
+        result: F32 = (dct.T / self.scale[:, None]) * self.band_scale
+        return result
 
     def standardise(self, mfcc: F32) -> F32:
         """Return standardised `(frames, n_mfcc)`."""
@@ -102,18 +111,24 @@ def prepare(
     missing = set(labels) - {str(u.label) for u in train.utterances}
     if missing:
         raise TrainingError(f"no training utterance has the label {min(missing)!r}")
-    joined = np.concatenate(train.log_mels) @ dct_matrix(train.front_end)
-    scale = (1.0 / np.maximum(joined.std(0), 1e-3)).astype(np.float32)
+    decibels = np.concatenate(train.log_mels)
+    mfcc = decibels @ dct_matrix(train.front_end)
     around = surroundings or Surroundings()
     return Prepared(
         train,
         inner,
         labels,
-        joined.mean(0).astype(np.float32),
-        scale,
+        mean=mfcc.mean(0).astype(np.float32),
+        scale=_inverse_deviation(mfcc),
+        band_scale=_inverse_deviation(decibels),
         views=_views(train, around.conditions, cache),
         sounds=_sounds(train, around.sounds, cache),
     )
+
+
+def _inverse_deviation(values: F32) -> F32:
+    result: F32 = (1.0 / np.maximum(values.std(0), 1e-3)).astype(np.float32)
+    return result
 
 
 def _views(train: Features, conditions: Sequence[Condition], cache: Path | None) -> tuple[tuple[F32, ...], ...]:

@@ -16,6 +16,8 @@ class TrainSettings:
 
     An epoch hears at most `speaker_utterances` of each speaker, so that a corpus of two speakers with hundreds each
     does not outweigh the others. To each batch come `sounds_per_batch` everyday sounds, where the training has some.
+    With `teachers`, that many networks are trained first, alike but for their seeds, and the network learns their
+    averaged opinion of everything it hears, with `teacher_weight`, besides the labels.
     What is kept are weights averaged over about `average_steps` steps, of the epoch at which the inner speakers' loss
     was least; training ends `patience_epochs` after that.
     """
@@ -37,6 +39,8 @@ class TrainSettings:
     average_steps: int = 100
     sounds_per_batch: int = 4
     speaker_utterances: int = 100
+    teachers: int = 0
+    teacher_weight: float = 0.7
     seed: int = 0
     augmentation: Augmentation = field(default_factory=Augmentation)
 
@@ -56,6 +60,8 @@ class TrainSettings:
         "average_steps": (1, 1_000_000),
         "sounds_per_batch": (0, 1024),
         "speaker_utterances": (1, 1_000_000),
+        "teachers": (0, 20),
+        "teacher_weight": (0.0, 1.0),
         "seed": (0, 2**31 - 1),
     }
 

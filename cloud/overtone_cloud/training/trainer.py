@@ -1,7 +1,13 @@
-"""Training of the edge network: inner speakers decide when to stop, test speakers never."""
+"""Training of the edge network: inner speakers decide when to stop, test speakers never.
 
-from collections.abc import Callable, Iterator
+The network is trained on standardised bands, the device gives it standardised MFCC: the last thing done to the weights
+is to take the way from one to the other into the first layer (`Prepared.bands`). Trained on MFCC, whose high orders
+standardising makes as loud as the low ones, it recognises unseen speakers less well (docs/recognition.md).
+"""
+
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -10,6 +16,7 @@ from overtone_cloud.errors import TrainingError
 from overtone_cloud.training.augment import augmented
 from overtone_cloud.training.metrics import unweighted_average_recall
 from overtone_cloud.training.prepared import Prepared
+from overtone_cloud.training.progress import Report
 from overtone_cloud.training.run_folder import HISTORY, RunFolder
 from overtone_cloud.training.settings import TrainSettings
 from overtone_models.calibration import Calibration, fit_temperature, fit_threshold, negative_log_likelihood
@@ -18,20 +25,25 @@ from overtone_models.networks import edge_tcn as networks
 from overtone_models.networks import tf
 from overtone_models.trained import TrainedModel
 
-Report = Callable[[dict[str, float]], None]
-
 COMPILED_FROM = 400
 """Compiling a step takes as long as some hundred plain steps: a shorter training does without."""
 
 
 class Trainer:
-    """One training; `run()` goes on from the run folder's checkpoint when there is one."""
+    """One training; `run()` goes on from the run folder's checkpoint when there is one.
 
-    def __init__(self, data: Prepared, settings: TrainSettings, folder: RunFolder) -> None:
+    `teachers` are models trained on the same data, whose averaged opinion is learned as well as the labels.
+    """
+
+    def __init__(
+        self, data: Prepared, settings: TrainSettings, folder: RunFolder, teachers: Sequence[TrainedModel] = ()
+    ) -> None:
         self.data, self.settings, self.folder = data, settings, folder
         self.spec = settings.network(n_features=data.train.front_end.n_mfcc, n_classes=len(data.labels))
         tf.keras.utils.set_random_seed(settings.seed)
-        self.network = networks.keras_model(self.spec, dropout=settings.dropout)
+        seen = replace(self.spec, n_features=data.train.front_end.n_mels)
+        self.network = networks.keras_model(seen, dropout=settings.dropout)
+        self._teachers = [networks.unfold(model.network, model.weights) for model in teachers]
         self._examples, self._sounds = data.examples(), data.sound_examples()
         self._by_speaker = data.rows_by_speaker()
         most = settings.speaker_utterances
@@ -44,11 +56,15 @@ class Trainer:
         self._step = tf.function(self._train_step, jit_compile=steps >= COMPILED_FROM)
         self._inner = data.inner_utterances()
         self._inner_targets = data.inner_targets
-        self._dct = dct_matrix(data.train.front_end)
+        self._dct, self._bands = dct_matrix(data.train.front_end), data.bands
         self.history: list[dict[str, float]] = []
         self.best_uar, self.best_loss, self.best_epoch = -1.0, np.inf, 0
-        self.best_weights = networks.fold(self.network, self.spec)
+        self.best_weights = self._folded()
         self.epoch = 0
+
+    def _folded(self) -> F32:
+        """Return the network's flat weights for a device's features."""
+        return networks.fold(self.network, self.spec, self.data.bands)
 
     def _optimizer(self) -> Any:
         settings = self.settings
@@ -109,15 +125,15 @@ class Trainer:
     def _train_step(self, decibels: Any, counts: Any, y: Any) -> Any:
         """Take one step and return the loss; the averaged weights follow with `average_steps` as their memory."""
         inside = tf.sequence_mask(counts, decibels.shape[1], tf.float32)
-        mfcc = (tf.matmul(decibels, self._dct) - self.data.mean) * self.data.scale
-        x = mfcc * inside[:, :, None]
-        mask = tf.reduce_min(tf.reshape(inside, [x.shape[0], -1, self.spec.hop_frames]), 2)
+        mfcc = (tf.matmul(decibels, self._dct) - self.data.mean) * self.data.scale * inside[:, :, None]
+        mask = tf.reduce_min(tf.reshape(inside, [mfcc.shape[0], -1, self.spec.hop_frames]), 2)
+        taught = self._opinion(mfcc, mask)
         with tf.GradientTape() as tape:
-            logits = self.network([x, mask], training=True)
-            losses = tf.keras.losses.categorical_crossentropy(
-                y, logits, from_logits=True, label_smoothing=self.settings.label_smoothing
-            )
-            loss = tf.reduce_mean(losses)
+            logits = self.network([tf.matmul(mfcc, self._bands), mask], training=True)
+            loss = _cross_entropy(y, logits, self.settings.label_smoothing)
+            if taught is not None:
+                weight = self.settings.teacher_weight
+                loss = (1.0 - weight) * loss + weight * _cross_entropy(taught, logits)
         variables = self.network.trainable_variables
         self.optimizer.apply_gradients(zip(tape.gradient(loss, variables), variables, strict=True))
         self.steps.assign_add(1.0)
@@ -126,6 +142,12 @@ class Trainer:
         for average, variable in zip(self.averages, variables, strict=True):
             average.assign_add(part * (variable - average))
         return loss
+
+    def _opinion(self, mfcc: Any, mask: Any) -> Any:
+        """Return the teachers' mean probabilities; None where there is no teacher."""
+        if not self._teachers:
+            return None
+        return tf.add_n([tf.nn.softmax(teacher([mfcc, mask])) for teacher in self._teachers]) / len(self._teachers)
 
     @contextmanager
     def _averaged(self) -> Iterator[None]:
@@ -142,7 +164,7 @@ class Trainer:
 
     def _evaluate_inner(self) -> dict[str, float]:
         with self._averaged():
-            weights = networks.fold(self.network, self.spec)
+            weights = self._folded()
         logits = networks.logits(self.spec, weights, self._inner)
         uar = unweighted_average_recall(logits.argmax(1), self._inner_targets, len(self.data.labels))
         temperature = fit_temperature(logits, self._inner_targets)
@@ -195,3 +217,8 @@ class Trainer:
         self.best_uar, self.best_loss = float(arrays["best"][0]), float(arrays["best"][1])
         self.best_epoch, self.best_weights = int(arrays["best"][2]), arrays["best_weights"]
         self.history = self.folder.read_json(HISTORY)[: self.epoch]
+
+
+def _cross_entropy(targets: Any, logits: Any, smoothing: float = 0.0) -> Any:
+    losses = tf.keras.losses.categorical_crossentropy(targets, logits, from_logits=True, label_smoothing=smoothing)
+    return tf.reduce_mean(losses)

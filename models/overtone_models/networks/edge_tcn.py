@@ -60,11 +60,17 @@ def masked_statistics(hops: Any, mask: Any) -> Any:
     return tf.concat([mean, tf.sqrt(variance + STD_FLOOR)], -1)
 
 
-def fold(model: Any, spec: EdgeTcnSpec) -> F32:
-    """Return the flat weights of a Keras model with its batch normalisation folded in."""
+def fold(model: Any, spec: EdgeTcnSpec, basis: F32 | None = None) -> F32:
+    """Return the flat weights of a Keras model with its batch normalisation folded in.
+
+    `basis`, `(spec.n_features, features of the model)`, turns the features that the flat weights are for into those
+    that the model was trained on; the first layer takes it in.
+    """
     weights: dict[str, F32] = {}
-    for c in spec.convolutions:
+    for number, c in enumerate(spec.convolutions):
         kernel, weights[f"{c.name}/b"] = _folded(model, c.name)
+        if basis is not None and number == 0:
+            kernel = np.einsum("fm,kmc->kfc", basis, kernel).astype(np.float32)
         weights[f"{c.name}/w"] = kernel[0] if c.separable else kernel
         if c.separable:
             weights[f"{c.name}/depthwise"] = model.get_layer(f"{c.name}_depthwise").get_weights()[0]
@@ -78,6 +84,21 @@ def _folded(model: Any, name: str) -> tuple[F32, F32]:
     gamma, beta, mean, variance = norm.get_weights()
     scale = gamma / np.sqrt(variance + norm.epsilon)
     return (kernel * scale).astype(np.float32), (beta - mean * scale).astype(np.float32)
+
+
+def unfold(spec: EdgeTcnSpec, weights: F32) -> Any:
+    """Return a Keras model that computes what the flat weights do; it is not to be trained."""
+    model, named = keras_model(spec), spec.layout.unflatten(weights)
+    for c in spec.convolutions:
+        kernel, bias = named[f"{c.name}/w"], named[f"{c.name}/b"]
+        model.get_layer(c.name).set_weights([kernel[None] if c.separable else kernel])
+        norm = model.get_layer(f"{c.name}_norm")
+        norm.set_weights([np.ones_like(bias), bias, np.zeros_like(bias), np.full_like(bias, 1.0 - norm.epsilon)])
+        if c.separable:
+            model.get_layer(f"{c.name}_depthwise").set_weights([named[f"{c.name}/depthwise"]])
+    model.get_layer("head").set_weights([named["head/w"], named["head/b"]])
+    model.trainable = False
+    return model
 
 
 def zero_states(spec: EdgeTcnSpec, batch: int = 1) -> list[F32]:

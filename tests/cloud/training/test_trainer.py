@@ -39,6 +39,20 @@ def test_standardisation_sees_the_training_part_only(features: Features) -> None
     np.testing.assert_array_equal(other.mean, data.mean)
 
 
+@pytest.mark.parametrize("n_mfcc", [64, 40])
+def test_the_network_is_trained_on_bands_and_given_mfcc(features: Features, n_mfcc: int) -> None:
+    spec = replace(features.front_end, n_mfcc=n_mfcc)
+    train = replace(part(features, "spk01", "spk02"), front_end=spec)
+    data = prepare(train, part(features, "spk03"), LABELS)
+    bands = data.standardise(train.mfcc(0)) @ data.bands
+    decibels = np.concatenate(train.log_mels)
+    expected = (train.log_mels[0] - decibels.mean(0)) / decibels.std(0)
+    if n_mfcc == spec.n_mels:
+        np.testing.assert_allclose(bands, expected, atol=2e-3)
+    else:
+        assert np.corrcoef(bands.ravel(), expected.ravel())[0, 1] > 0.95
+
+
 def test_parts_that_cannot_train(features: Features) -> None:
     with pytest.raises(TrainingError, match="24 training and 0 inner utterances"):
         prepare(part(features, "spk01", "spk02"), part(features), LABELS)

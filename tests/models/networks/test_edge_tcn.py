@@ -1,5 +1,6 @@
 """The edge network: Keras for training and the plain network for devices are the same arithmetic."""
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -57,6 +58,26 @@ def test_keras_equals_the_folded_plain_network_for_every_length(trained: tuple[E
     expected = model([x, mask], training=False).numpy()
     found = edge_tcn.logits(spec, edge_tcn.fold(model, spec), clips)
     np.testing.assert_allclose(found, expected, atol=2e-5, rtol=1e-4)
+
+
+def test_an_unfolded_network_computes_what_the_flat_weights_do(trained: tuple[EdgeTcnSpec, Any]) -> None:
+    spec, model = trained
+    weights = edge_tcn.fold(model, spec)
+    again = edge_tcn.unfold(spec, weights)
+    x, mask = edge_tcn.padded(utterances(spec, lengths_of(spec)), spec, 20 * spec.hop_frames)
+    np.testing.assert_allclose(again([x, mask]).numpy(), model([x, mask], training=False).numpy(), atol=2e-5, rtol=1e-4)
+    np.testing.assert_allclose(edge_tcn.fold(again, spec), weights, atol=1e-6)
+    assert not again.trainable_variables
+
+
+def test_the_first_layer_takes_in_the_way_from_other_features(trained: tuple[EdgeTcnSpec, Any]) -> None:
+    spec, model = trained
+    fewer = replace(spec, n_features=spec.n_features - 2)
+    basis = np.random.default_rng(5).normal(size=(fewer.n_features, spec.n_features)).astype(np.float32)
+    clips = utterances(fewer, lengths_of(spec))
+    found = edge_tcn.logits(fewer, edge_tcn.fold(model, fewer, basis), clips)
+    expected = edge_tcn.logits(spec, edge_tcn.fold(model, spec), [clip @ basis for clip in clips])
+    np.testing.assert_allclose(found, expected, atol=1e-4, rtol=1e-3)
 
 
 def test_padding_does_not_matter(trained: tuple[EdgeTcnSpec, Any]) -> None:
