@@ -56,13 +56,13 @@ class Augmentation:
 
 
 def augmented(
-    drawn: Examples, rows: Any, spec: Augmentation, frames: int, rng: np.random.Generator
+    drawn: Examples, rows: Any, views: Ints, spec: Augmentation, frames: int, rng: np.random.Generator
 ) -> tuple[F32, Ints]:
-    """Return variations `(n, frames, n_mels)` of the examples in `rows`, in decibels, and how many frames each has.
+    """Return variations `(n, frames, n_mels)` of views of the examples in `rows`, in decibels, and each one's frames.
 
     What is longer than `frames` is cut at a drawn place; beyond an example's frames the values mean nothing.
     """
-    starts, lengths = drawn.spans(rows, spec.conditioned, rng)
+    starts, lengths = drawn.starts[rows, views], drawn.lengths[rows, views]
     x, counts = _read(drawn.flat, starts, lengths, spec, frames, rng)
     if spec.vocal_tract_octaves:
         x = _warped(x, 2.0 ** rng.uniform(-spec.vocal_tract_octaves, spec.vocal_tract_octaves, len(x)))

@@ -27,14 +27,14 @@ class Examples:
     def __len__(self) -> int:
         return len(self.starts)
 
-    def spans(self, rows: Any, conditioned: float, rng: np.random.Generator) -> tuple[Ints, Ints]:
-        """Return `(n,)` starts and lengths of drawn views: another than the first with a chance of `conditioned`."""
+    def views(self, rows: Any, conditioned: float, rng: np.random.Generator) -> Ints:
+        """Return `(n,)` drawn views: another than the first with a chance of `conditioned`."""
         views = self.starts.shape[1]
         drawn = np.zeros(len(rows), np.int64)
         if views > 1 and conditioned > 0:
             other = rng.random(len(rows)) < conditioned
             drawn[other] = rng.integers(1, views, int(other.sum()))
-        return self.starts[rows, drawn], self.lengths[rows, drawn]
+        return drawn
 
 
 def examples(heard: Sequence[Sequence[F32]], targets: F32) -> Examples:

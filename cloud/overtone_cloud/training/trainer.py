@@ -99,8 +99,8 @@ class Trainer:
         size = min(self.settings.batch, len(order))
         losses = []
         for step in range(self.steps_per_epoch):
-            x, counts, y = self._batch(order[step * size : (step + 1) * size], rng)
-            losses.append(float(self._step(tf.constant(x), tf.constant(counts), tf.constant(y))))
+            batch = self._batch(order[step * size : (step + 1) * size], rng)
+            losses.append(float(self._step(*map(tf.constant, batch))))
         mean = float(np.mean(losses))
         if not np.isfinite(mean):
             raise TrainingError(f"the loss of epoch {self.epoch + 1} is not finite: lower learning_rate")
@@ -111,23 +111,43 @@ class Trainer:
         most = self.settings.speaker_utterances
         return rng.permutation(np.concatenate([rng.permutation(rows)[:most] for rows in self._by_speaker]))
 
-    def _batch(self, rows: Any, rng: np.random.Generator) -> tuple[F32, Any, F32]:
-        """Return decibels `(n, max_frames, n_mels)`, their frames `(n,)` and targets; sounds come after the speech."""
+    def _batch(self, rows: Any, rng: np.random.Generator) -> tuple[Any, ...]:
+        """Return decibels `(n, max_frames, n_mels)`, their frames `(n,)` and targets; sounds come after the speech.
+
+        With teachers the decibels and frames that they hear follow: the same, but speech as it was recorded where the
+        network hears it under a condition.
+        """
         settings = self.settings
+        varied, frames = settings.augmentation, settings.max_frames
         parts = [(self._examples, rows)]
         if self._sounds is not None and settings.sounds_per_batch:
             parts.append((self._sounds, rng.integers(0, len(self._sounds), settings.sounds_per_batch)))
-        drawn = [augmented(part, chosen, settings.augmentation, settings.max_frames, rng) for part, chosen in parts]
-        targets = [part.targets[chosen] for part, chosen in parts]
+        views = [part.views(chosen, varied.conditioned, rng) for part, chosen in parts]
+        drawn = [
+            augmented(part, chosen, each, varied, frames, rng)
+            for (part, chosen), each in zip(parts, views, strict=True)
+        ]
         x, counts = (np.concatenate(each) for each in zip(*drawn, strict=True))
-        return x, counts, np.concatenate(targets)
+        y = np.concatenate([part.targets[chosen] for part, chosen in parts])
+        if not self._teachers:
+            return x, counts, y
+        clear, clear_counts = x.copy(), counts.copy()
+        other = np.flatnonzero(views[0])
+        if other.size:
+            as_recorded = np.zeros(other.size, np.int64)
+            clear[other], clear_counts[other] = augmented(self._examples, rows[other], as_recorded, varied, frames, rng)
+        return x, counts, y, clear, clear_counts
 
-    def _train_step(self, decibels: Any, counts: Any, y: Any) -> Any:
-        """Take one step and return the loss; the averaged weights follow with `average_steps` as their memory."""
+    def _standardised(self, decibels: Any, counts: Any) -> tuple[Any, Any]:
+        """Return standardised MFCC, zero after each one's frames, and the mask of whole hops."""
         inside = tf.sequence_mask(counts, decibels.shape[1], tf.float32)
         mfcc = (tf.matmul(decibels, self._dct) - self.data.mean) * self.data.scale * inside[:, :, None]
-        mask = tf.reduce_min(tf.reshape(inside, [mfcc.shape[0], -1, self.spec.hop_frames]), 2)
-        taught = self._opinion(mfcc, mask)
+        return mfcc, tf.reduce_min(tf.reshape(inside, [mfcc.shape[0], -1, self.spec.hop_frames]), 2)
+
+    def _train_step(self, decibels: Any, counts: Any, y: Any, *clear: Any) -> Any:
+        """Take one step and return the loss; the averaged weights follow with `average_steps` as their memory."""
+        mfcc, mask = self._standardised(decibels, counts)
+        taught = self._opinion(*self._standardised(*clear)) if clear else None
         with tf.GradientTape() as tape:
             logits = self.network([tf.matmul(mfcc, self._bands), mask], training=True)
             loss = _cross_entropy(y, logits, self.settings.label_smoothing)
@@ -144,9 +164,7 @@ class Trainer:
         return loss
 
     def _opinion(self, mfcc: Any, mask: Any) -> Any:
-        """Return the teachers' mean probabilities; None where there is no teacher."""
-        if not self._teachers:
-            return None
+        """Return the teachers' mean probabilities."""
         return tf.add_n([tf.nn.softmax(teacher([mfcc, mask])) for teacher in self._teachers]) / len(self._teachers)
 
     @contextmanager

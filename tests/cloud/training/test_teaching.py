@@ -1,6 +1,6 @@
 """Teachers: how many, alike but for their seeds, and what their opinion does to the network that learns of them."""
 
-from dataclasses import replace
+from dataclasses import fields, replace
 from pathlib import Path
 
 import numpy as np
@@ -8,6 +8,7 @@ import pytest
 
 from overtone_cloud.corpora.registry import read_corpus
 from overtone_cloud.training import progress
+from overtone_cloud.training.augment import Augmentation
 from overtone_cloud.training.features import Features, extract
 from overtone_cloud.training.prepared import Prepared, prepare
 from overtone_cloud.training.run_folder import RunFolder
@@ -59,6 +60,26 @@ def test_a_network_learns_its_teachers_opinion(data: Prepared, tmp_path: Path) -
     taught.run()
     logits = edge_tcn.logits(taught.spec, taught._folded(), data.inner_utterances())
     assert (logits.argmax(1) == 2).all()
+
+
+def test_teachers_hear_as_recorded_what_the_network_hears_under_conditions(data: Prepared, tmp_path: Path) -> None:
+    from overtone_cloud.training.trainer import Trainer
+
+    off = Augmentation(**{field.name: 0 for field in fields(Augmentation)})
+    around = replace(data, views=tuple((np.full_like(x, 99.0),) for x in data.train.log_mels))
+    settings = replace(SETTINGS, augmentation=replace(off, conditioned=0.5))
+    teacher = Trainer(around, replace(settings, teachers=0, epochs=1), RunFolder(tmp_path / "teacher")).run()
+    trainer = Trainer(around, settings, RunFolder(tmp_path / "taught"), [teacher])
+    rows = np.arange(len(data.train))
+    x, counts, _, clear, clear_counts = trainer._batch(rows, np.random.default_rng(0))
+    conditioned = x[:, 0, 0] == 99.0
+    assert 0.2 < conditioned.mean() < 0.8
+    assert not (clear[:, 0, 0] == 99.0).any()
+    np.testing.assert_array_equal(clear[~conditioned], x[~conditioned])
+    for row in np.flatnonzero(conditioned):
+        most = clear_counts[row]
+        np.testing.assert_array_equal(clear[row, :most], data.train.log_mels[row][:most])
+    assert counts.shape == clear_counts.shape
 
 
 def test_seeds_of_teachers_are_their_own(data: Prepared) -> None:
