@@ -21,7 +21,7 @@ def figure_sections(facts: Mapping[str, Any]) -> list[str]:
             "to `overtone pretrain --figures`.",
         ]
     model = figures["one_model"]
-    return [*_introduction(figures), *_one_model(figures), *_people(model), *_alone(figures), *_failures(figures)]
+    return [*_introduction(figures), *_one_model(figures), *_people(model), *_failures(figures)]
 
 
 def _introduction(figures: Mapping[str, Any]) -> list[str]:
@@ -40,7 +40,7 @@ def _one_model(figures: Mapping[str, Any]) -> list[str]:
     model = figures["one_model"]
     return [
         "### One model for all corpora, as this one is",
-        f"{figures['splits']['all']}. The first table is over the utterances of all corpora together, so that "
+        f"{figures['split']}. The first table is over the utterances of all corpora together, so that "
         "large corpora weigh more; the second is by corpus (UAR).",
         table(FIGURE_HEAD, [figure_cells(row) for row in model["figures"]]),
         table(JOINT_HEAD, [joint_cells(row) for row in figures["joint"]]),
@@ -51,19 +51,6 @@ def _one_model(figures: Mapping[str, Any]) -> list[str]:
             [*map(_cover, model["coverage"]), ("**its own threshold**", *_cover(model["own_thresholds"])[1:])],
         ),
     ]
-
-
-def _alone(figures: Mapping[str, Any]) -> list[str]:
-    """Return the figures of models of one corpus each: noise, rooms and int8 are measured on these."""
-    parts = []
-    for corpus in dict.fromkeys(row["corpus"] for row in figures["figures"]):
-        rows = [figure_cells(row) for row in figures["figures"] if row["corpus"] == corpus]
-        parts += [
-            f"### Models of {corpus} alone, with all of its classes",
-            f"{figures['splits'][corpus]}.",
-            table(FIGURE_HEAD, rows),
-        ]
-    return parts
 
 
 def _cover(cover: Mapping[str, Any]) -> tuple[str, str, str]:
@@ -90,7 +77,7 @@ def _people(model: Mapping[str, Any]) -> list[str]:
 
 def _failures(figures: Mapping[str, Any]) -> list[str]:
     model = figures["one_model"]
-    missed = [row for row in [*model["figures"], *figures["figures"]] if row["met"] is False]
+    missed = [row for row in model["figures"] if row["met"] is False]
     lines = [f"- Target missed, {row['corpus']}: {_sentence(row)}." for row in missed]
     return [
         "## Failure cases",

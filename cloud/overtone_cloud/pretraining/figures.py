@@ -12,8 +12,8 @@ from overtone_cloud.recognition.joint import ALL
 from overtone_cloud.recognition.report import FORMAT, VERSION
 from overtone_cloud.training.settings import TrainSettings
 
-TAKEN = ("date", "versions", "command", "seeds", "figures", "joint")
-NEEDED = (*TAKEN, "settings", "quick", "complete", "protocols", "joint_details")
+TAKEN = ("date", "versions", "command", "seeds", "joint")
+NEEDED = (*TAKEN, "joint_settings", "quick", "complete", "protocols", "joint_details")
 THRESHOLDS = (0.0, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9)
 
 
@@ -29,11 +29,11 @@ def read_figures(path: Path, settings: TrainSettings, labels: Sequence[str], cor
     if report["quick"] or not report["complete"]:
         kind = "a quick" if report["quick"] else "an unfinished"
         raise ConfigError(f"{path} is of {kind} benchmark: no figures for a card")
-    _refuse_other_settings(path, report["settings"], settings)
+    _refuse_other_settings(path, report["joint_settings"], settings)
     protocol, details = report["protocols"].get(ALL), report["joint_details"]
     if protocol is None or details is None:
         raise ConfigError(
-            f"{path} has no figures of one model for all corpora (benchmark without --part, or --part joint)"
+            f"{path} has no figures of one model for all corpora (benchmark without --protocol, or --protocol joint)"
         )
     if list(protocol["labels"]) != list(labels):
         raise ConfigError(f"{path} is of the labels {', '.join(protocol['labels'])}, the model has {', '.join(labels)}")
@@ -42,11 +42,8 @@ def read_figures(path: Path, settings: TrainSettings, labels: Sequence[str], cor
         raise ConfigError(f"{path} is of {', '.join(measured)}, the model of {', '.join(sorted(corpora))}")
     return {
         **{name: report[name] for name in TAKEN},
-        "splits": {
-            **{name: found["split"] for name, found in report["protocols"].items()},
-            # To the benchmark all corpora together are one manifest.
-            ALL: protocol["split"].replace("manifest, ", f"{'+'.join(sorted(corpora))}, ", 1),
-        },
+        # To the benchmark all corpora together are one manifest.
+        "split": protocol["split"].replace("manifest, ", f"{'+'.join(sorted(corpora))}, ", 1),
         "one_model": _one_model(details, protocol["labels"]),
     }
 

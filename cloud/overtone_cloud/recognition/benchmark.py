@@ -28,44 +28,46 @@ from overtone_cloud.training.settings import TrainSettings
 from overtone_models.front_end import EDGE_FRONT_END
 from overtone_models.trained import TrainedModel
 
-SHARED_PART, JOINT_PART = "shared", "joint"
-PARTS = (*NAMES, SHARED_PART, JOINT_PART)
-"""What can be asked for alone: a measure, the random split beside the honest one, one model for all corpora."""
+ALONE, RANDOM, JOINT, CROSS = "alone", "random", "joint", "cross"
+PROTOCOLS = (ALONE, RANDOM, JOINT, CROSS)
+"""A model for each corpus, one of a random split beside it, one model for all, one that never heard the corpus."""
 ALWAYS = "clean"
 LOUDNESS = ("quiet", "loud")
-"""What one model for all corpora is measured under besides: some corpora are normalised, others quiet."""
+"""What the corpora's rows of one model for all show besides: some corpora are normalised, others quiet."""
 REPORTS = 6
 TOO_FEW = 2
 
 
 @dataclass(frozen=True, kw_only=True)
 class Benchmark:
-    """What is asked for."""
+    """What is asked for; with `joint_settings` models of several corpora are trained otherwise than those of one."""
 
     corpora: tuple[Given, ...]
     settings: TrainSettings
+    joint_settings: TrainSettings | None = None
     seeds: tuple[int, ...]
     out: Path
+    protocols: tuple[str, ...] = PROTOCOLS
     folds: Mapping[str, str] = field(default_factory=dict)
     material: Material = field(default_factory=Material)
-    parts: tuple[str, ...] = PARTS
+    parts: tuple[str, ...] = NAMES
     quick: bool = False
     calibration: Given | None = None
     cache: Path | None = None
     log: Callable[[str], None] = lambda line: None
 
-    @property
-    def drawn(self) -> Seeds:
-        """The seeds, and how inner speakers are drawn with them."""
-        return Seeds(seeds=self.seeds, inner_fraction=self.settings.inner_fraction)
+    def drawn(self, settings: TrainSettings) -> Seeds:
+        """Return the seeds, and how inner speakers are drawn with them."""
+        return Seeds(seeds=self.seeds, inner_fraction=settings.inner_fraction)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Task:
-    """A protocol of a corpus, and the measures that its models undergo."""
+    """A protocol of a corpus, how its models are trained, and the measures that they undergo."""
 
     protocol: Protocol
     given: Given
+    settings: TrainSettings
     measures: tuple[str, ...]
 
 
@@ -95,9 +97,11 @@ def run(benchmark: Benchmark) -> Iterator[tuple[dict[str, Finding], bool]]:
     tasks = _tasks(benchmark)
     if not tasks:
         names = ", ".join(given.name for given in benchmark.corpora)
+        if not {ALONE, RANDOM} & set(benchmark.protocols):
+            raise ConfigError(f"{' and '.join(benchmark.protocols)} need at least two corpora, given is {names}")
         raise ConfigError(f"nothing can be measured: {names} have too few speakers for folds of their own")
     for task in tasks:
-        planned = benchmark.settings.network(n_features=EDGE_FRONT_END.n_mfcc, n_classes=len(task.protocol.labels))
+        planned = task.settings.network(n_features=EDGE_FRONT_END.n_mfcc, n_classes=len(task.protocol.labels))
         check_network(planned, benchmark.material.limits)
         if benchmark.calibration is not None and not task.protocol.split.speakers_shared:
             _check_calibration(task, benchmark.calibration)
@@ -112,31 +116,38 @@ def run(benchmark: Benchmark) -> Iterator[tuple[dict[str, Finding], bool]]:
 def _tasks(benchmark: Benchmark) -> list[Task]:
     """Return what is to be done, in its order."""
     taken = tuple(name for name in NAMES if name == ALWAYS or name in benchmark.parts)
+    settings, asked = benchmark.settings, benchmark.protocols
+    drawn, several = benchmark.drawn(settings), len(benchmark.corpora) > 1
     tasks: list[Task] = []
-    for given in benchmark.corpora:
+    for given in benchmark.corpora if {ALONE, RANDOM} & set(asked) else ():
         folds, few = benchmark.folds.get(given.name), len(given.reading.speakers)
-        if few <= TOO_FEW and folds is None and len(benchmark.corpora) > 1:
+        if few <= TOO_FEW and folds is None and several:
             benchmark.log(f"{given.name}: {few} speakers are too few for folds of its own, not for one model for all")
             continue
-        protocol = speaker_protocol(given, folds, benchmark.drawn, quick=benchmark.quick)
-        tasks.append(Task(protocol=protocol, given=given, measures=taken))
-        if SHARED_PART in benchmark.parts:
-            tasks.append(Task(protocol=shared_protocol(given, benchmark.drawn), given=given, measures=(ALWAYS,)))
-    if JOINT_PART in benchmark.parts and len(benchmark.corpora) > 1:
-        tasks += _joint_tasks(benchmark, tuple(name for name in taken if name in (ALWAYS, *LOUDNESS)))
+        if ALONE in asked:
+            protocol = speaker_protocol(given, folds, drawn, quick=benchmark.quick)
+            tasks.append(Task(protocol=protocol, given=given, settings=settings, measures=taken))
+        if RANDOM in asked:
+            protocol = shared_protocol(given, drawn)
+            tasks.append(Task(protocol=protocol, given=given, settings=settings, measures=(ALWAYS,)))
+    if several and {JOINT, CROSS} & set(asked):
+        tasks += _joint_tasks(benchmark, taken)
     return tasks
 
 
 def _joint_tasks(benchmark: Benchmark, taken: tuple[str, ...]) -> list[Task]:
     """Return one model for all corpora, and those that are trained without one of them."""
+    settings = benchmark.joint_settings or benchmark.settings
+    drawn = benchmark.drawn(settings)
     joint = write_joint({given.name: given.reading for given in benchmark.corpora}, benchmark.out / ALL)
-    whole = joint_protocol(joint, benchmark.drawn, quick=benchmark.quick)
-    names = [given.name for given in benchmark.corpora[: 1 if benchmark.quick else None]]
-    crossed = [cross_protocol(joint, name, benchmark.drawn) for name in names]
-    return [
-        Task(protocol=whole, given=joint, measures=taken),
-        *(Task(protocol=protocol, given=joint, measures=(ALWAYS,)) for protocol in crossed),
-    ]
+    tasks = []
+    if JOINT in benchmark.protocols:
+        whole = joint_protocol(joint, drawn, quick=benchmark.quick)
+        tasks.append(Task(protocol=whole, given=joint, settings=settings, measures=taken))
+    for given in benchmark.corpora[: 1 if benchmark.quick else None] if CROSS in benchmark.protocols else ():
+        crossed = cross_protocol(joint, given.name, drawn)
+        tasks.append(Task(protocol=crossed, given=joint, settings=settings, measures=(ALWAYS,)))
+    return tasks
 
 
 def _check_calibration(task: Task, calibration: Given) -> None:
@@ -152,19 +163,19 @@ def _find(benchmark: Benchmark, task: Task) -> Finding:
     features: Features | None = None
     taken = []
     for training in task.protocol.trainings(benchmark.out):
-        model = _trained(benchmark, training)
+        model = _trained(benchmark, task.settings, training)
         if features is None:
             _, features = read_features(
                 training.plan, front_end=model.front_end, gate=model.gate, cache=benchmark.cache
             )
-        taken.append(_measured(benchmark, training, model, features, chosen))
+        taken.append(_measured(benchmark, task.settings, training, model, features, chosen))
     skipped = features.skipped if features is not None else ()
     return Finding(protocol=task.protocol, reading=task.given.reading, taken=tuple(taken), skipped=skipped)
 
 
-def _trained(benchmark: Benchmark, training: Training) -> TrainedModel:
+def _trained(benchmark: Benchmark, settings: TrainSettings, training: Training) -> TrainedModel:
     """Return a training's model: as kept where it is finished, else trained on from its checkpoint."""
-    settings = replace(benchmark.settings, seed=training.seed)
+    settings = replace(settings, seed=training.seed)
     folder = RunFolder(training.folder)
     sounds = benchmark.material.sounds
     plan = replace(training.plan, sounds=None if sounds is None else sounds.folder)
@@ -187,13 +198,18 @@ def _forget_graphs() -> None:
 
 
 def _measured(
-    benchmark: Benchmark, training: Training, model: TrainedModel, features: Features, chosen: Sequence[Measure]
+    benchmark: Benchmark,
+    settings: TrainSettings,
+    training: Training,
+    model: TrainedModel,
+    features: Features,
+    chosen: Sequence[Measure],
 ) -> Taken:
-    train, inner, test = divide(features, training.plan.chosen, replace(benchmark.settings, seed=training.seed))
+    train, inner, test = divide(features, training.plan.chosen, replace(settings, seed=training.seed))
     subject = Subject(model, train, inner, test, training.folder, benchmark.cache)
     if benchmark.calibration is not None and not training.protocol.split.speakers_shared:
         used = benchmark.calibration.reading.labelled
-        subject = recalibrated(subject, used, benchmark.settings.no_decision_accuracy)
+        subject = recalibrated(subject, used, settings.no_decision_accuracy)
 
     def begin(measure: Measure) -> Callable[[], None]:
         return lambda: benchmark.log(f"{training.describe()}: {measure.title}")

@@ -6,13 +6,14 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from overtone_cloud.recognition.benchmark import Benchmark
 
-SETTINGS = "settings.toml"
+SETTINGS, JOINT_SETTINGS = "settings.toml", "joint-settings.toml"
 
 
 def command_of(benchmark: "Benchmark") -> str:
     """Return a command line that asks for the same; its settings are those that the report lists."""
-    from overtone_cloud.recognition.benchmark import PARTS
+    from overtone_cloud.recognition.benchmark import PROTOCOLS
     from overtone_cloud.recognition.limits import Limits
+    from overtone_cloud.recognition.measures import NAMES
 
     material, usual = benchmark.material, Limits()
     words = ["overtone", "benchmark", "recognition"]
@@ -21,13 +22,17 @@ def command_of(benchmark: "Benchmark") -> str:
     for name, folds in benchmark.folds.items():
         words += ["--folds", f"{name}={folds}"]
     words += ["--seeds", str(len(benchmark.seeds)), "--settings", SETTINGS]
+    if benchmark.joint_settings is not None:
+        words += ["--joint-settings", JOINT_SETTINGS]
     if material.sounds is not None:
         words += ["--sounds", "path/to/sounds"]
     if material.speech:
         words += ["--speech", "path/to/speech"]
     if benchmark.calibration is not None:
         words += ["--calibrate-on", f"{benchmark.calibration.name}=path/to/{benchmark.calibration.name}"]
-    if tuple(benchmark.parts) != PARTS:
+    if tuple(benchmark.protocols) != PROTOCOLS:
+        words += [word for protocol in benchmark.protocols for word in ("--protocol", protocol)]
+    if tuple(benchmark.parts) != NAMES:
         words += [word for part in benchmark.parts for word in ("--part", part)]
     for option, value, default in (
         ("--limit-bytes", material.limits.max_bytes, usual.max_bytes),

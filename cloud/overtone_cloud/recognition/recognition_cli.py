@@ -18,10 +18,10 @@ from overtone_cloud.corpora.base import find_audio
 from overtone_cloud.corpora.registry import NAMES as CORPUS_NAMES
 from overtone_cloud.corpora.registry import read_corpus
 from overtone_cloud.errors import ConfigError, CorpusError
-from overtone_cloud.recognition.benchmark import PARTS, Benchmark
+from overtone_cloud.recognition.benchmark import PROTOCOLS, Benchmark
 from overtone_cloud.recognition.benchmark import run as run_benchmark
 from overtone_cloud.recognition.limits import Limits
-from overtone_cloud.recognition.measures import Material
+from overtone_cloud.recognition.measures import NAMES, Material
 from overtone_cloud.recognition.protocol import Given
 from overtone_cloud.training.settings import TrainSettings
 
@@ -48,9 +48,11 @@ def register(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     )
     command.add_argument("--seeds", type=int, metavar="N", help=f"how many (default and least {LEAST_SEEDS})")
     command.add_argument("--settings", type=Path, metavar="FILE", help="training settings, TOML or JSON")
+    command.add_argument("--joint-settings", type=Path, metavar="FILE", help="of models of several corpora, if others")
     command.add_argument("--sounds", type=Path, metavar="DIR", help="everyday sounds (ESC-10); a half is never trained")
     command.add_argument("--speech", type=Path, metavar="DIR", help="neutral read speech (LibriSpeech)")
-    command.add_argument("--part", action="append", choices=PARTS, help="only this, repeatable (default: all)")
+    command.add_argument("--protocol", action="append", choices=PROTOCOLS, help="only this, repeatable (default: all)")
+    command.add_argument("--part", action="append", choices=NAMES, help="only this measure, repeatable (default: all)")
     command.add_argument("--calibrate-on", metavar="NAME=PATH", help="set temperature and threshold with this corpus")
     command.add_argument("--limit-bytes", type=int, default=Limits.max_bytes, metavar="N", help="of the int8 file")
     command.add_argument("--limit-multiply-adds", type=int, default=Limits.max_multiply_adds, metavar="N", help="3 s")
@@ -83,14 +85,17 @@ def _run(args: argparse.Namespace) -> int:
 def benchmark_of(args: argparse.Namespace) -> Benchmark:
     """Return what the command line asks for; raise in one line for what cannot be."""
     corpora = read_corpora(args.corpus)
+    joint = None if args.joint_settings is None else read_settings(args.joint_settings, quick=args.quick)
     return Benchmark(
         corpora=tuple(corpora.values()),
         settings=replace(read_settings(args.settings, quick=args.quick), seed=0),
+        joint_settings=None if joint is None else replace(joint, seed=0),
         seeds=tuple(range(_seeds(args.seeds, quick=args.quick))),
         out=args.out or Path("runs") / f"recognition{'-quick' if args.quick else ''}",
         folds=_folds(args.folds, tuple(corpora)),
         material=_material(args),
-        parts=tuple(args.part or PARTS),
+        protocols=tuple(args.protocol or PROTOCOLS),
+        parts=tuple(args.part or NAMES),
         quick=args.quick,
         calibration=None if args.calibrate_on is None else _given(args.calibrate_on, "--calibrate-on"),
         cache=args.cache,

@@ -55,6 +55,7 @@ def write_report(benchmark: Benchmark, findings: Mapping[str, Finding], *, compl
         "complete": complete,
         "seeds": list(benchmark.seeds),
         "settings": benchmark.settings.to_json(),
+        "joint_settings": (benchmark.joint_settings or benchmark.settings).to_json(),
         "device": device_settings(),
         "protocols": {name: _protocol(finding) for name, finding in findings.items()},
         "figures": [figure.to_json() for figure in _figures(benchmark, findings, corpora)],

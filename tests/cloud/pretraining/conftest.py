@@ -27,8 +27,8 @@ def figures(corpora: tuple[str, ...], quick: Path, cache: Path, tmp_path_factory
     from overtone_cloud.cli import main
 
     out = tmp_path_factory.mktemp("recognition")
-    words = ("benchmark", "recognition", *corpora, "--settings", quick, "--quick", "--folds", "manifest=3")
-    words = (*words, "--part", "clean", "--part", "joint", "--out", out, "--cache", cache, "--json")
+    words = ("benchmark", "recognition", *corpora, "--joint-settings", quick, "--quick", "--part", "clean")
+    words = (*words, "--protocol", "joint", "--protocol", "cross", "--out", out, "--cache", cache, "--json")
     assert main([str(word) for word in words]) == 0
     path = out / "recognition.json"
     path.write_text(json.dumps({**json.loads(path.read_text()), "quick": False}))
@@ -39,7 +39,7 @@ def figures(corpora: tuple[str, ...], quick: Path, cache: Path, tmp_path_factory
 def settings(figures: Path) -> Path:
     """The benchmark's settings with another seed, as a JSON file."""
     path = figures.parent / "settings.json"
-    path.write_text(json.dumps({**json.loads(figures.read_text())["settings"], "seed": 4}))
+    path.write_text(json.dumps({**json.loads(figures.read_text())["joint_settings"], "seed": 4}))
     return path
 
 

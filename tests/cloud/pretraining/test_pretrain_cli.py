@@ -72,7 +72,6 @@ def test_the_card_follows_from_the_facts_and_names_every_command(bundle_of: Pret
         "seed 4",
         "| folders/spk01 | not told | ",
         "folders+manifest, by speaker, 3 folds",
-        "\nmanifest, by speaker, 3 folds",
         "### By gender",
         "## Failure cases",
         "Deciding less often",
@@ -176,7 +175,7 @@ def test_a_network_over_the_limits_is_refused(overtone: Overtone, order: list[st
     [
         ({"quick": True}, "is of a quick benchmark"),
         ({"complete": False}, "is of an unfinished benchmark"),
-        ({"settings": {"size": "M"}}, "is of other settings: size is 'M' there, 'S' here"),
+        ({"joint_settings": {"size": "M"}}, "is of other settings: size is 'M' there, 'S' here"),
         ({"joint_details": None}, "no figures of one model for all corpora"),
         ({"format": "other"}, "is no report of `overtone benchmark recognition`"),
         ({"joint": []}, "the model of folders, manifest"),

@@ -9,7 +9,7 @@ import pytest
 
 Overtone = Callable[..., tuple[int, str, str]]
 
-PARTS = ("--part", "int8", "--part", "noise", "--part", "silence", "--part", "shared")
+PARTS = (*("--part", "int8", "--part", "noise", "--part", "silence"), *("--protocol", "alone", "--protocol", "random"))
 
 
 @pytest.fixture(scope="module")
@@ -50,7 +50,7 @@ def test_the_report_holds_figures_with_their_split(finished: Path) -> None:
     assert set(details["gender_uar"]["0"]) == {"not told"}
     assert sum(map(sum, details["confusion"]["0"])) == 24
     words = "--corpus manifest=path/to/manifest --folds manifest=3 --seeds 1 --settings settings.toml"
-    parts = "--part int8 --part noise --part silence --part shared --quick"
+    parts = "--protocol alone --protocol random --part int8 --part noise --part silence --quick"
     assert report["command"] == f"overtone benchmark recognition {words} --sounds path/to/sounds {parts}"
     assert report["joint_details"] is None
     assert report["device"]["learning"]["held_out_fraction"] > 0
@@ -83,6 +83,7 @@ def test_an_interrupted_benchmark_goes_on(
     overtone: Overtone, voices: Path, quick: Path, cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     words = ("--corpus", f"manifest={voices}", "--settings", quick, "--quick", "--folds", "3", "--part", "clean")
+    words = (*words, "--protocol", "alone")
     words = ("benchmark", "recognition", *words, "--out", tmp_path / "out", "--cache", cache)
 
     def interrupted(*_: object) -> None:
@@ -182,10 +183,16 @@ def test_corpora_with_too_few_speakers_leave_nothing_to_measure(
     (tmp_path / "few.csv").write_text("\n".join(kept))
     given = ("--corpus", f"folders={tmp_path / 'folders'}", "--corpus", f"manifest={tmp_path / 'few.csv'}")
     status, _, err = overtone(
-        "benchmark", "recognition", *given, "--part", "clean", "--quick", "--out", tmp_path / "out"
+        "benchmark", "recognition", *given, "--protocol", "alone", "--quick", "--out", tmp_path / "out"
     )
     assert status == 1
     assert "nothing can be measured: folders, manifest have too few speakers" in err
+
+
+def test_one_model_for_all_needs_several_corpora(overtone: Overtone, voices: Path, tmp_path: Path) -> None:
+    words = ("--corpus", f"manifest={voices}", "--protocol", "joint", "--protocol", "cross", "--quick")
+    status, _, err = overtone("benchmark", "recognition", *words, "--out", tmp_path)
+    assert (status, "joint and cross need at least two corpora, given is manifest" in err) == (1, True)
 
 
 def test_corpora_are_given_once(overtone: Overtone, voices: Path, tmp_path: Path) -> None:
@@ -216,3 +223,6 @@ def test_a_quick_benchmark_on_real_recordings(overtone: Overtone, speech_data: P
     assert set(joint) == {"ravdess", "emodb", "tess"}
     assert joint["ravdess"]["corpus_not_heard"] is not None
     assert len(joint["emodb"]["quiet"]) == len(joint["emodb"]["loud"]) == 1
+    assert {row["figure"] for row in report["joint_details"]["figures"]} >= {*figures} - {
+        "UAR, speakers shared (random split)"
+    }
