@@ -25,11 +25,10 @@ from overtone_cloud.demo.watching import watch_rounds
 from overtone_cloud.splits import hold_out
 from overtone_cloud.synthesis import write_corpus
 from overtone_cloud.training import progress
-from overtone_cloud.training.experiment import Plan, described, divide, read_features
+from overtone_cloud.training.experiment import Plan, described, read_features
 from overtone_cloud.training.features import Features
 from overtone_cloud.training.metrics import Scores, scores
 from overtone_cloud.training.plots import plot_confusion, plot_curves
-from overtone_cloud.training.prepared import prepare
 from overtone_cloud.training.run_folder import RunFolder
 from overtone_cloud.training.settings import TrainSettings
 from overtone_models.bundle import Bundle
@@ -157,20 +156,16 @@ class Demo:
         run = RunFolder(self.out / "run")
         run.path.mkdir()
         with self._stage(f"training the base network on {len(people.base)} speakers"):
-            train, inner, _ = divide(features, plan.chosen, settings)
-            labels = ordered({str(u.label) for u in train.utterances})
-            trained, history = teaching.train(
-                prepare(train, inner, labels),
-                settings,
-                run,
-                progress.lines(lambda line: self.say(f"    {line}"), settings.epochs, 6),
-            )
+            outer = features.where(plan.chosen.train)
+            labels = ordered({str(u.label) for u in outer.utterances})
+            lines = progress.lines(lambda line: self.say(f"    {line}"), settings.epochs, 6)
+            trained, history = teaching.train(outer, labels, settings, run, report=lines)
             model = described(trained, reading, plan, settings)
         run.save_model(model)
         plot_curves(history, self.out / "curves.png")
         self.report |= {"split": people.describe(), "labels": list(labels), "parameters": model.network.layout.size}
         self.report["evaluation_corpus"] = str(write_manifest(self.out / "aggregator" / "corpus.csv", used))
-        self._calibration = calibration_utterances(train)
+        self._calibration = calibration_utterances(outer)
         return people, model, features
 
     def _bundle(self, model: TrainedModel, features: Features) -> tuple[Path, Path]:

@@ -79,7 +79,6 @@ def _data(facts: Mapping[str, Any]) -> list[str]:
 
 def _training(facts: Mapping[str, Any]) -> list[str]:
     training = facts["training"]
-    inner = ", ".join(training["inner_speakers"])
     lost = f"; {len(training['skipped'])} could not be read or heard" if training["skipped"] else ""
     return [
         "## Training",
@@ -89,9 +88,7 @@ def _training(facts: Mapping[str, Any]) -> list[str]:
                 f"- Settings: [settings.toml](settings.toml), seed {training['seed']}; one training, none was chosen "
                 "among several.",
                 _heard(training),
-                f"- Selection rule: {training['selection']} ({inner}), who trained "
-                f"nothing: epoch {training['best_epoch']} of {training['epochs']}. Temperature and threshold are "
-                "fitted to them as well.",
+                f"- Selection rule: {training['selection']}",
                 "- No speaker is left to test this very model: **a figure of it on these corpora would be of speakers "
                 "that it was trained on or chosen by.**",
             ]

@@ -1,14 +1,14 @@
 """The facts of a pretrained model as JSON: everything that its card says, and nothing that depends on this machine."""
 
 import shlex
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from overtone_cloud.conditions.sounds import Sounds
 from overtone_cloud.corpora.sources import SOURCES
 from overtone_cloud.corpora.utterance import Reading
-from overtone_cloud.pretraining.training import SELECTION, Trained
+from overtone_cloud.pretraining.training import Trained
 from overtone_cloud.recognition.joint import corpus_of
 from overtone_cloud.recognition.people import genders_of
 from overtone_cloud.split_file import Split
@@ -88,13 +88,10 @@ def _bundle(data: bytes) -> dict[str, Any]:
 
 
 def _training(trained: Trained, release: Release) -> dict[str, Any]:
-    judged = [entry for entry in trained.history if "inner_loss" in entry]
-    best = min(judged, key=lambda entry: entry["inner_loss"])
     return {
         "seed": release.settings.seed,
         "epochs": len(trained.history),
-        "selection": SELECTION,
-        "best_epoch": int(best["epoch"]),
+        "selection": selection(trained.history, release.settings.teachers, speakers(trained.inner)),
         "utterances": len(trained.train),
         "inner_utterances": len(trained.inner),
         "inner_speakers": speakers(trained.inner),
@@ -102,14 +99,36 @@ def _training(trained: Trained, release: Release) -> dict[str, Any]:
         "sounds": len(release.sounds.training) if release.sounds else 0,
         "skipped": list(trained.train.skipped),
         "digest": trained.reading.digest,
-        "split": describe_split(trained.split),
+        "split": describe_split(trained.split, release.settings.teachers),
     }
 
 
-def describe_split(split: Split) -> str:
+def selection(history: Sequence[Mapping[str, float]], teachers: int, inner: Sequence[str]) -> str:
+    """Return what the weights, temperature and threshold were chosen by."""
+    if teachers:
+        networks = "network" if teachers == 1 else "networks"
+        return (
+            f"the averaged weights of epoch {len(history)}, a number set beforehand. Every speaker trained it, and so "
+            f"did the averaged opinion of {teachers} {networks} trained before it, each without some speakers, who "
+            f"decided when it stopped ({', '.join(inner)}). Temperature and threshold are fitted to what is "
+            "said there of speakers not heard."
+        )
+    best = min((entry for entry in history if "inner_loss" in entry), key=lambda entry: entry["inner_loss"])
+    return (
+        f"the averaged weights of the epoch with the least loss over the inner speakers ({', '.join(inner)}), who "
+        f"trained nothing: epoch {int(best['epoch'])} of {len(history)}. Temperature and threshold are fitted to them "
+        "as well."
+    )
+
+
+def describe_split(split: Split, teachers: int) -> str:
     """Return the split in one line; its test part are the inner speakers."""
-    fold = split.folds[0]
-    return f"{split.corpus}: {len(fold.train)} utterances train, {len(fold.test)} of inner speakers choose when to stop"
+    train, test = len(split.folds[0].train), len(split.folds[0].test)
+    if teachers:
+        return (
+            f"{split.corpus}: {train + test} utterances train, {test} of them of speakers that a teacher did not hear"
+        )
+    return f"{split.corpus}: {train} utterances train, {test} of inner speakers choose when to stop"
 
 
 def speakers(features: Features) -> list[str]:

@@ -8,10 +8,10 @@ from pathlib import Path, PurePosixPath
 from overtone_cloud.corpora.utterance import Reading, Utterance, utterances_digest
 from overtone_cloud.errors import CorpusError, TrainingError
 from overtone_cloud.recognition.joint import common_labels
-from overtone_cloud.split_file import Fold, Split
+from overtone_cloud.split_file import Split
 from overtone_cloud.splits import hold_out
-from overtone_cloud.training.experiment import divide
 from overtone_cloud.training.features import Features
+from overtone_cloud.training.parts import groups, set_aside
 from overtone_cloud.training.settings import TrainSettings
 
 
@@ -39,14 +39,16 @@ def _renamed(corpus: str, utterance: Utterance) -> Utterance:
 
 
 def part(features: Features, settings: TrainSettings) -> tuple[Features, Features]:
-    """Return the training part and the inner speakers' part, as every training divides its own; nobody is left out."""
-    everyone = Fold(name="everyone", train=tuple(u.id for u in features.utterances), test=())
-    train, inner, _ = divide(features, everyone, settings)
-    return train, inner
+    """Return the features of the speakers that every network of the training heard, and those of the inner speakers.
+
+    With teachers these are all that some teacher did not hear; what they teach has heard them.
+    """
+    inner = {u.id for group in groups(settings) for u in set_aside(features, settings, group)[1].utterances}
+    return features.where([u.id for u in features.utterances if u.id not in inner]), features.where(sorted(inner))
 
 
 def split_of(reading: Reading, settings: TrainSettings, inner: Features) -> Split:
-    """Return the split to keep: its test part are the inner speakers, who chose when to stop and trained nothing.
+    """Return the split to keep: its test part are the inner speakers.
 
     Utterances in which nothing could be heard are in it too, since they follow from corpora and speakers alone.
     """

@@ -14,7 +14,7 @@ from overtone_cloud.recognition.limits import Limits, check_network
 from overtone_cloud.split_file import Split
 from overtone_cloud.training.experiment import LICENCES
 from overtone_cloud.training.features import Features, extract
-from overtone_cloud.training.prepared import prepare, surroundings
+from overtone_cloud.training.prepared import surroundings
 from overtone_cloud.training.run_folder import HISTORY, MODEL, RunFolder
 from overtone_cloud.training.settings import TrainSettings
 from overtone_models.digests import digest_mapping
@@ -24,8 +24,6 @@ from overtone_models.labels import ordered
 from overtone_models.trained import TrainedModel
 
 CLAIM = "pretraining.json"
-SELECTION = "the averaged weights of the epoch with the least loss over the inner speakers"
-"""What the trainer chooses its weights by, in words; it stands in the facts of each model."""
 RESTRICTED = frozenset({"ravdess", "tess", "emodb", "savee", "nemo", "iemocap"})
 """Corpora that are not for commercial use, or for research only."""
 NON_COMMERCIAL = "non-commercial research only, as the recordings it was trained on"
@@ -66,7 +64,7 @@ def train_all(order: Order, report: Any = None, progress: Any = None) -> Trained
     train, inner = part(features, settings)
     split = split_of(reading, settings, inner)
     if not (folder.path / MODEL).exists():
-        _train(order, folder, train, inner, labels, report)
+        _train(order, folder, features, labels, report)
     model = replace(folder.load_model(), lineage=lineage(order.readings, reading, settings), licence=licence(order))
     return Trained(
         model=model,
@@ -79,14 +77,12 @@ def train_all(order: Order, report: Any = None, progress: Any = None) -> Trained
     )
 
 
-def _train(
-    order: Order, folder: RunFolder, train: Features, inner: Features, labels: tuple[str, ...], report: Any
-) -> None:
+def _train(order: Order, folder: RunFolder, features: Features, labels: tuple[str, ...], report: Any) -> None:
     from overtone_cloud.training import teaching
 
     around = surroundings(order.sounds, order.settings)
-    data = prepare(train, inner, labels, around, cache=order.cache)
-    folder.save_model(teaching.train(data, order.settings, folder, report)[0])
+    model, _ = teaching.train(features, labels, order.settings, folder, around=around, cache=order.cache, report=report)
+    folder.save_model(model)
 
 
 def _claim(folder: RunFolder, reading: Reading, order: Order) -> None:

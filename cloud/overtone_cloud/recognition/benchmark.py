@@ -23,6 +23,7 @@ from overtone_cloud.recognition.subject import Subject, recalibrated, refuse_tes
 from overtone_cloud.training import progress
 from overtone_cloud.training.experiment import divide, read_features, save_plan, train_run
 from overtone_cloud.training.features import Features
+from overtone_cloud.training.parts import groups
 from overtone_cloud.training.run_folder import METRICS, RunFolder
 from overtone_cloud.training.settings import TrainSettings
 from overtone_models.front_end import EDGE_FRONT_END
@@ -58,7 +59,7 @@ class Benchmark:
 
     def drawn(self, settings: TrainSettings) -> Seeds:
         """Return the seeds, and how inner speakers are drawn with them."""
-        return Seeds(seeds=self.seeds, inner_fraction=settings.inner_fraction)
+        return Seeds(seeds=self.seeds, inner_fraction=settings.inner_fraction, groups=len(groups(settings)))
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import product
 from pathlib import Path
 
 from overtone_cloud.corpora.utterance import Reading, Utterance
@@ -63,10 +64,11 @@ class Protocol:
 
 @dataclass(frozen=True, kw_only=True)
 class Seeds:
-    """The seeds of a protocol's trainings, and the part of the training speakers that each sets aside."""
+    """The seeds of a protocol's trainings, and how each sets inner speakers aside (`training.parts`)."""
 
     seeds: tuple[int, ...]
     inner_fraction: float = TrainSettings.inner_fraction
+    groups: int = 1
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -144,8 +146,8 @@ def check_folds(reading: Reading, split: Split, seeds: Seeds) -> None:
             raise SplitError(
                 f"{where}: {len(speakers)} speaker to train on leaves none to choose by, at least 2 needed"
             )
-        for seed in seeds.seeds:
-            inner = inner_speakers(trained, fraction=seeds.inner_fraction, seed=seed)
+        for seed, group in product(seeds.seeds, range(seeds.groups)):
+            inner = inner_speakers(trained, fraction=seeds.inner_fraction, seed=seed, group=group)
             part = [u for u in trained if u.speaker not in inner]
             _refuse_lack(where, f"training part (seed {seed})", labels, part)
         if split.kind != LEAVE_ONE_OUT:

@@ -4,18 +4,16 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from overtone_cloud.corpora.registry import read_corpus
 from overtone_cloud.corpora.utterance import Reading
 from overtone_cloud.errors import TrainingError
 from overtone_cloud.features.extraction import Progress
 from overtone_cloud.split_file import Fold, Split, load_split
-from overtone_cloud.splits import inner_speakers
 from overtone_cloud.training.features import Features, extract
 from overtone_cloud.training.metrics import Scores, scores
+from overtone_cloud.training.parts import set_aside
 from overtone_cloud.training.plots import plot_confusion, plot_curves
-from overtone_cloud.training.prepared import prepare, surroundings
+from overtone_cloud.training.prepared import surroundings
 from overtone_cloud.training.run_folder import METRICS, SPLIT, RunFolder
 from overtone_cloud.training.settings import TrainSettings
 from overtone_models.digests import digest_mapping
@@ -110,19 +108,11 @@ def read_features(
 
 
 def divide(features: Features, fold: Fold, settings: TrainSettings) -> tuple[Features, Features, Features]:
-    """Return training, inner and test features; inner speakers are taken from the training part only."""
-    outer = features.where(fold.train)
-    if any(u.speaker is None for u in outer.utterances):
-        rng = np.random.default_rng(settings.seed)
-        ids = [u.id for u in outer.utterances]
-        chosen = set(rng.permutation(ids)[: max(1, round(settings.inner_fraction * len(ids)))])
-        inner_ids = [i for i in ids if i in chosen]
-    else:
-        speakers = inner_speakers(outer.utterances, fraction=settings.inner_fraction, seed=settings.seed)
-        inner_ids = [u.id for u in outer.utterances if u.speaker in speakers]
-    kept = set(inner_ids)
-    train_ids = [u.id for u in outer.utterances if u.id not in kept]
-    return outer.where(train_ids), outer.where(inner_ids), features.where(fold.test)
+    """Return training, inner and test features; inner speakers are taken from the training part only.
+
+    Teachers after the first have other inner speakers, and what they teach is trained on all of them.
+    """
+    return *set_aside(features.where(fold.train), settings), features.where(fold.test)
 
 
 def train_run(
@@ -140,10 +130,10 @@ def train_run(
     save_plan(folder, plan, settings)
     around = surroundings(plan.sounds, settings)
     reading, features = read_features(plan, cache=cache, progress=progress)
-    train, inner, test = divide(features, plan.chosen, settings)
-    labels = ordered({str(u.label) for u in train.utterances})
+    outer, test = features.where(plan.chosen.train), features.where(plan.chosen.test)
+    labels = ordered({str(u.label) for u in outer.utterances})
     test.targets(labels)  # a test label that nobody trains is an error now, not after the training
-    trained, history = teaching.train(prepare(train, inner, labels, around, cache=cache), settings, folder, report)
+    trained, history = teaching.train(outer, labels, settings, folder, around=around, cache=cache, report=report)
     model = described(trained, reading, plan, settings)
     folder.save_model(model)
     plot_curves(history, folder.path / "curves.png")

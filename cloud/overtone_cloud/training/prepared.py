@@ -43,7 +43,7 @@ def surroundings(folder: Path | None, settings: TrainSettings) -> Surroundings:
 
 @dataclass(frozen=True, eq=False)
 class Prepared:
-    """Training and inner features with targets and the training part's standardisation.
+    """Training and inner features with targets and the training part's standardisation; no inner part is possible.
 
     `mean` and `scale` standardise the MFCC that devices compute, `band_scale` the bands that training works on.
     `views` holds, for each training utterance, its log-mels under conditions; `sounds` those of everyday sounds.
@@ -99,15 +99,19 @@ class Prepared:
 
 def prepare(
     train: Features,
-    inner: Features,
+    inner: Features | None,
     labels: tuple[str, ...],
     surroundings: Surroundings | None = None,
     *,
     cache: Path | None = None,
 ) -> Prepared:
-    """Return what training needs; the standardisation sees the training part only, as recorded."""
-    if not len(train) or not len(inner):
-        raise TrainingError(f"{len(train)} training and {len(inner)} inner utterances: both parts need some")
+    """Return what training needs; the standardisation sees the training part only, as recorded.
+
+    `inner` is None for a training of a fixed number of epochs.
+    """
+    if not len(train) or (inner is not None and not len(inner)):
+        counted = 0 if inner is None else len(inner)
+        raise TrainingError(f"{len(train)} training and {counted} inner utterances: both parts need some")
     missing = set(labels) - {str(u.label) for u in train.utterances}
     if missing:
         raise TrainingError(f"no training utterance has the label {min(missing)!r}")
@@ -116,7 +120,7 @@ def prepare(
     around = surroundings or Surroundings()
     return Prepared(
         train,
-        inner,
+        train.where(()) if inner is None else inner,
         labels,
         mean=mfcc.mean(0).astype(np.float32),
         scale=_inverse_deviation(mfcc),

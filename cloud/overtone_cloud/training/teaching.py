@@ -1,33 +1,70 @@
-"""A whole training: first the teachers that the settings ask for, then the network that learns of them as well."""
+"""A whole training: of a network alone, or of teachers first and then of a network that learns of them as well.
 
+Each teacher sets other speakers aside, who decide when it stops. The network that they teach is trained on all of
+them, for a number of epochs that was set beforehand, and takes temperature and threshold from what each teacher says
+of the speakers that it did not hear: nobody's speech is lost to training, and nothing is fitted to speech that was
+trained on.
+"""
+
+from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 
-from overtone_cloud.training.prepared import Prepared
-from overtone_cloud.training.progress import Report
+from overtone_cloud.training.features import Features
+from overtone_cloud.training.parts import groups, set_aside
+from overtone_cloud.training.prepared import Prepared, Surroundings, prepare
+from overtone_cloud.training.progress import Entry, Report
 from overtone_cloud.training.run_folder import RunFolder
 from overtone_cloud.training.settings import TrainSettings
-from overtone_cloud.training.trainer import Trainer
+from overtone_cloud.training.trainer import Teaching, Trainer
+from overtone_models.networks import edge_tcn
 from overtone_models.trained import TrainedModel
 
-History = list[dict[str, float]]
+Prepare = Callable[[Features, Features | None], Prepared]
 
 
 def train(
-    data: Prepared, settings: TrainSettings, folder: RunFolder, report: Report | None = None
-) -> tuple[TrainedModel, History]:
-    """Return the trained model and its history; goes on from the checkpoints in `folder` and its teachers' folders.
+    outer: Features,
+    labels: tuple[str, ...],
+    settings: TrainSettings,
+    folder: RunFolder,
+    *,
+    around: Surroundings | None = None,
+    cache: Path | None = None,
+    report: Report | None = None,
+) -> tuple[TrainedModel, list[Entry]]:
+    """Return the model trained on a training part, and its history.
 
-    Reports of a teacher's epochs have its number from 1 as `teacher`.
+    Goes on from the checkpoints in `folder` and its teachers' folders. Reports of a teacher's epochs have its number
+    from 1 as `teacher`.
     """
-    teachers = []
-    for number in range(1, settings.teachers + 1):
-        alike = replace(settings, teachers=0, seed=teacher_seed(settings.seed, number))
-        teacher = Trainer(data, alike, RunFolder(folder.path / f"teacher{number}"))
-        teachers.append(teacher.run(_of_teacher(number, report)))
-    trainer = Trainer(data, settings, folder, teachers)
+
+    def prepared(train: Features, inner: Features | None) -> Prepared:
+        return prepare(train, inner, labels, around, cache=cache)
+
+    if settings.teachers:
+        teaching = _teach(outer, settings, folder, prepared, report)
+        trainer = Trainer(prepared(outer, None), settings, folder, teaching)
+    else:
+        trainer = Trainer(prepared(*set_aside(outer, settings)), settings, folder)
     return trainer.run(report), trainer.history
+
+
+def _teach(
+    outer: Features, settings: TrainSettings, folder: RunFolder, prepared: Prepare, report: Report | None
+) -> Teaching:
+    models: list[TrainedModel] = []
+    logits, targets = [], []
+    for number, group in enumerate(groups(settings), 1):
+        data = prepared(*set_aside(outer, settings, group))
+        alike = replace(settings, teachers=0, seed=teacher_seed(settings.seed, number))
+        model = Trainer(data, alike, RunFolder(folder.path / f"teacher{number}")).run(_of_teacher(number, report))
+        models.append(model)
+        logits.append(edge_tcn.logits(model.network, model.weights, data.inner_utterances()))
+        targets.append(data.inner_targets)
+    return Teaching(tuple(models), np.concatenate(logits), np.concatenate(targets))
 
 
 def teacher_seed(seed: int, number: int) -> int:

@@ -5,15 +5,15 @@ is to take the way from one to the other into the first layer (`Prepared.bands`)
 standardising makes as loud as the low ones, it recognises unseen speakers less well (docs/recognition.md).
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
 from overtone_cloud.errors import TrainingError
-from overtone_cloud.training.augment import augmented
+from overtone_cloud.training.batches import Batches
 from overtone_cloud.training.metrics import unweighted_average_recall
 from overtone_cloud.training.prepared import Prepared
 from overtone_cloud.training.progress import Report
@@ -29,30 +29,39 @@ COMPILED_FROM = 400
 """Compiling a step takes as long as some hundred plain steps: a shorter training does without."""
 
 
+@dataclass(frozen=True, eq=False)
+class Teaching:
+    """Models trained before, and the logits that each gave of speakers it was not trained on, with their targets."""
+
+    models: tuple[TrainedModel, ...]
+    logits: F32
+    targets: Any
+
+
 class Trainer:
     """One training; `run()` goes on from the run folder's checkpoint when there is one.
 
-    `teachers` are models trained on the same data, whose averaged opinion is learned as well as the labels.
+    With `teaching` the averaged opinion of its models is learned as well as the labels. Data without inner speakers
+    need it: temperature and threshold come from it, and the training goes to its last epoch.
     """
 
     def __init__(
-        self, data: Prepared, settings: TrainSettings, folder: RunFolder, teachers: Sequence[TrainedModel] = ()
+        self, data: Prepared, settings: TrainSettings, folder: RunFolder, teaching: Teaching | None = None
     ) -> None:
         self.data, self.settings, self.folder = data, settings, folder
         self.spec = settings.network(n_features=data.train.front_end.n_mfcc, n_classes=len(data.labels))
         tf.keras.utils.set_random_seed(settings.seed)
         seen = replace(self.spec, n_features=data.train.front_end.n_mels)
         self.network = networks.keras_model(seen, dropout=settings.dropout)
-        self._teachers = [networks.unfold(model.network, model.weights) for model in teachers]
-        self._examples, self._sounds = data.examples(), data.sound_examples()
-        self._by_speaker = data.rows_by_speaker()
-        most = settings.speaker_utterances
-        self.steps_per_epoch = max(1, sum(min(most, len(rows)) for rows in self._by_speaker) // settings.batch)
+        self._teaching = teaching
+        models = teaching.models if teaching is not None else ()
+        self._teachers = [(model, networks.unfold(model.network, model.weights)) for model in models]
+        self.batches = Batches(data, settings, taught=bool(models))
         self.optimizer = self._optimizer()
         self.optimizer.build(self.network.trainable_variables)
         self.averages = [tf.Variable(v, trainable=False) for v in self.network.trainable_variables]
         self.steps = tf.Variable(0.0, trainable=False)
-        steps = settings.epochs * self.steps_per_epoch
+        steps = settings.epochs * self.batches.steps
         self._step = tf.function(self._train_step, jit_compile=steps >= COMPILED_FROM)
         self._inner = data.inner_utterances()
         self._inner_targets = data.inner_targets
@@ -68,7 +77,7 @@ class Trainer:
 
     def _optimizer(self) -> Any:
         settings = self.settings
-        total = settings.epochs * self.steps_per_epoch
+        total = settings.epochs * self.batches.steps
         warmup = min(settings.warmup_steps, max(1, total // 10))
         schedule = tf.keras.optimizers.schedules.CosineDecay(
             0.0, max(1, total - warmup), warmup_target=settings.learning_rate, warmup_steps=warmup
@@ -76,17 +85,18 @@ class Trainer:
         return tf.keras.optimizers.AdamW(schedule, weight_decay=settings.weight_decay)
 
     def run(self, report: Report | None = None) -> TrainedModel:
-        """Train to the last epoch or until the inner speakers gain no more; return the best model."""
+        """Train until the inner speakers gain no more, or to the last epoch; return the best model, or the last."""
         self._restore()
         settings = self.settings
         while self.epoch < settings.epochs and self.epoch - self.best_epoch < settings.patience_epochs:
             loss = self._run_epoch()
             self.epoch += 1
             entry = {"epoch": float(self.epoch), "loss": loss}
-            if self.epoch % settings.evaluate_every_epochs == 0 or self.epoch == settings.epochs:
+            looks = self.epoch % settings.evaluate_every_epochs == 0 or self.epoch == settings.epochs
+            if looks:
                 entry |= self._evaluate_inner()
             self.history.append(entry)
-            if "inner_uar" in entry:
+            if looks:
                 self._save()
             if report:
                 report(entry)
@@ -95,61 +105,25 @@ class Trainer:
 
     def _run_epoch(self) -> float:
         rng = np.random.default_rng((self.settings.seed, self.epoch))
-        order = self._order(rng)
-        size = min(self.settings.batch, len(order))
-        losses = []
-        for step in range(self.steps_per_epoch):
-            batch = self._batch(order[step * size : (step + 1) * size], rng)
-            losses.append(float(self._step(*map(tf.constant, batch))))
+        losses = [float(self._step(*map(tf.constant, batch))) for batch in self.batches.epoch(rng)]
         mean = float(np.mean(losses))
         if not np.isfinite(mean):
             raise TrainingError(f"the loss of epoch {self.epoch + 1} is not finite: lower learning_rate")
         return mean
 
-    def _order(self, rng: np.random.Generator) -> Any:
-        """Return the rows of one epoch in random order, of each speaker no more than the settings' limit."""
-        most = self.settings.speaker_utterances
-        return rng.permutation(np.concatenate([rng.permutation(rows)[:most] for rows in self._by_speaker]))
-
-    def _batch(self, rows: Any, rng: np.random.Generator) -> tuple[Any, ...]:
-        """Return decibels `(n, max_frames, n_mels)`, their frames `(n,)` and targets; sounds come after the speech.
-
-        With teachers the decibels and frames that they hear follow: the same, but speech as it was recorded where the
-        network hears it under a condition.
-        """
-        settings = self.settings
-        varied, frames = settings.augmentation, settings.max_frames
-        parts = [(self._examples, rows)]
-        if self._sounds is not None and settings.sounds_per_batch:
-            parts.append((self._sounds, rng.integers(0, len(self._sounds), settings.sounds_per_batch)))
-        views = [part.views(chosen, varied.conditioned, rng) for part, chosen in parts]
-        drawn = [
-            augmented(part, chosen, each, varied, frames, rng)
-            for (part, chosen), each in zip(parts, views, strict=True)
-        ]
-        x, counts = (np.concatenate(each) for each in zip(*drawn, strict=True))
-        y = np.concatenate([part.targets[chosen] for part, chosen in parts])
-        if not self._teachers:
-            return x, counts, y
-        clear, clear_counts = x.copy(), counts.copy()
-        other = np.flatnonzero(views[0])
-        if other.size:
-            as_recorded = np.zeros(other.size, np.int64)
-            clear[other], clear_counts[other] = augmented(self._examples, rows[other], as_recorded, varied, frames, rng)
-        return x, counts, y, clear, clear_counts
-
-    def _standardised(self, decibels: Any, counts: Any) -> tuple[Any, Any]:
-        """Return standardised MFCC, zero after each one's frames, and the mask of whole hops."""
+    def _mfcc(self, decibels: Any, counts: Any) -> tuple[Any, Any, Any]:
+        """Return MFCC as they are, 1 for frames of the utterances `(n, max_frames, 1)`, and the mask of whole hops."""
         inside = tf.sequence_mask(counts, decibels.shape[1], tf.float32)
-        mfcc = (tf.matmul(decibels, self._dct) - self.data.mean) * self.data.scale * inside[:, :, None]
-        return mfcc, tf.reduce_min(tf.reshape(inside, [mfcc.shape[0], -1, self.spec.hop_frames]), 2)
+        mask = tf.reduce_min(tf.reshape(inside, [decibels.shape[0], -1, self.spec.hop_frames]), 2)
+        return tf.matmul(decibels, self._dct), inside[:, :, None], mask
 
     def _train_step(self, decibels: Any, counts: Any, y: Any, *clear: Any) -> Any:
         """Take one step and return the loss; the averaged weights follow with `average_steps` as their memory."""
-        mfcc, mask = self._standardised(decibels, counts)
-        taught = self._opinion(*self._standardised(*clear)) if clear else None
+        mfcc, inside, mask = self._mfcc(decibels, counts)
+        x = tf.matmul((mfcc - self.data.mean) * self.data.scale * inside, self._bands)
+        taught = self._opinion(*self._mfcc(*clear)) if clear else None
         with tf.GradientTape() as tape:
-            logits = self.network([tf.matmul(mfcc, self._bands), mask], training=True)
+            logits = self.network([x, mask], training=True)
             loss = _cross_entropy(y, logits, self.settings.label_smoothing)
             if taught is not None:
                 weight = self.settings.teacher_weight
@@ -163,9 +137,13 @@ class Trainer:
             average.assign_add(part * (variable - average))
         return loss
 
-    def _opinion(self, mfcc: Any, mask: Any) -> Any:
+    def _opinion(self, mfcc: Any, inside: Any, mask: Any) -> Any:
         """Return the teachers' mean probabilities."""
-        return tf.add_n([tf.nn.softmax(teacher([mfcc, mask])) for teacher in self._teachers]) / len(self._teachers)
+        said = []
+        for model, network in self._teachers:
+            x = (mfcc - model.standardise_mean) * model.standardise_scale * inside
+            said.append(tf.nn.softmax(network([x, mask])))
+        return tf.add_n(said) / len(said)
 
     @contextmanager
     def _averaged(self) -> Iterator[None]:
@@ -183,6 +161,9 @@ class Trainer:
     def _evaluate_inner(self) -> dict[str, float]:
         with self._averaged():
             weights = self._folded()
+        if not self._inner:
+            self.best_epoch, self.best_weights = self.epoch, weights
+            return {}
         logits = networks.logits(self.spec, weights, self._inner)
         uar = unweighted_average_recall(logits.argmax(1), self._inner_targets, len(self.data.labels))
         temperature = fit_temperature(logits, self._inner_targets)
@@ -193,10 +174,10 @@ class Trainer:
         return {"inner_uar": uar, "inner_loss": loss}
 
     def _finished(self) -> TrainedModel:
-        logits = networks.logits(self.spec, self.best_weights, self._inner)
-        temperature = fit_temperature(logits, self._inner_targets)
+        logits, targets = self._unheard()
+        temperature = fit_temperature(logits, targets)
         probabilities = Calibration(temperature=temperature).probabilities(logits)
-        threshold = fit_threshold(probabilities, self._inner_targets, self.settings.no_decision_accuracy)
+        threshold = fit_threshold(probabilities, targets, self.settings.no_decision_accuracy)
         return TrainedModel(
             network=self.spec,
             weights=self.best_weights,
@@ -208,6 +189,14 @@ class Trainer:
             calibration=Calibration(temperature=temperature, threshold=threshold),
             label_smoothing=self.settings.label_smoothing,
         )
+
+    def _unheard(self) -> tuple[F32, Any]:
+        """Return logits and targets of speech that was not trained on."""
+        if self._inner:
+            return networks.logits(self.spec, self.best_weights, self._inner), self._inner_targets
+        if self._teaching is None:
+            raise TrainingError("nothing is left to fit the temperature to: no inner speakers and no teachers")
+        return self._teaching.logits, self._teaching.targets
 
     def _state(self) -> list[Any]:
         return [*self.network.variables, *self.optimizer.variables, *self.averages, self.steps]

@@ -23,11 +23,13 @@ def corpora(voices: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[str
 
 @pytest.fixture(scope="session")
 def figures(corpora: tuple[str, ...], quick: Path, cache: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A recognition.json of a trial with one seed that calls itself complete."""
+    """A recognition.json of a trial with one seed and a teacher, that calls itself complete."""
     from overtone_cloud.cli import main
 
     out = tmp_path_factory.mktemp("recognition")
-    words = ("benchmark", "recognition", *corpora, "--joint-settings", quick, "--quick", "--part", "clean")
+    taught = out / "taught.toml"
+    taught.write_text(f"teachers = 1\n{quick.read_text()}")
+    words = ("benchmark", "recognition", *corpora, "--joint-settings", taught, "--quick", "--part", "clean")
     words = (*words, "--protocol", "joint", "--protocol", "cross", "--out", out, "--cache", cache, "--json")
     assert main([str(word) for word in words]) == 0
     path = out / "recognition.json"

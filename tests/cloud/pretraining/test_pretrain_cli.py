@@ -70,6 +70,8 @@ def test_the_card_follows_from_the_facts_and_names_every_command(bundle_of: Pret
         "Article 5(1)(f)",
         "neutral (24)",
         "seed 4",
+        "the averaged opinion of 1 network trained before it",
+        "of speakers one teacher did not hear",
         "| folders/spk01 | not told | ",
         "folders+manifest, by speaker, 3 folds",
         "### By gender",
@@ -110,13 +112,13 @@ def test_an_interrupted_training_goes_on(
 
     original = training._train
 
-    def stopping(order: object, folder: object, train: object, inner: object, labels: object, report: Callable) -> None:
+    def stopping(order: object, folder: object, features: object, labels: object, report: Callable) -> None:
         def stop(entry: dict[str, float]) -> None:
-            if entry["epoch"] == 2:
+            if entry["epoch"] == 2 and "teacher" not in entry:
                 raise KeyboardInterrupt
             report(entry)
 
-        original(order, folder, train, inner, labels, stop)
+        original(order, folder, features, labels, stop)
 
     with monkeypatch.context() as patch:
         patch.setattr(training, "_train", stopping)

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -108,14 +109,14 @@ def test_training_checks_the_test_labels_first(
 
     split = make_split(reading.utterances, "holdout", test_speakers=["spk05", "spk06"])
     plan = Plan(corpus=voices, corpus_name=None, fold=None, split=split)
-    real = experiment.divide
+    real = experiment.read_features
 
-    def without_angry(*args: object) -> tuple[Features, ...]:
-        train, inner, test = real(*args)  # type: ignore[arg-type]
-        calm = [part.where([u.id for u in part.utterances if u.label != "angry"]) for part in (train, inner)]
-        return *calm, test
+    def without_angry(*args: Any, **more: Any) -> tuple[Reading, Features]:
+        found, features = real(*args, **more)
+        test = set(split.folds[0].test)
+        return found, features.where([u.id for u in features.utterances if u.id in test or u.label != "angry"])
 
-    monkeypatch.setattr(experiment, "divide", without_angry)
+    monkeypatch.setattr(experiment, "read_features", without_angry)
     monkeypatch.setattr(trainer.Trainer, "run", lambda *_: pytest.fail("it trained"))
     with pytest.raises(TrainingError, match="label 'angry' is not one of the model's: neutral, sad"):
         experiment.train_run(plan, SETTINGS, RunFolder(tmp_path / "run"), cache=cache)

@@ -104,7 +104,7 @@ def test_a_speaker_with_many_utterances_is_heard_no_more_than_the_limit(features
     uneven = train.where([u.id for row, u in enumerate(train.utterances) if row not in few])
     data = prepare(uneven, part(features, "spk04"), LABELS)
     trainer = Trainer(data, replace(SETTINGS, speaker_utterances=5), RunFolder(tmp_path))
-    orders = [trainer._order(np.random.default_rng(seed)) for seed in range(20)]
+    orders = [trainer.batches.order(np.random.default_rng(seed)) for seed in range(20)]
     for order in orders:
         heard = [uneven.utterances[row].speaker for row in order]
         assert {who: heard.count(who) for who in heard} == {"spk01": 5, "spk02": 5, "spk03": 2}
@@ -121,7 +121,7 @@ def test_sounds_are_of_no_emotion(features: Features, sounds: Path, cache: Path,
     assert len(data.sounds) == len(around.sounds)
     assert all(len(views) == len(around.conditions) for views in data.views)
     trainer = Trainer(data, settings, RunFolder(tmp_path))
-    x, counts, y = trainer._batch(np.arange(8), np.random.default_rng(0))
+    x, counts, y = trainer.batches.batch(np.arange(8), np.random.default_rng(0))
     assert len(x) == len(counts) == len(y) == 11
     assert (y[:8].max(1) == 1.0).all()
     np.testing.assert_allclose(y[8:], 1 / 3, rtol=1e-6)
