@@ -71,7 +71,7 @@ def test_the_card_follows_from_the_facts_and_names_every_command(bundle_of: Pret
         "neutral (24)",
         "seed 4",
         "the averaged opinion of 1 network trained before it",
-        "of speakers one teacher did not hear",
+        "of them of speakers that a teacher did not hear",
         "| folders/spk01 | not told | ",
         "folders+manifest, by speaker, 3 folds",
         "### By gender",
