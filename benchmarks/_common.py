@@ -110,6 +110,8 @@ def sized_bundle(size: str, *, hop_ms: int = 100, training: bool = True) -> byte
         network=network,
         weights=network.layout.flatten(weights),
         front_end=front_end,
+        standardise_mean=np.zeros(front_end.n_mfcc, np.float32),
+        standardise_scale=np.ones(front_end.n_mfcc, np.float32),
     )
     clip = (0.1 * random.normal(size=32_000)).astype(np.float32)
     graph = None if training else b"none"

@@ -38,6 +38,15 @@ def module(monkeypatch: pytest.MonkeyPatch) -> Iterator[object]:
         sys.modules.pop(name, None)
 
 
+@pytest.mark.parametrize("hop_ms", [20, 500])
+def test_a_network_for_any_hop_can_be_made(module, hop_ms):
+    from overtone_models.bundle import read_bundle
+
+    bundle = read_bundle(module("_common").sized_bundle("S", hop_ms=hop_ms, training=False))
+    front_end = bundle.manifest.front_end
+    assert front_end.block_frames * front_end.hop_samples == 16 * hop_ms
+
+
 @pytest.mark.parametrize(
     "script", [pytest.param(name, marks=pytest.mark.slow) if name in SLOW else name for name in SCRIPTS]
 )
