@@ -28,7 +28,8 @@ FORMAT, VERSION = "overtone-recognition", 1
 JSON_NAME, HTML_NAME = "recognition.json", "report.html"
 HOW = (
     "Speakers that are tested were heard by no part of their model's training; when to stop, temperature, threshold "
-    "and normalisation are chosen by inner speakers, taken from the training part. Folds are pooled within a seed, "
+    "and normalisation are chosen by inner speakers, taken from the training part (with teachers, by those that each "
+    "teacher did not hear; what they teach has heard them). Folds are pooled within a seed, "
     "so that each utterance is tested once; mean and deviation are over seeds. What the gate "
     "does not hear under a condition is wrong; what cannot be read or heard as recorded is left out, and listed."
 )
