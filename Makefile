@@ -51,7 +51,7 @@ demo: setup-demo
 	@$(BIN)/overtone demo --out "$(DEMO_DIR)" --agent .venv-edge/bin/overtone-agent $(if $(DATA),--data "$(DATA)")
 
 test: setup-test ## Run every test (ARGS="-k gate" and the like reach pytest)
-	@$(BIN)/pytest -q -n $(JOBS) --dist loadfile $(ARGS)
+	@$(BIN)/pytest -q -n $(JOBS) --dist loadfile --no-loadscope-reorder $(ARGS)
 
 papers: setup-papers $(addprefix papers-,A B C D E)
 	@echo "reports: $(PAPERS_DIR)/A..E/report.html"
