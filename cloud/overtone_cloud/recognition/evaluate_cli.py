@@ -48,11 +48,12 @@ class Evaluated:
 
 
 def _evaluate(args: argparse.Namespace) -> int:
-    found = [_evaluated(folder, args) for folder in run_folders(args.run)]
+    folders = run_folders(args.run)
+    found = [_evaluated(folder, args) for folder in folders]
     plan = found[0].plan
     if any(other.plan.split != plan.split or other.plan.fold != plan.fold for other in found):
         raise TrainingError(f"{args.run} holds runs of several splits or folds: evaluate them one by one")
-    report_skipped(run_folders(args.run)[0])
+    report_skipped(folders[0])
     figures = corpus_figures(
         plan.split.corpus, {each.taken.seed: [each.taken] for each in found}, None, Material().limits
     )

@@ -16,8 +16,8 @@ class TrainSettings:
 
     An epoch hears at most `speaker_utterances` of each speaker, so that a corpus of two speakers with hundreds each
     does not outweigh the others. To each batch come `sounds_per_batch` everyday sounds, where the training has some.
-    With `teachers`, that many networks are trained first, alike but for their seeds, and the network learns their
-    averaged opinion of everything it hears, with `teacher_weight`, besides the labels.
+    With `teachers`, that many networks are trained first, each with a seed and inner speakers of its own, and the
+    network learns their averaged opinion of everything it hears, with `teacher_weight`, besides the labels.
     What is kept are weights averaged over about `average_steps` steps, of the epoch at which the inner speakers' loss
     was least; training ends `patience_epochs` after that.
     """

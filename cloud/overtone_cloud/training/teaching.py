@@ -57,8 +57,9 @@ def _teach(
 ) -> Teaching:
     models: list[TrainedModel] = []
     logits, targets = [], []
-    for number, group in enumerate(groups(settings), 1):
-        data = prepared(*set_aside(outer, settings, group))
+    # All of them first: a part that lacks a class is refused before anything is trained.
+    parts = [prepared(*set_aside(outer, settings, group)) for group in groups(settings)]
+    for number, data in enumerate(parts, 1):
         alike = replace(settings, teachers=0, seed=teacher_seed(settings.seed, number))
         model = Trainer(data, alike, RunFolder(folder.path / f"teacher{number}")).run(_of_teacher(number, report))
         models.append(model)
