@@ -58,6 +58,7 @@ class GateConfig:
     open_within_frames: int | None = field(default=None, metadata=_limits(1, 100))
     preroll_ms: int | None = field(default=None, metadata=_limits(0, 2_000))
     hangover_ms: int | None = field(default=None, metadata=_limits(10, 10_000))
+    pause_ms: int | None = field(default=None, metadata=_limits(10, 60_000))
 
 
 @dataclass(frozen=True, kw_only=True)

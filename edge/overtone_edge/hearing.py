@@ -129,7 +129,7 @@ class Hearing:
 
     def _cut(self, run: Segment) -> Iterator[Segment]:
         """Yield `run` cut after each frame with which the recogniser may answer, which it does before the next."""
-        if run.begins:
+        if run.in_one_piece:
             yield run
             return
         taken, count = 0, run.samples.size // FRAME_SAMPLES
@@ -142,20 +142,24 @@ class Hearing:
     def _segment(self, segment: Segment) -> list[Emotion]:
         if segment.begins:
             self._begin()
-        self._recent.add_samples(segment.samples)
+        events = self._hops(segment.samples) if segment.samples.size else []
+        if segment.ends:
+            events += self._end()
+        elif self._speech_s >= self._config.max_utterance_s:
+            events += self._end()
+            self._begin()
+        return events
+
+    def _hops(self, samples: F32) -> list[Emotion]:
+        self._recent.add_samples(samples)
         events: list[Emotion] = []
-        for hop in self.recogniser.process(segment.samples):
+        for hop in self.recogniser.process(samples):
             self._watch.lap("recognise")
             self._recent.add(hop.heard)
             event = self._hop(hop)
             self._watch.lap("decide")
             if event is not None:
                 events.append(event)
-        if segment.ends:
-            events += self._end()
-        elif self._speech_s >= self._config.max_utterance_s:
-            events += self._end()
-            self._begin()
         return events
 
     def _begin(self) -> None:

@@ -25,13 +25,17 @@ class SpeechDetector(Protocol):
 
 @dataclass(frozen=True, kw_only=True)
 class GateSpec:
-    """When the gate opens and closes; all times are multiples of 10 ms."""
+    """When the gate opens and closes; all times are multiples of 10 ms.
+
+    `hangover_ms` of what follows the last speech pass; an utterance ends where `pause_ms` follow without speech.
+    """
 
     aggressiveness: int = 2
     open_frames: int = 5
     open_within_frames: int = 8
     preroll_ms: int = 200
     hangover_ms: int = 500
+    pause_ms: int = 1000
 
     LIMITS: ClassVar[dict[str, tuple[int, int]]] = {
         "aggressiveness": (0, 3),
@@ -39,6 +43,7 @@ class GateSpec:
         "open_within_frames": (1, 100),
         "preroll_ms": (0, 2_000),
         "hangover_ms": (10, 10_000),
+        "pause_ms": (10, 60_000),
     }
 
     def __post_init__(self) -> None:
@@ -50,7 +55,11 @@ class GateSpec:
             raise FrontEndError(
                 f"gate: open_frames is {self.open_frames}, limit is open_within_frames = {self.open_within_frames}"
             )
-        for name in ("preroll_ms", "hangover_ms"):
+        if self.pause_ms < self.hangover_ms:
+            raise FrontEndError(
+                f"gate: pause_ms is {self.pause_ms}, limit is at least hangover_ms = {self.hangover_ms}"
+            )
+        for name in ("preroll_ms", "hangover_ms", "pause_ms"):
             if getattr(self, name) % 10:
                 raise FrontEndError(f"gate: {name} is {getattr(self, name)}, it must be a multiple of 10")
 
@@ -80,7 +89,10 @@ class WebRtcDetector:
 
 
 class Gate:
-    """`process(samples) -> list[Segment]`: the speech in a stream, cut at its beginnings and ends."""
+    """`process(samples) -> list[Segment]`: the speech in a stream, cut at its beginnings and ends.
+
+    What follows the hangover is held back: it passes with the speech that ends the pause, or not at all.
+    """
 
     def __init__(self, spec: GateSpec, detector: SpeechDetector) -> None:
         self.spec = spec
@@ -93,13 +105,14 @@ class Gate:
         self._rest = np.zeros(0, np.float32)
         self._preroll.clear()
         self._votes: deque[bool] = deque(maxlen=self.spec.open_within_frames)
-        self._open = False
+        self._held: list[F32] = []
+        self._turn = self._wait
         self._silent_ms = 0
 
     @property
     def is_open(self) -> bool:
-        """Whether speech is passing."""
-        return self._open
+        """Whether an utterance has begun and not ended."""
+        return self._turn != self._wait
 
     def process(self, samples: F32) -> "list[Segment]":
         """Return what passes, frame by frame: speech samples, each with whether it begins or ends an utterance."""
@@ -111,13 +124,13 @@ class Gate:
     def runs(self, samples: F32) -> "list[Segment]":
         """Return what passes of whole frames; frames that pass one after the other are one segment.
 
-        What begins an utterance is a segment of its own.
+        What begins an utterance is a segment of its own, and so is what ends a pause.
         """
         votes = self._detector.votes(samples)
         found: list[Segment] = []
         place = 0
         while place < len(votes):
-            run = (self._pass if self._open else self._wait)(samples, votes, place)
+            run = self._turn(samples, votes, place)
             if run is None:
                 break
             found.append(run)
@@ -125,31 +138,55 @@ class Gate:
         return found
 
     def _pass(self, samples: F32, votes: list[bool], first: int) -> "Segment":
-        """Return the frames from `first` to the end of the utterance or of the samples."""
+        """Return the frames from `first` to the end of the hangover or of the samples."""
         ends, place = False, first
         for place in range(first, len(votes)):
             self._silent_ms = 0 if votes[place] else self._silent_ms + FRAME_MS
             if self._silent_ms >= self.spec.hangover_ms:
-                ends, self._open = True, False
                 self._votes.clear()
                 self._preroll.clear()
+                ends = self._silent_ms >= self.spec.pause_ms
+                self._turn = self._wait if ends else self._hold
                 break
         return Segment(samples[first * FRAME_SAMPLES : (place + 1) * FRAME_SAMPLES], ends=ends, frame=place + 1)
+
+    def _hold(self, samples: F32, votes: list[bool], first: int) -> "Segment | None":
+        """Return what was held back with the frame that ends the pause, or the utterance's end; None for neither."""
+        for place in range(first, len(votes)):
+            self._held.append(samples[place * FRAME_SAMPLES : (place + 1) * FRAME_SAMPLES])
+            self._votes.append(votes[place])
+            self._silent_ms += FRAME_MS
+            if self._opens:
+                held = np.concatenate(self._held)
+                self._turn, self._silent_ms = self._pass, 0
+                self._held.clear()
+                return Segment(held, resumes=True, frame=place + 1)
+            if self._silent_ms >= self.spec.pause_ms:
+                self._turn = self._wait
+                self._preroll.extend(self._held)
+                self._held.clear()
+                return Segment(samples[:0], ends=True, frame=place + 1)
+        return None
 
     def _wait(self, samples: F32, votes: list[bool], first: int) -> "Segment | None":
         """Return the frames before the gate's opening with the one that opens it; None where none does."""
         for place in range(first, len(votes)):
             self._preroll.append(samples[place * FRAME_SAMPLES : (place + 1) * FRAME_SAMPLES])
             self._votes.append(votes[place])
-            if sum(self._votes) >= self.spec.open_frames:
-                self._open, self._silent_ms = True, 0
+            if self._opens:
+                self._turn, self._silent_ms = self._pass, 0
                 return Segment(np.concatenate(self._preroll), begins=True, frame=place + 1)
         return None
 
+    @property
+    def _opens(self) -> bool:
+        return sum(self._votes) >= self.spec.open_frames
+
 
 class Segment(NamedTuple):
-    """Samples that passed the gate; `begins` and `ends` mark an utterance's limits.
+    """Samples that passed the gate; `begins` and `ends` mark an utterance's limits, `resumes` the end of a pause.
 
+    What begins or resumes holds samples of earlier calls as well; an end that follows a held pause holds none.
     `frame` counts the frames that the gate was given in this call, up to the segment's last one.
     """
 
@@ -157,10 +194,16 @@ class Segment(NamedTuple):
     begins: bool = False
     ends: bool = False
     frame: int = 0
+    resumes: bool = False
+
+    @property
+    def in_one_piece(self) -> bool:
+        """Whether it cannot be parted into frames of this call."""
+        return self.begins or self.resumes or not self.samples.size
 
     def by_frames(self) -> "Iterator[Segment]":
-        """Yield the segment frame by frame; what begins an utterance stays whole."""
-        if self.begins:
+        """Yield the segment frame by frame; what is in one piece stays whole."""
+        if self.in_one_piece:
             yield self
             return
         count = self.samples.size // FRAME_SAMPLES
@@ -169,12 +212,10 @@ class Segment(NamedTuple):
 
 
 def speech_span(samples: F32, spec: GateSpec) -> tuple[int, int]:
-    """Return the samples `(first, last + 1)` from the gate's first opening to its last closing.
-
-    `(0, 0)` where the gate never opens.
-    """
+    """Return the samples `(first, last + 1)` between which speech passes the gate; `(0, 0)` where none does."""
     whole = samples.size // FRAME_SAMPLES * FRAME_SAMPLES
     runs = Gate(spec, WebRtcDetector(spec.aggressiveness)).runs(samples[:whole])
     if not runs:
         return (0, 0)
-    return max(runs[0].frame * FRAME_SAMPLES - runs[0].samples.size, 0), runs[-1].frame * FRAME_SAMPLES
+    last = max(run.frame for run in runs if run.samples.size)
+    return max(runs[0].frame * FRAME_SAMPLES - runs[0].samples.size, 0), last * FRAME_SAMPLES

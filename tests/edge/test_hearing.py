@@ -23,8 +23,9 @@ def make_hearing(bundle):
 
 @pytest.fixture(scope="module")
 def sound(voice, silence) -> np.ndarray:
-    """Two utterances of 1.6 s and 1.2 s."""
-    return np.concatenate([silence(0.4), voice(1.6), silence(0.9), voice(1.2, pitch_hz=220.0), silence(0.8)])
+    """Two utterances of 1.6 s, a pause in the first, and 1.2 s."""
+    first = [voice(0.8), silence(0.7), voice(0.8)]
+    return np.concatenate([silence(0.4), *first, silence(1.3), voice(1.2, pitch_hz=220.0), silence(1.1)])
 
 
 def run(hearing: Hearing, sound: np.ndarray, block: int) -> list:

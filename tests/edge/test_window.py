@@ -138,7 +138,7 @@ def test_hearing_decides_and_keeps_what_can_be_labelled(bundle: Bundle, voice, s
     kept = kept_for(bundle.manifest)
     recent = RecentSpeech(kept, max_s=30.0)
     hearing = Hearing(open_recogniser(bundle), device="d", config=DecisionConfig(), recent=recent)
-    sound = np.concatenate([silence(0.5), voice(2.0), silence(1.0), voice(0.7, seed=4), silence(1.0)])
+    sound = np.concatenate([silence(0.5), voice(2.0), silence(1.2), voice(0.7, seed=4), silence(1.2)])
     events = hearing.process(sound) + hearing.finish()
     assert sum(event.final for event in events) == 2
     assert set(events[0].probabilities) == set(bundle.manifest.labels)

@@ -74,17 +74,47 @@ def test_a_click_does_not_open_the_gate() -> None:
     assert Gate(SPEC, Loud()).process(samples) == []
 
 
-def test_a_pause_shorter_than_the_hangover_does_not_end_an_utterance() -> None:
-    samples = stream((0.5, 0.0), (0.5, LOUD), (0.45, 0.0), (0.5, LOUD), (1.0, 0.0))
-    assert len(utterances(Gate(SPEC, Loud()).process(samples))) == 1
-    samples = stream((0.5, 0.0), (0.5, LOUD), (0.8, 0.0), (0.5, LOUD), (1.0, 0.0))
-    assert len(utterances(Gate(SPEC, Loud()).process(samples))) == 2
+@pytest.mark.parametrize("pause_s", [0.45, 0.55, 0.9])
+def test_a_pause_passes_whole_with_the_speech_that_ends_it(pause_s: float) -> None:
+    samples = stream((0.5, 0.0), (0.5, LOUD), (pause_s, 0.0), (0.5, LOUD), (2.0, 0.0))
+    segments = Gate(SPEC, Loud()).process(samples)
+    (speech,) = utterances(segments)
+    begin = int(np.flatnonzero(samples == speech[0])[0])
+    np.testing.assert_array_equal(speech, samples[begin : begin + speech.size])
+    assert begin + speech.size == samples.size - 32_000 + SPEC.hangover_ms * 16
+    assert sum(s.resumes for s in segments) == (pause_s > 0.5)
+    assert sum(s.ends for s in segments) == 1
+    assert segments[-1].samples.size == 0
 
 
-def test_second_utterance_does_not_repeat_samples_of_the_first() -> None:
-    samples = stream((0.5, LOUD), (0.6, 0.0), (0.5, LOUD), (1.0, 0.0))
+def test_a_longer_pause_ends_the_utterance_and_only_its_hangover_passes() -> None:
+    samples = stream((0.5, 0.0), (0.5, LOUD), (1.3, 0.0), (0.5, LOUD), (2.0, 0.0))
     first, second = utterances(Gate(SPEC, Loud()).process(samples))
+    assert first[-1] == samples[16_000 + SPEC.hangover_ms * 16 - 1]
     assert np.intersect1d(first, second).size == 0
+
+
+def test_speech_right_after_the_end_keeps_its_preroll() -> None:
+    samples = stream((0.5, LOUD), (1.0, 0.0), (0.5, LOUD), (2.0, 0.0))
+    _, second = utterances(Gate(SPEC, Loud()).process(samples))
+    assert second[0] == samples[24_000 - SPEC.preroll_ms * 16 - 3 * FRAME_SAMPLES]
+
+
+def test_a_gate_is_open_in_a_pause_and_a_click_does_not_end_one() -> None:
+    gate = Gate(SPEC, Loud())
+    gate.process(stream((0.5, LOUD), (0.7, 0.0)))
+    assert gate.is_open
+    (end,) = gate.process(stream((0.04, LOUD), (0.4, 0.0)))
+    assert end.ends and not gate.is_open
+
+
+def test_without_a_pause_an_utterance_ends_with_its_hangover() -> None:
+    spec = GateSpec(pause_ms=SPEC.hangover_ms)
+    samples = stream((0.5, LOUD), (0.6, 0.0), (0.5, LOUD), (1.0, 0.0))
+    segments = Gate(spec, Loud()).process(samples)
+    first, second = utterances(segments)
+    assert np.intersect1d(first, second).size == 0
+    assert all(segment.samples.size for segment in segments)
 
 
 def test_reset_closes_and_forgets() -> None:
@@ -102,7 +132,7 @@ def test_reset_closes_and_forgets() -> None:
 
 @pytest.mark.parametrize("block", [1, 7, 160, 1024])
 def test_any_block_size_gives_the_same_segments(block: int) -> None:
-    samples = stream((0.3, 0.0), (0.4, LOUD), (0.7, 0.0), (0.4, LOUD))
+    samples = stream((0.3, 0.0), (0.4, LOUD), (0.7, 0.0), (0.4, LOUD), (1.2, 0.0), (0.4, LOUD))
     whole = passed(Gate(SPEC, Loud()), samples, [])
     same_segments(passed(Gate(SPEC, Loud()), samples, list(range(block, samples.size, block))), whole)
 
@@ -111,14 +141,21 @@ def test_any_block_size_gives_the_same_segments(block: int) -> None:
 @settings(max_examples=40, deadline=None)
 def test_any_cut_gives_the_same_segments(cuts: list[int], seed: int) -> None:
     rng = np.random.default_rng(seed)
-    samples = stream(*((float(rng.uniform(0.05, 0.7)), level) for level in (0.0, LOUD, 0.0, LOUD, 0.0)))
+    samples = stream(*((float(rng.uniform(0.05, 1.3)), level) for level in (0.0, LOUD, 0.0, LOUD, 0.0)))
     same_segments(passed(Gate(SPEC, Loud()), samples, cuts), passed(Gate(SPEC, Loud()), samples, []))
 
 
 def test_runs_are_the_frames_that_pass_in_a_row_with_their_places() -> None:
-    samples = stream((0.3, 0.0), (0.4, LOUD), (0.7, 0.0), (0.4, LOUD), (0.1, 0.0))
+    samples = stream((0.3, 0.0), (0.4, LOUD), (0.7, 0.0), (0.4, LOUD), (1.2, 0.0), (0.4, LOUD), (0.1, 0.0))
     runs = Gate(SPEC, Loud()).runs(samples)
-    assert [(run.begins, run.ends) for run in runs] == [(True, False), (False, True), (True, False), (False, False)]
+    marks = [(run.begins, run.resumes, run.ends) for run in runs]
+    begins, passes, resumes, ends = (
+        (True, False, False),
+        (False, False, False),
+        (False, True, False),
+        (False, False, True),
+    )
+    assert marks == [begins, passes, resumes, passes, ends, begins, passes]
     for run in runs:
         stop = run.frame * FRAME_SAMPLES
         np.testing.assert_array_equal(run.samples, samples[stop - run.samples.size : stop])
@@ -187,6 +224,7 @@ def test_speech_passes_the_same_in_any_blocks(speech_data: Path) -> None:
         ({"hangover_ms": 505}, "hangover_ms is 505, it must be a multiple of 10"),
         ({"preroll_ms": 0.2}, "preroll_ms is 0.2"),
         ({"hangover_ms": "500"}, "hangover_ms is '500'"),
+        ({"pause_ms": 400}, "pause_ms is 400, limit is at least hangover_ms = 500"),
     ],
 )
 def test_gates_that_cannot_be(change: dict[str, object], text: str) -> None:

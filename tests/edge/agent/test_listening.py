@@ -54,7 +54,7 @@ def test_the_last_seconds_are_labelled_while_listening(make_config, fleet, broke
 def test_listening_goes_on_through_a_new_bundle(
     make_config, fleet, broker, cloud, start, tmp_path, voice, silence
 ) -> None:
-    sound = np.concatenate([np.concatenate([voice(1.0, seed=n), silence(0.8)]) for n in range(8)])
+    sound = np.concatenate([np.concatenate([voice(1.0, seed=n), silence(1.2)]) for n in range(8)])
     soundfile.write(tmp_path / "speech.wav", sound, 16_000)
     path = make_config('[source]\nkind="file"\npath="speech.wav"\n[decision]\nthreshold=0.0\n')
     main(["install", str(fleet.path(1)), "--config", str(path)])
