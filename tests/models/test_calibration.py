@@ -12,6 +12,7 @@ from overtone_models.calibration import (
     fit_temperature,
     fit_threshold,
     negative_log_likelihood,
+    silencing_threshold,
 )
 from overtone_models.errors import ModelError
 
@@ -80,6 +81,16 @@ def test_threshold_reaches_its_accuracy_and_keeps_a_tenth(seed: int, accuracy: f
     if reached:
         assert correct[kept].mean() >= accuracy
         assert kept.sum() == (confidence >= min(reached)).sum()
+
+
+@given(st.integers(0, 1000), st.floats(0.0, 1.0))
+@settings(max_examples=40, deadline=None)
+def test_threshold_silences_a_share_of_sounds_but_not_more_than_nine_tenths_of_speech(seed: int, share: float) -> None:
+    speech, sounds = (Calibration().probabilities(noisy(2.0, seed + n, n=100)[0]) for n in (0, 1))
+    threshold = silencing_threshold(speech, sounds, share)
+    silenced = (sounds.max(1) < threshold).mean()
+    assert (speech.max(1) >= threshold).mean() >= 0.1
+    assert silenced >= share or (speech.max(1) >= threshold).mean() <= 0.11
 
 
 def test_threshold_is_zero_where_everything_is_good_enough() -> None:

@@ -11,13 +11,21 @@ from overtone_cloud.corpora.base import find_audio
 from overtone_cloud.errors import CorpusError
 from overtone_models.front_end import F32
 
+TEST_BYTE, KEPT_BYTE = 0, 1
+KEPT_OF = 4
+
 
 @dataclass(frozen=True, kw_only=True)
 class Sounds:
-    """A folder's two halves, as paths sorted by name."""
+    """A folder's two halves, as paths sorted by name.
+
+    `kept` are those of the first half that no training hears: they say when a network shall not decide. Where the half
+    is too small to keep any, it is all of them.
+    """
 
     folder: Path
     training: tuple[Path, ...]
+    kept: tuple[Path, ...]
     test: tuple[Path, ...]
 
 
@@ -30,21 +38,26 @@ def sound_halves(folder: Path) -> Sounds:
     if not folder.is_dir():
         raise CorpusError(f"{folder}: no such folder of sounds")
     paths = [folder / name for name in find_audio(folder)]
-    halves = Sounds(
-        folder=folder,
-        training=tuple(p for p in paths if not is_test(p.stem)),
-        test=tuple(p for p in paths if is_test(p.stem)),
-    )
-    if not halves.training or not halves.test:
+    half, test = (tuple(p for p in paths if is_test(p.stem) == wanted) for wanted in (False, True))
+    if not half or not test:
         raise CorpusError(f"{folder}: {len(paths)} sounds are too few for a training and a test half")
-    return halves
+    kept = tuple(p for p in half if _draw(p.stem, KEPT_BYTE) % KEPT_OF == 0)
+    trained = tuple(p for p in half if p not in kept)
+    if not kept or not trained:
+        kept = trained = half
+    return Sounds(folder=folder, training=trained, kept=kept, test=test)
 
 
 def is_test(stem: str) -> bool:
     """Return whether the clip of this name, without its ending, is in the test half."""
+    return _draw(stem, TEST_BYTE) % 2 == 1
+
+
+def _draw(stem: str, byte: int) -> int:
+    """Return 0..255, drawn by the recording that a clip was cut from."""
     parts = stem.split("-")
     source = "-".join(parts[:2]) if len(parts) >= 3 else stem
-    return hashlib.sha256(source.encode()).digest()[0] % 2 == 1
+    return hashlib.sha256(source.encode()).digest()[byte]
 
 
 def content_digest(paths: Sequence[Path]) -> str:

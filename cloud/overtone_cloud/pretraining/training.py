@@ -87,7 +87,8 @@ def _train(order: Order, folder: RunFolder, features: Features, labels: tuple[st
 
 def _claim(folder: RunFolder, reading: Reading, order: Order) -> None:
     """Take the folder for this training; raise TrainingError where it holds another."""
-    sounds = None if order.sounds is None else content_digest(sound_halves(order.sounds).training)
+    halves = None if order.sounds is None else sound_halves(order.sounds)
+    sounds = None if halves is None else content_digest((*halves.training, *halves.kept))
     mine = {"corpora": reading.corpus, "digest": reading.digest, "sounds": sounds, "settings": order.settings.to_json()}
     if (folder.path / CLAIM).exists() and folder.read_json(CLAIM) != mine:
         raise TrainingError(

@@ -210,7 +210,8 @@ def _measured(
     subject = Subject(model, train, inner, test, training.folder, benchmark.cache)
     if benchmark.calibration is not None and not training.protocol.split.speakers_shared:
         used = benchmark.calibration.reading.labelled
-        subject = recalibrated(subject, used, settings.no_decision_accuracy)
+        sounds = () if benchmark.material.sounds is None else benchmark.material.sounds.kept
+        subject = recalibrated(subject, used, settings, sounds)
 
     def begin(measure: Measure) -> Callable[[], None]:
         return lambda: benchmark.log(f"{training.describe()}: {measure.title}")

@@ -15,9 +15,11 @@ from overtone_cloud.errors import TrainingError
 from overtone_cloud.features import extraction
 from overtone_cloud.files import write_atomically
 from overtone_cloud.recognition.predictions import Predictions
+from overtone_cloud.training.calibrating import calibration, sound_logits
 from overtone_cloud.training.features import Features
+from overtone_cloud.training.prepared import heard_sounds
+from overtone_cloud.training.settings import TrainSettings
 from overtone_models.bundle import Bundle, read_bundle
-from overtone_models.calibration import Calibration, fit_temperature, fit_threshold
 from overtone_models.errors import BundleError
 from overtone_models.features.gated import GatedLogMelSpec
 from overtone_models.front_end import F32
@@ -119,8 +121,12 @@ def refuse_test_speakers(what: str, used: Sequence[Utterance], test: Sequence[Ut
         raise TrainingError(f"calibration refused: {what} would be set with test speakers ({named})")
 
 
-def recalibrated(subject: Subject, utterances: Sequence[Utterance], accuracy: float) -> Subject:
+def recalibrated(
+    subject: Subject, utterances: Sequence[Utterance], settings: TrainSettings, sounds: Sequence[Path] = ()
+) -> Subject:
     """Return the subject with temperature and threshold fitted to other utterances than its inner speakers'.
+
+    `sounds` are those that the threshold keeps silent.
 
     Raises TrainingError where they hold a speaker of the test part, or none of the model's classes.
     """
@@ -138,7 +144,6 @@ def recalibrated(subject: Subject, utterances: Sequence[Utterance], accuracy: fl
     targets = part.targets(model.labels)
     heard = [model.standardise(part.mfcc(i)) for i in range(len(part))]
     logits = edge_tcn.logits(model.network, model.weights, heard)
-    temperature = fit_temperature(logits, targets)
-    threshold = fit_threshold(Calibration(temperature=temperature).probabilities(logits), targets, accuracy)
-    calibration = Calibration(temperature=temperature, threshold=threshold)
-    return replace(subject, model=replace(model, calibration=calibration))
+    quiet = sound_logits(model, heard_sounds(subject.train, sounds, subject.cache))
+    fitted = calibration(logits, targets, quiet, settings)
+    return replace(subject, model=replace(model, calibration=fitted))

@@ -24,11 +24,13 @@ from overtone_models.front_end import F32, dct_matrix
 class Surroundings:
     """What speech is heard under in training, and sounds that are none; nothing of it by default.
 
-    `sounds` are recordings of which the network shall say nothing: their target is no class more than another.
+    `sounds` are recordings of which the network shall say nothing: their target is no class more than another. `kept`
+    are others, which say how sure it must be to decide.
     """
 
     conditions: tuple[Condition, ...] = ()
     sounds: tuple[Path, ...] = ()
+    kept: tuple[Path, ...] = ()
 
 
 def surroundings(folder: Path | None, settings: TrainSettings) -> Surroundings:
@@ -36,9 +38,12 @@ def surroundings(folder: Path | None, settings: TrainSettings) -> Surroundings:
 
     Raises CorpusError where the sounds are too few.
     """
-    sounds = () if folder is None else sound_halves(folder).training
+    halves = None if folder is None else sound_halves(folder)
+    sounds = () if halves is None else halves.training
     conditions = training_conditions(sounds) if settings.augmentation.conditioned else ()
-    return Surroundings(conditions=conditions, sounds=sounds if settings.sounds_per_batch else ())
+    if halves is None or not settings.sounds_per_batch:
+        return Surroundings(conditions=conditions)
+    return Surroundings(conditions=conditions, sounds=sounds, kept=halves.kept)
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,7 +51,8 @@ class Prepared:
     """Training and inner features with targets and the training part's standardisation; no inner part is possible.
 
     `mean` and `scale` standardise the MFCC that devices compute, `band_scale` the bands that training works on.
-    `views` holds, for each training utterance, its log-mels under conditions; `sounds` those of everyday sounds.
+    `views` holds, for each training utterance, its log-mels under conditions; `sounds` those of everyday sounds,
+    `kept` those of sounds that are not trained on.
     """
 
     train: Features
@@ -57,6 +63,7 @@ class Prepared:
     band_scale: F32
     views: tuple[tuple[F32, ...], ...]
     sounds: tuple[F32, ...]
+    kept: tuple[F32, ...]
 
     @property
     def inner_targets(self) -> Any:
@@ -126,7 +133,8 @@ def prepare(
         scale=_inverse_deviation(mfcc),
         band_scale=_inverse_deviation(decibels),
         views=_views(train, around.conditions, cache),
-        sounds=_sounds(train, around.sounds, cache),
+        sounds=heard_sounds(train, around.sounds, cache),
+        kept=heard_sounds(train, around.kept, cache),
     )
 
 
@@ -144,10 +152,11 @@ def _views(train: Features, conditions: Sequence[Condition], cache: Path | None)
     return tuple(_long_enough(train, [each[row] for each in heard]) for row in range(len(train)))
 
 
-def _sounds(train: Features, paths: Sequence[Path], cache: Path | None) -> tuple[F32, ...]:
-    spec = GatedLogMelSpec(front_end=train.front_end, gate=train.gate)
+def heard_sounds(like: Features, paths: Sequence[Path], cache: Path | None) -> tuple[F32, ...]:
+    """Return the `(frames, n_mels)` decibels that pass the gate of sounds, for those of which any do."""
+    spec = GatedLogMelSpec(front_end=like.front_end, gate=like.gate)
     named = [Utterance(id=str(path), path=path, corpus="sounds") for path in paths]
-    return _long_enough(train, extraction.extract(named, spec, cache=cache))
+    return _long_enough(like, extraction.extract(named, spec, cache=cache))
 
 
 def _long_enough(train: Features, found: Sequence[F32 | None]) -> tuple[F32, ...]:

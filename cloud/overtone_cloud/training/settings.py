@@ -18,6 +18,8 @@ class TrainSettings:
     does not outweigh the others. To each batch come `sounds_per_batch` everyday sounds, where the training has some.
     With `teachers`, that many networks are trained first, each with a seed and inner speakers of its own, and the
     network learns their averaged opinion of everything it hears, with `teacher_weight`, besides the labels.
+    The threshold of a decision is the least at which decisions on unheard speech are right as often as
+    `no_decision_accuracy` says, and at which a share `no_decision_sounds` of unheard sounds stays undecided.
     What is kept are weights averaged over about `average_steps` steps, of the epoch at which the inner speakers' loss
     was least; training ends `patience_epochs` after that.
     """
@@ -36,6 +38,7 @@ class TrainSettings:
     evaluate_every_epochs: int = 5
     inner_fraction: float = 0.15
     no_decision_accuracy: float = 0.7
+    no_decision_sounds: float = 0.98
     average_steps: int = 100
     sounds_per_batch: int = 4
     speaker_utterances: int = 100
@@ -57,6 +60,7 @@ class TrainSettings:
         "evaluate_every_epochs": (1, 1000),
         "inner_fraction": (0.01, 0.5),
         "no_decision_accuracy": (0.0, 1.0),
+        "no_decision_sounds": (0.0, 1.0),
         "average_steps": (1, 1_000_000),
         "sounds_per_batch": (0, 1024),
         "speaker_utterances": (1, 1_000_000),

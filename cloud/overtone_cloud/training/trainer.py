@@ -14,12 +14,13 @@ import numpy as np
 
 from overtone_cloud.errors import TrainingError
 from overtone_cloud.training.batches import Batches
+from overtone_cloud.training.calibrating import calibration, sound_logits
 from overtone_cloud.training.metrics import unweighted_average_recall
 from overtone_cloud.training.prepared import Prepared
 from overtone_cloud.training.progress import Report
 from overtone_cloud.training.run_folder import HISTORY, RunFolder
 from overtone_cloud.training.settings import TrainSettings
-from overtone_models.calibration import Calibration, fit_temperature, fit_threshold, negative_log_likelihood
+from overtone_models.calibration import Calibration, fit_temperature, negative_log_likelihood
 from overtone_models.front_end import F32, dct_matrix
 from overtone_models.networks import edge_tcn as networks
 from overtone_models.networks import tf
@@ -174,11 +175,7 @@ class Trainer:
         return {"inner_uar": uar, "inner_loss": loss}
 
     def _finished(self) -> TrainedModel:
-        logits, targets = self._unheard()
-        temperature = fit_temperature(logits, targets)
-        probabilities = Calibration(temperature=temperature).probabilities(logits)
-        threshold = fit_threshold(probabilities, targets, self.settings.no_decision_accuracy)
-        return TrainedModel(
+        model = TrainedModel(
             network=self.spec,
             weights=self.best_weights,
             labels=self.data.labels,
@@ -186,9 +183,11 @@ class Trainer:
             standardise_scale=self.data.scale,
             front_end=self.data.train.front_end,
             gate=self.data.train.gate,
-            calibration=Calibration(temperature=temperature, threshold=threshold),
+            calibration=Calibration(),
             label_smoothing=self.settings.label_smoothing,
         )
+        fitted = calibration(*self._unheard(), sound_logits(model, self.data.kept), self.settings)
+        return replace(model, calibration=fitted)
 
     def _unheard(self) -> tuple[F32, Any]:
         """Return logits and targets of speech that was not trained on."""

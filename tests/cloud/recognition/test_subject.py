@@ -68,7 +68,7 @@ def test_int8_and_listening_agree_with_whole_utterances(subject: Subject) -> Non
 
 def test_calibration_with_test_speakers_is_refused(subject: Subject) -> None:
     with pytest.raises(TrainingError, match=r"calibration refused: temperature and threshold .* \(spk05, spk06\)"):
-        recalibrated(subject, subject.test.utterances, 0.7)
+        recalibrated(subject, subject.test.utterances, TrainSettings())
     copies = [replace(u, corpus="other", speaker="nobody") for u in subject.test.utterances[:1]]
     with pytest.raises(TrainingError, match=r"calibration refused.*\(nobody\)"):
         refuse_test_speakers("ranges", copies, subject.test.utterances)
@@ -79,12 +79,12 @@ def test_calibration_with_test_speakers_is_refused(subject: Subject) -> None:
 
 
 def test_calibration_with_others_replaces_the_inner_speakers(subject: Subject) -> None:
-    found = recalibrated(subject, subject.train.utterances, 0.7)
+    found = recalibrated(subject, subject.train.utterances, TrainSettings())
     assert found.model.calibration != subject.model.calibration
     np.testing.assert_array_equal(found.model.weights, subject.model.weights)
     unknown = [replace(u, label="bored") for u in subject.train.utterances]
     with pytest.raises(TrainingError, match="no speech with a label of the model"):
-        recalibrated(subject, unknown, 0.7)
+        recalibrated(subject, unknown, TrainSettings())
 
 
 def test_sizes_over_a_limit_name_the_costliest_layer(subject: Subject) -> None:

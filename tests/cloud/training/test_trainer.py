@@ -9,6 +9,7 @@ import pytest
 from overtone_cloud.corpora.registry import read_corpus
 from overtone_cloud.errors import TrainingError
 from overtone_cloud.training.augment import Augmentation
+from overtone_cloud.training.calibrating import pieces, sound_logits
 from overtone_cloud.training.features import Features, extract
 from overtone_cloud.training.prepared import Surroundings, prepare, surroundings
 from overtone_cloud.training.run_folder import RunFolder
@@ -119,13 +120,25 @@ def test_sounds_are_of_no_emotion(features: Features, sounds: Path, cache: Path,
     around = surroundings(sounds, settings)
     data = prepare(part(features, "spk01"), part(features, "spk04"), LABELS, around, cache=cache)
     assert len(data.sounds) == len(around.sounds)
+    assert len(data.kept) == len(around.kept)
     assert all(len(views) == len(around.conditions) for views in data.views)
     trainer = Trainer(data, settings, RunFolder(tmp_path))
     x, counts, y = trainer.batches.batch(np.arange(8), np.random.default_rng(0))
     assert len(x) == len(counts) == len(y) == 11
     assert (y[:8].max(1) == 1.0).all()
     np.testing.assert_allclose(y[8:], 1 / 3, rtol=1e-6)
-    assert np.isfinite(trainer.run().weights).all()
+    model = trainer.run()
+    assert np.isfinite(model.weights).all()
+    said = model.calibration.probabilities(sound_logits(model, data.kept)).max(1)
+    unheard = model.calibration.probabilities(trainer._unheard()[0]).max(1)
+    silenced = (said < model.calibration.threshold).mean()
+    assert silenced >= settings.no_decision_sounds or (unheard >= model.calibration.threshold).mean() <= 0.2
+
+
+def test_pieces_of_a_sound_are_its_last_seconds_every_half_second() -> None:
+    sound = np.arange(350, dtype=np.float32)[:, None]
+    spans = [(int(p[0, 0]), len(p)) for p in pieces(sound, EDGE_FRONT_END)]
+    assert spans == [(0, 40), (0, 80), (0, 120), (0, 160), (0, 200), (0, 240), (40, 240), (80, 240), (110, 240)]
 
 
 def test_sounds_and_conditions_can_be_left_out(sounds: Path) -> None:

@@ -1,0 +1,39 @@
+"""Temperature and threshold of a trained network: by speech that it was not trained on, and by sounds that are none."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from overtone_cloud.training.settings import TrainSettings
+from overtone_models.calibration import Calibration, fit_temperature, fit_threshold, silencing_threshold
+from overtone_models.front_end import F32, FrontEndSpec, dct_matrix
+from overtone_models.trained import TrainedModel
+
+PIECE_S, STEP_S = 3.0, 0.5
+
+
+def calibration(logits: F32, targets: Any, of_sounds: F32, settings: TrainSettings) -> Calibration:
+    """Return what fits `(n, K)` logits of speech, at a threshold that `(m, K)` logits of sounds stay below as well."""
+    temperature = fit_temperature(logits, targets)
+    scaled = Calibration(temperature=temperature)
+    probabilities = scaled.probabilities(logits)
+    threshold = fit_threshold(probabilities, targets, settings.no_decision_accuracy)
+    if len(of_sounds):
+        quiet = silencing_threshold(probabilities, scaled.probabilities(of_sounds), settings.no_decision_sounds)
+        threshold = max(threshold, quiet)
+    return Calibration(temperature=temperature, threshold=threshold)
+
+
+def sound_logits(model: TrainedModel, sounds: Sequence[F32]) -> F32:
+    """Return `(m, K)` logits of pieces of sounds, `(frames, n_mels)` each, as a device hears one after the other."""
+    from overtone_models.networks import edge_tcn
+
+    dct = dct_matrix(model.front_end)
+    heard = [model.standardise(piece @ dct) for sound in sounds for piece in pieces(sound, model.front_end)]
+    return edge_tcn.logits(model.network, model.weights, heard)
+
+
+def pieces(sound: F32, front_end: FrontEndSpec) -> list[F32]:
+    """Return the last 3 s of a sound at every half second, and at its end."""
+    longest, step = round(PIECE_S / front_end.hop_s), round(STEP_S / front_end.hop_s)
+    ends = sorted({*range(step, len(sound), step), len(sound)})
+    return [sound[max(0, end - longest) : end] for end in ends]
