@@ -127,19 +127,16 @@ def inner_speakers(
     count: int | None = None,
     fraction: float = 0.15,
     seed: int = 0,
-    group: int = 0,
 ) -> tuple[str, ...]:
     """Return speakers to set aside within a training part (early stopping, calibration), sorted.
 
-    Their number is `count`, else `fraction` of the speakers rounded, at least one; genders alternate. Groups of the
-    same seed have no speaker in common, as long as there are speakers enough.
+    Their number is `count`, else `fraction` of the speakers rounded, at least one; genders alternate.
     """
     mixed = _mixed(_usable(utterances), seed)
     number = max(1, round(fraction * len(mixed))) if count is None else count
     if not 0 < number < len(mixed):
         raise SplitError(f"{number} inner speakers asked for, there are {len(mixed)} training speakers")
-    first = group * number % len(mixed)
-    return tuple(sorted([*mixed[first:], *mixed[:first]][:number]))
+    return tuple(sorted(mixed[:number]))
 
 
 def make_split(

@@ -62,15 +62,14 @@ def _train(args: argparse.Namespace) -> int:
         folder = RunFolder(args.out if args.seeds == 1 else args.out / f"seed{seed}")
         with _progress(console) as bars:
             features = bars.add_task("features", total=None)
-            total = settings.epochs * (settings.teachers + 1)
-            epochs = bars.add_task(f"seed {seed}", total=total, start=False)
+            epochs = bars.add_task(f"seed {seed}", total=settings.epochs, start=False)
             _, result = train_run(
                 plan,
                 replace(settings, seed=seed),
                 folder,
                 cache=args.cache,
                 progress=_bar(bars, features),
-                report=_epoch_bar(bars, epochs, replace(settings, seed=seed)),
+                report=_epoch_bar(bars, epochs, seed),
             )
         results.append(result)
         if seed == settings.seed:
@@ -117,13 +116,11 @@ def _bar(bars: Progress, task: Any) -> Any:
     return lambda done, total: bars.update(task, completed=done, total=total)
 
 
-def _epoch_bar(bars: Progress, task: Any, settings: TrainSettings) -> progress.Report:
+def _epoch_bar(bars: Progress, task: Any, seed: int) -> progress.Report:
     def report(entry: progress.Entry) -> None:
         if not bars.tasks[task].started:
             bars.start_task(task)
-        text = f"seed {settings.seed}, {progress.who(entry)}{progress.how_well(entry)}"
-        before = entry.get("teacher", settings.teachers + 1) - 1
-        bars.update(task, completed=before * settings.epochs + entry["epoch"], description=text)
+        bars.update(task, completed=entry["epoch"], description=f"seed {seed}, {progress.how_well(entry)}")
 
     return report
 

@@ -63,13 +63,9 @@ def expected_calibration_error(probabilities: F32, targets: NDArray[np.int64], b
     return float(sum(gaps))
 
 
-def silencing_threshold(speech: F32, sounds: F32, share: float) -> float:
-    """Return the threshold at which a share of `(m, K)` probabilities of sounds is no decision.
-
-    No more than nine tenths of `(n, K)` probabilities of speech fall with them, whatever the sounds are taken for.
-    """
+def silencing_threshold(sounds: F32, share: float, most: float) -> float:
+    """Return the threshold, up to `most`, at which a share of `(m, K)` probabilities of sounds is no decision."""
     wanted = np.quantile(sounds.max(axis=1), share, method="higher")
-    most = np.quantile(speech.max(axis=1), 0.9, method="lower")
     # Above the sound that it silences, by the least that a float32 can tell.
     return float(np.clip(min(np.nextafter(np.float32(wanted), np.float32(1.0)), most), 0.0, 0.999))
 

@@ -137,7 +137,7 @@ class Demo:
         self.report["pretrained"] = beforehand.facts(found, bundle, events, why)
 
     def _train(self, corpus: Path) -> tuple[People, TrainedModel, Features]:
-        from overtone_cloud.training import teaching
+        from overtone_cloud.training.fitting import fit
 
         reading = read_corpus(corpus)
         people = choose_people(reading)
@@ -159,7 +159,7 @@ class Demo:
             outer = features.where(plan.chosen.train)
             labels = ordered({str(u.label) for u in outer.utterances})
             lines = progress.lines(lambda line: self.say(f"    {line}"), settings.epochs, 6)
-            trained, history = teaching.train(outer, labels, settings, run, report=lines)
+            trained, history = fit(outer, labels, settings, run, report=lines)
             model = described(trained, reading, plan, settings)
         run.save_model(model)
         plot_curves(history, self.out / "curves.png")

@@ -91,7 +91,7 @@ def _training(trained: Trained, release: Release) -> dict[str, Any]:
     return {
         "seed": release.settings.seed,
         "epochs": len(trained.history),
-        "selection": selection(trained.history, release.settings.teachers, speakers(trained.inner)),
+        "selection": selection(trained.history, speakers(trained.inner)),
         "utterances": len(trained.train),
         "inner_utterances": len(trained.inner),
         "inner_speakers": speakers(trained.inner),
@@ -99,20 +99,12 @@ def _training(trained: Trained, release: Release) -> dict[str, Any]:
         "sounds": len(release.sounds.training) if release.sounds else 0,
         "skipped": list(trained.train.skipped),
         "digest": trained.reading.digest,
-        "split": describe_split(trained.split, release.settings.teachers),
+        "split": describe_split(trained.split),
     }
 
 
-def selection(history: Sequence[Mapping[str, float]], teachers: int, inner: Sequence[str]) -> str:
+def selection(history: Sequence[Mapping[str, float]], inner: Sequence[str]) -> str:
     """Return what the weights, temperature and threshold were chosen by."""
-    if teachers:
-        networks = "network" if teachers == 1 else "networks"
-        return (
-            f"the averaged weights of epoch {len(history)}, a number set beforehand. Every speaker trained it, and so "
-            f"did the averaged opinion of {teachers} {networks} trained before it, each without some speakers, who "
-            f"decided when it stopped ({', '.join(inner)}). Temperature and threshold are fitted to what is "
-            "said there of speakers not heard."
-        )
     best = min((entry for entry in history if "inner_loss" in entry), key=lambda entry: entry["inner_loss"])
     return (
         f"the averaged weights of the epoch with the least loss over the inner speakers ({', '.join(inner)}), who "
@@ -121,13 +113,9 @@ def selection(history: Sequence[Mapping[str, float]], teachers: int, inner: Sequ
     )
 
 
-def describe_split(split: Split, teachers: int) -> str:
+def describe_split(split: Split) -> str:
     """Return the split in one line; its test part are the inner speakers."""
     train, test = len(split.folds[0].train), len(split.folds[0].test)
-    if teachers:
-        return (
-            f"{split.corpus}: {train + test} utterances train, {test} of them of speakers that a teacher did not hear"
-        )
     return f"{split.corpus}: {train} utterances train, {test} of inner speakers choose when to stop"
 
 

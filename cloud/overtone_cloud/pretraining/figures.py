@@ -13,7 +13,7 @@ from overtone_cloud.recognition.report import FORMAT, VERSION
 from overtone_cloud.training.settings import TrainSettings
 
 TAKEN = ("date", "versions", "command", "seeds", "joint")
-NEEDED = (*TAKEN, "joint_settings", "quick", "complete", "protocols", "joint_details")
+NEEDED = (*TAKEN, "settings", "quick", "complete", "protocols", "joint_details")
 THRESHOLDS = (0.0, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9)
 
 
@@ -29,7 +29,7 @@ def read_figures(path: Path, settings: TrainSettings, labels: Sequence[str], cor
     if report["quick"] or not report["complete"]:
         kind = "a quick" if report["quick"] else "an unfinished"
         raise ConfigError(f"{path} is of {kind} benchmark: no figures for a card")
-    _refuse_other_settings(path, report["joint_settings"], settings)
+    _refuse_other_settings(path, report["settings"].get(ALL, {}), settings)
     protocol, details = report["protocols"].get(ALL), report["joint_details"]
     if protocol is None or details is None:
         raise ConfigError(

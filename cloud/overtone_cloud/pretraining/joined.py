@@ -11,7 +11,6 @@ from overtone_cloud.recognition.joint import common_labels
 from overtone_cloud.split_file import Split
 from overtone_cloud.splits import hold_out
 from overtone_cloud.training.features import Features
-from overtone_cloud.training.parts import groups, set_aside
 from overtone_cloud.training.settings import TrainSettings
 
 
@@ -36,15 +35,6 @@ def _renamed(corpus: str, utterance: Utterance) -> Utterance:
         raise CorpusError(f"{corpus}: {utterance.id} has no speaker, so nobody can be kept apart to choose by")
     name = PurePosixPath(utterance.id).with_suffix("")
     return replace(utterance, id=f"{corpus}/{name}", speaker=f"{corpus}/{utterance.speaker}")
-
-
-def part(features: Features, settings: TrainSettings) -> tuple[Features, Features]:
-    """Return the features of the speakers that every network of the training heard, and those of the inner speakers.
-
-    With teachers these are all that some teacher did not hear; what they teach has heard them.
-    """
-    inner = {u.id for group in groups(settings) for u in set_aside(features, settings, group)[1].utterances}
-    return features.where([u.id for u in features.utterances if u.id not in inner]), features.where(sorted(inner))
 
 
 def split_of(reading: Reading, settings: TrainSettings, inner: Features) -> Split:

@@ -8,12 +8,13 @@ from typing import Any
 
 from overtone_cloud.conditions.sounds import content_digest, sound_halves
 from overtone_cloud.corpora.utterance import Reading
-from overtone_cloud.errors import TrainingError
-from overtone_cloud.pretraining.joined import join, part, split_of
+from overtone_cloud.errors import ConfigError, TrainingError
+from overtone_cloud.pretraining.joined import join, split_of
 from overtone_cloud.recognition.limits import Limits, check_network
 from overtone_cloud.split_file import Split
 from overtone_cloud.training.experiment import LICENCES
 from overtone_cloud.training.features import Features, extract
+from overtone_cloud.training.parts import set_aside
 from overtone_cloud.training.prepared import surroundings
 from overtone_cloud.training.run_folder import HISTORY, MODEL, RunFolder
 from overtone_cloud.training.settings import TrainSettings
@@ -56,12 +57,14 @@ class Trained:
 def train_all(order: Order, report: Any = None, progress: Any = None) -> Trained:
     """Return the model of all the order's speakers; what can be refused is refused before any sound is read."""
     settings, reading = order.settings, join(order.readings)
+    if settings.inner_fraction == 0:
+        raise ConfigError("inner_fraction is 0: a model to ship needs speakers set aside, who choose when to stop")
     labels = ordered({str(u.label) for u in reading.labelled})
     check_network(settings.network(n_features=EDGE_FRONT_END.n_mfcc, n_classes=len(labels)), Limits())
     folder = RunFolder(order.work)
     _claim(folder, reading, order)
     features = extract(reading.labelled, EDGE_FRONT_END, GateSpec(), cache=order.cache, progress=progress)
-    train, inner = part(features, settings)
+    train, inner = set_aside(features, settings)
     split = split_of(reading, settings, inner)
     if not (folder.path / MODEL).exists():
         _train(order, folder, features, labels, report)
@@ -78,10 +81,10 @@ def train_all(order: Order, report: Any = None, progress: Any = None) -> Trained
 
 
 def _train(order: Order, folder: RunFolder, features: Features, labels: tuple[str, ...], report: Any) -> None:
-    from overtone_cloud.training import teaching
+    from overtone_cloud.training.fitting import fit
 
     around = surroundings(order.sounds, order.settings)
-    model, _ = teaching.train(features, labels, order.settings, folder, around=around, cache=order.cache, report=report)
+    model, _ = fit(features, labels, order.settings, folder, around=around, cache=order.cache, report=report)
     folder.save_model(model)
 
 

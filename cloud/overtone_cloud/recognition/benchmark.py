@@ -23,7 +23,6 @@ from overtone_cloud.recognition.subject import Subject, recalibrated, refuse_tes
 from overtone_cloud.training import progress
 from overtone_cloud.training.experiment import divide, read_features, save_plan, train_run
 from overtone_cloud.training.features import Features
-from overtone_cloud.training.parts import groups
 from overtone_cloud.training.run_folder import METRICS, RunFolder
 from overtone_cloud.training.settings import TrainSettings
 from overtone_models.front_end import EDGE_FRONT_END
@@ -41,11 +40,11 @@ TOO_FEW = 2
 
 @dataclass(frozen=True, kw_only=True)
 class Benchmark:
-    """What is asked for; with `joint_settings` models of several corpora are trained otherwise than those of one."""
+    """What is asked for; `own_settings` are those of a corpus, or of ALL together, that is trained otherwise."""
 
     corpora: tuple[Given, ...]
     settings: TrainSettings
-    joint_settings: TrainSettings | None = None
+    own_settings: Mapping[str, TrainSettings] = field(default_factory=dict)
     seeds: tuple[int, ...]
     out: Path
     protocols: tuple[str, ...] = PROTOCOLS
@@ -57,9 +56,13 @@ class Benchmark:
     cache: Path | None = None
     log: Callable[[str], None] = lambda line: None
 
+    def settings_of(self, name: str) -> TrainSettings:
+        """Return how the models of a corpus are trained, or of ALL."""
+        return self.own_settings.get(name, self.settings)
+
     def drawn(self, settings: TrainSettings) -> Seeds:
         """Return the seeds, and how inner speakers are drawn with them."""
-        return Seeds(seeds=self.seeds, inner_fraction=settings.inner_fraction, groups=len(groups(settings)))
+        return Seeds(seeds=self.seeds, inner_fraction=settings.inner_fraction)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -117,11 +120,12 @@ def run(benchmark: Benchmark) -> Iterator[tuple[dict[str, Finding], bool]]:
 def _tasks(benchmark: Benchmark) -> list[Task]:
     """Return what is to be done, in its order."""
     taken = tuple(name for name in NAMES if name == ALWAYS or name in benchmark.parts)
-    settings, asked = benchmark.settings, benchmark.protocols
-    drawn, several = benchmark.drawn(settings), len(benchmark.corpora) > 1
+    asked, several = benchmark.protocols, len(benchmark.corpora) > 1
     tasks: list[Task] = []
     for given in benchmark.corpora if {ALONE, RANDOM} & set(asked) else ():
         folds, few = benchmark.folds.get(given.name), len(given.reading.speakers)
+        settings = benchmark.settings_of(given.name)
+        drawn = benchmark.drawn(settings)
         if few <= TOO_FEW and folds is None and several:
             benchmark.log(f"{given.name}: {few} speakers are too few for folds of its own, not for one model for all")
             continue
@@ -138,7 +142,7 @@ def _tasks(benchmark: Benchmark) -> list[Task]:
 
 def _joint_tasks(benchmark: Benchmark, taken: tuple[str, ...]) -> list[Task]:
     """Return one model for all corpora, and those that are trained without one of them."""
-    settings = benchmark.joint_settings or benchmark.settings
+    settings = benchmark.settings_of(ALL)
     drawn = benchmark.drawn(settings)
     joint = write_joint({given.name: given.reading for given in benchmark.corpora}, benchmark.out / ALL)
     tasks = []

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from overtone_cloud.recognition.benchmark import Benchmark
 
-SETTINGS, JOINT_SETTINGS = "settings.toml", "joint-settings.toml"
+SETTINGS = "settings.toml"
 
 
 def command_of(benchmark: "Benchmark") -> str:
@@ -22,8 +22,8 @@ def command_of(benchmark: "Benchmark") -> str:
     for name, folds in benchmark.folds.items():
         words += ["--folds", f"{name}={folds}"]
     words += ["--seeds", str(len(benchmark.seeds)), "--settings", SETTINGS]
-    if benchmark.joint_settings is not None:
-        words += ["--joint-settings", JOINT_SETTINGS]
+    for name in benchmark.own_settings:
+        words += ["--settings", f"{name}={name}-{SETTINGS}"]
     if material.sounds is not None:
         words += ["--sounds", "path/to/sounds"]
     if material.speech:

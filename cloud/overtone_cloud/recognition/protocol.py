@@ -3,7 +3,6 @@
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from itertools import product
 from pathlib import Path
 
 from overtone_cloud.corpora.utterance import Reading, Utterance
@@ -68,7 +67,6 @@ class Seeds:
 
     seeds: tuple[int, ...]
     inner_fraction: float = TrainSettings.inner_fraction
-    groups: int = 1
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -142,12 +140,13 @@ def check_folds(reading: Reading, split: Split, seeds: Seeds) -> None:
         where = f"{reading.corpus}, {fold.name}"
         trained = _part(by_id, fold.train)
         speakers = {u.speaker for u in trained}
-        if len(speakers) < 2:
+        if seeds.inner_fraction and len(speakers) < 2:
             raise SplitError(
                 f"{where}: {len(speakers)} speaker to train on leaves none to choose by, at least 2 needed"
             )
-        for seed, group in product(seeds.seeds, range(seeds.groups)):
-            inner = inner_speakers(trained, fraction=seeds.inner_fraction, seed=seed, group=group)
+        for seed in seeds.seeds:
+            fraction = seeds.inner_fraction
+            inner = inner_speakers(trained, fraction=fraction, seed=seed) if fraction else ()
             part = [u for u in trained if u.speaker not in inner]
             _refuse_lack(where, f"training part (seed {seed})", labels, part)
         if split.kind != LEAVE_ONE_OUT:

@@ -20,6 +20,7 @@ from overtone_cloud.corpora.registry import read_corpus
 from overtone_cloud.errors import ConfigError, CorpusError
 from overtone_cloud.recognition.benchmark import PROTOCOLS, Benchmark
 from overtone_cloud.recognition.benchmark import run as run_benchmark
+from overtone_cloud.recognition.joint import ALL
 from overtone_cloud.recognition.limits import Limits
 from overtone_cloud.recognition.measures import NAMES, Material
 from overtone_cloud.recognition.protocol import Given
@@ -47,8 +48,13 @@ def register(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") 
         help="a number, emobox or leave-one-speaker-out (default 6; up to 10 speakers: leave one out)",
     )
     command.add_argument("--seeds", type=int, metavar="N", help=f"how many (default and least {LEAST_SEEDS})")
-    command.add_argument("--settings", type=Path, metavar="FILE", help="training settings, TOML or JSON")
-    command.add_argument("--joint-settings", type=Path, metavar="FILE", help="of models of several corpora, if others")
+    command.add_argument(
+        "--settings",
+        action="append",
+        default=[],
+        metavar="[NAME=]FILE",
+        help=f"training settings, TOML or JSON; with NAME of that corpus, or of models of {ALL} corpora",
+    )
     command.add_argument("--sounds", type=Path, metavar="DIR", help="everyday sounds (ESC-10); a half is never trained")
     command.add_argument("--speech", type=Path, metavar="DIR", help="neutral read speech (LibriSpeech)")
     command.add_argument("--protocol", action="append", choices=PROTOCOLS, help="only this, repeatable (default: all)")
@@ -85,11 +91,13 @@ def _run(args: argparse.Namespace) -> int:
 def benchmark_of(args: argparse.Namespace) -> Benchmark:
     """Return what the command line asks for; raise in one line for what cannot be."""
     corpora = read_corpora(args.corpus)
-    joint = None if args.joint_settings is None else read_settings(args.joint_settings, quick=args.quick)
+    files = _named(args.settings, "--settings", (*corpora, ALL))
+    own = {name: read_settings(Path(file), quick=args.quick) for name, file in files.items()}
+    general = own.pop("", None) or read_settings(None, quick=args.quick)
     return Benchmark(
         corpora=tuple(corpora.values()),
-        settings=replace(read_settings(args.settings, quick=args.quick), seed=0),
-        joint_settings=None if joint is None else replace(joint, seed=0),
+        settings=replace(general, seed=0),
+        own_settings={name: replace(settings, seed=0) for name, settings in own.items()},
         seeds=tuple(range(_seeds(args.seeds, quick=args.quick))),
         out=args.out or Path("runs") / f"recognition{'-quick' if args.quick else ''}",
         folds=_folds(args.folds, tuple(corpora)),
@@ -122,17 +130,24 @@ def _given(text: str, option: str) -> Given:
 
 def _folds(given: Sequence[str], names: tuple[str, ...]) -> dict[str, str]:
     """Return the folds by corpus; those given without a corpus' name are for all that have none of their own."""
-    folds: dict[str, str] = {}
-    general = [text for text in given if "=" not in text]
-    if len(general) > 1:
-        raise ConfigError(f"--folds is given {len(general)} times without a corpus: {', '.join(general)}")
+    folds = _named(given, "--folds", names)
+    general = folds.pop("", None)
+    return folds if general is None else {**dict.fromkeys(names, general), **folds}
+
+
+def _named(given: Sequence[str], option: str, names: tuple[str, ...]) -> dict[str, str]:
+    """Return the values of an option that is given as [NAME=]VALUE, each name once; without a name it is ""."""
+    values: dict[str, str] = {}
     for text in given:
         name, equals, value = text.partition("=")
-        if equals and name not in names:
-            raise ConfigError(f"--folds {text}: {name} is not one of the corpora given, {', '.join(names)}")
-        if equals:
-            folds[name] = value
-    return {**dict.fromkeys(names, general[0]), **folds} if general else folds
+        if not equals:
+            name, value = "", text
+        elif name not in names:
+            raise ConfigError(f"{option} {text}: {name} is not one of {', '.join(names)}")
+        if name in values:
+            raise ConfigError(f"{option} is given twice {f'for {name}' if name else 'without a name'}")
+        values[name] = value
+    return values
 
 
 def _seeds(given: int | None, *, quick: bool) -> int:

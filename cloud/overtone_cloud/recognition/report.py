@@ -28,8 +28,9 @@ FORMAT, VERSION = "overtone-recognition", 1
 JSON_NAME, HTML_NAME = "recognition.json", "report.html"
 HOW = (
     "Speakers that are tested were heard by no part of their model's training; when to stop, temperature, threshold "
-    "and normalisation are chosen by inner speakers, taken from the training part (with teachers, by those that each "
-    "teacher did not hear; what they teach has heard them). Folds are pooled within a seed, "
+    "and normalisation are chosen by inner speakers, taken from the training part (where the settings set none aside, "
+    "training has a fixed length, the temperature is 1, sounds set the threshold, and the normalisation is chosen by "
+    "the speakers that were trained on). Folds are pooled within a seed, "
     "so that each utterance is tested once; mean and deviation are over seeds. What the gate "
     "does not hear under a condition is wrong; what cannot be read or heard as recorded is left out, and listed."
 )
@@ -44,7 +45,7 @@ def write_report(benchmark: Benchmark, findings: Mapping[str, Finding], *, compl
     from overtone_converters.device import device_settings
 
     out = benchmark.out
-    corpora = {name: f for name, f in findings.items() if name in {g.name for g in benchmark.corpora}}
+    corpora = {name: f for name, f in findings.items() if name in _names(benchmark)}
     report = {
         "format": FORMAT,
         "version": VERSION,
@@ -55,8 +56,7 @@ def write_report(benchmark: Benchmark, findings: Mapping[str, Finding], *, compl
         "quick": benchmark.quick,
         "complete": complete,
         "seeds": list(benchmark.seeds),
-        "settings": benchmark.settings.to_json(),
-        "joint_settings": (benchmark.joint_settings or benchmark.settings).to_json(),
+        "settings": {name: benchmark.settings_of(name).to_json() for name in (*_names(benchmark), ALL)},
         "device": device_settings(),
         "protocols": {name: _protocol(finding) for name, finding in findings.items()},
         "figures": [figure.to_json() for figure in _figures(benchmark, findings, corpora)],
@@ -67,6 +67,10 @@ def write_report(benchmark: Benchmark, findings: Mapping[str, Finding], *, compl
     _write(out / JSON_NAME, json.dumps(report, indent=1, ensure_ascii=False) + "\n")
     _write(out / HTML_NAME, as_html(report, out))
     return report
+
+
+def _names(benchmark: Benchmark) -> list[str]:
+    return [given.name for given in benchmark.corpora]
 
 
 def _write(path: Path, text: str) -> None:

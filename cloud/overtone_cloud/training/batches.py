@@ -1,4 +1,4 @@
-"""The batches of an epoch: which utterances, how they are heard, and what teachers hear of them."""
+"""The batches of an epoch: which utterances, and how they are heard."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -9,14 +9,14 @@ from overtone_cloud.training.augment import augmented
 from overtone_cloud.training.prepared import Prepared
 from overtone_cloud.training.settings import TrainSettings
 
-Batch = tuple[Any, ...]
+Batch = tuple[Any, Any, Any]
 
 
 class Batches:
-    """Draws epochs of a prepared training; with `taught` each batch holds what teachers hear as well."""
+    """Draws epochs of a prepared training."""
 
-    def __init__(self, data: Prepared, settings: TrainSettings, *, taught: bool) -> None:
-        self.settings, self.taught = settings, taught
+    def __init__(self, data: Prepared, settings: TrainSettings) -> None:
+        self.settings = settings
         self._examples, self._sounds = data.examples(), data.sound_examples()
         self._by_speaker = data.rows_by_speaker()
         most = settings.speaker_utterances
@@ -35,27 +35,14 @@ class Batches:
         return rng.permutation(np.concatenate([rng.permutation(rows)[:most] for rows in self._by_speaker]))
 
     def batch(self, rows: Any, rng: np.random.Generator) -> Batch:
-        """Return decibels `(n, max_frames, n_mels)`, their frames `(n,)` and targets; sounds come after the speech.
-
-        With `taught` the decibels and frames that teachers hear follow: the same, but speech as it was recorded where
-        the network hears it under a condition.
-        """
+        """Return decibels `(n, max_frames, n_mels)`, their frames `(n,)` and targets; sounds come after the speech."""
         varied, frames = self.settings.augmentation, self.settings.max_frames
         parts = [(self._examples, rows)]
         if self._sounds is not None and self.settings.sounds_per_batch:
             parts.append((self._sounds, rng.integers(0, len(self._sounds), self.settings.sounds_per_batch)))
-        views = [part.views(chosen, varied.conditioned, rng) for part, chosen in parts]
         drawn = [
-            augmented(part, chosen, each, varied, frames, rng)
-            for (part, chosen), each in zip(parts, views, strict=True)
+            augmented(part, chosen, part.views(chosen, varied.conditioned, rng), varied, frames, rng)
+            for part, chosen in parts
         ]
         x, counts = (np.concatenate(each) for each in zip(*drawn, strict=True))
-        y = np.concatenate([part.targets[chosen] for part, chosen in parts])
-        if not self.taught:
-            return x, counts, y
-        clear, clear_counts = x.copy(), counts.copy()
-        other = np.flatnonzero(views[0])
-        if other.size:
-            as_recorded = np.zeros(other.size, np.int64)
-            clear[other], clear_counts[other] = augmented(self._examples, rows[other], as_recorded, varied, frames, rng)
-        return x, counts, y, clear, clear_counts
+        return x, counts, np.concatenate([part.targets[chosen] for part, chosen in parts])

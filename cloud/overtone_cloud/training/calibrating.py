@@ -3,12 +3,15 @@
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
+
 from overtone_cloud.training.settings import TrainSettings
 from overtone_models.calibration import Calibration, fit_temperature, fit_threshold, silencing_threshold
 from overtone_models.front_end import F32, FrontEndSpec, dct_matrix
 from overtone_models.trained import TrainedModel
 
 PIECE_S, STEP_S = 3.0, 0.5
+LIKELY = 0.5
 
 
 def calibration(logits: F32, targets: Any, of_sounds: F32, settings: TrainSettings) -> Calibration:
@@ -18,9 +21,24 @@ def calibration(logits: F32, targets: Any, of_sounds: F32, settings: TrainSettin
     probabilities = scaled.probabilities(logits)
     threshold = fit_threshold(probabilities, targets, settings.no_decision_accuracy)
     if len(of_sounds):
-        quiet = silencing_threshold(probabilities, scaled.probabilities(of_sounds), settings.no_decision_sounds)
+        # Whatever sounds are taken for, the surest tenth of speech is decided.
+        most = float(np.quantile(probabilities.max(1), 0.9, method="lower"))
+        quiet = silencing_threshold(scaled.probabilities(of_sounds), settings.no_decision_sounds, most)
         threshold = max(threshold, quiet)
     return Calibration(temperature=temperature, threshold=threshold)
+
+
+def uncalibrated(of_sounds: F32, settings: TrainSettings) -> Calibration:
+    """Return what goes with a training that kept no speech apart: temperature 1, and sounds alone set the threshold.
+
+    Smoothed labels and averaged weights leave networks sure enough: fitted temperatures lie between 0.92 and 1.05
+    (docs/recognition.md).
+    """
+    scaled = Calibration()
+    if not len(of_sounds):
+        return scaled
+    threshold = silencing_threshold(scaled.probabilities(of_sounds), settings.no_decision_sounds, LIKELY)
+    return Calibration(threshold=threshold)
 
 
 def sound_logits(model: TrainedModel, sounds: Sequence[F32]) -> F32:

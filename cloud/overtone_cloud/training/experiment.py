@@ -110,9 +110,10 @@ def read_features(
 def divide(features: Features, fold: Fold, settings: TrainSettings) -> tuple[Features, Features, Features]:
     """Return training, inner and test features; inner speakers are taken from the training part only.
 
-    Teachers after the first have other inner speakers, and what they teach is trained on all of them.
+    Where a training sets nobody aside, what is chosen by inner speakers is chosen by all that it heard.
     """
-    return *set_aside(features.where(fold.train), settings), features.where(fold.test)
+    train, inner = set_aside(features.where(fold.train), settings)
+    return train, inner if len(inner) else train, features.where(fold.test)
 
 
 def train_run(
@@ -125,7 +126,7 @@ def train_run(
     report: Any = None,
 ) -> tuple[TrainedModel, Scores]:
     """Train, evaluate on the fold's test part and leave a whole run folder."""
-    from overtone_cloud.training import teaching
+    from overtone_cloud.training.fitting import fit
 
     save_plan(folder, plan, settings)
     around = surroundings(plan.sounds, settings)
@@ -133,7 +134,7 @@ def train_run(
     outer, test = features.where(plan.chosen.train), features.where(plan.chosen.test)
     labels = ordered({str(u.label) for u in outer.utterances})
     test.targets(labels)  # a test label that nobody trains is an error now, not after the training
-    trained, history = teaching.train(outer, labels, settings, folder, around=around, cache=cache, report=report)
+    trained, history = fit(outer, labels, settings, folder, around=around, cache=cache, report=report)
     model = described(trained, reading, plan, settings)
     folder.save_model(model)
     plot_curves(history, folder.path / "curves.png")

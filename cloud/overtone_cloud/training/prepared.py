@@ -106,19 +106,15 @@ class Prepared:
 
 def prepare(
     train: Features,
-    inner: Features | None,
+    inner: Features,
     labels: tuple[str, ...],
     surroundings: Surroundings | None = None,
     *,
     cache: Path | None = None,
 ) -> Prepared:
-    """Return what training needs; the standardisation sees the training part only, as recorded.
-
-    `inner` is None for a training of a fixed number of epochs.
-    """
-    if not len(train) or (inner is not None and not len(inner)):
-        counted = 0 if inner is None else len(inner)
-        raise TrainingError(f"{len(train)} training and {counted} inner utterances: both parts need some")
+    """Return what training needs; the standardisation sees the training part only, as recorded."""
+    if not len(train):
+        raise TrainingError("no training utterance")
     missing = set(labels) - {str(u.label) for u in train.utterances}
     if missing:
         raise TrainingError(f"no training utterance has the label {min(missing)!r}")
@@ -127,7 +123,7 @@ def prepare(
     around = surroundings or Surroundings()
     return Prepared(
         train,
-        train.where(()) if inner is None else inner,
+        inner,
         labels,
         mean=mfcc.mean(0).astype(np.float32),
         scale=_inverse_deviation(mfcc),

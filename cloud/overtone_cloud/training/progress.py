@@ -7,19 +7,14 @@ Report = Callable[[Entry], None]
 
 
 def lines(say: Callable[[str], None], epochs: int, most: int) -> Report:
-    """Return a report that says at most `most` lines of each network's epochs."""
+    """Return a report that says at most `most` lines."""
     every = -(-epochs // most)
 
     def report(entry: Entry) -> None:
         if int(entry["epoch"]) % every == 0:
-            say(f"{who(entry)}epoch {int(entry['epoch'])} of {epochs}, {how_well(entry)}")
+            say(f"epoch {int(entry['epoch'])} of {epochs}, {how_well(entry)}")
 
     return report
-
-
-def who(entry: Entry) -> str:
-    """Return which teacher the epoch is of, nothing for the network itself."""
-    return f"teacher {int(entry['teacher'])}, " if "teacher" in entry else ""
 
 
 def how_well(entry: Entry) -> str:

@@ -16,12 +16,11 @@ class TrainSettings:
 
     An epoch hears at most `speaker_utterances` of each speaker, so that a corpus of two speakers with hundreds each
     does not outweigh the others. To each batch come `sounds_per_batch` everyday sounds, where the training has some.
-    With `teachers`, that many networks are trained first, each with a seed and inner speakers of its own, and the
-    network learns their averaged opinion of everything it hears, with `teacher_weight`, besides the labels.
     The threshold of a decision is the least at which decisions on unheard speech are right as often as
     `no_decision_accuracy` says, and at which a share `no_decision_sounds` of unheard sounds stays undecided.
     What is kept are weights averaged over about `average_steps` steps, of the epoch at which the inner speakers' loss
-    was least; training ends `patience_epochs` after that.
+    was least; training ends `patience_epochs` after that. With an `inner_fraction` of 0 there are no inner speakers:
+    training goes to its last epoch, the temperature is 1, and sounds alone set the threshold.
     """
 
     size: str = "M"
@@ -42,8 +41,6 @@ class TrainSettings:
     average_steps: int = 100
     sounds_per_batch: int = 4
     speaker_utterances: int = 100
-    teachers: int = 0
-    teacher_weight: float = 0.7
     seed: int = 0
     augmentation: Augmentation = field(default_factory=Augmentation)
 
@@ -58,14 +55,12 @@ class TrainSettings:
         "warmup_steps": (0, 100_000),
         "patience_epochs": (1, 10_000),
         "evaluate_every_epochs": (1, 1000),
-        "inner_fraction": (0.01, 0.5),
+        "inner_fraction": (0.0, 0.5),
         "no_decision_accuracy": (0.0, 1.0),
         "no_decision_sounds": (0.0, 1.0),
         "average_steps": (1, 1_000_000),
         "sounds_per_batch": (0, 1024),
         "speaker_utterances": (1, 1_000_000),
-        "teachers": (0, 20),
-        "teacher_weight": (0.0, 1.0),
         "seed": (0, 2**31 - 1),
     }
 

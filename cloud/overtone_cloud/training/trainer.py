@@ -7,14 +7,14 @@ standardising makes as loud as the low ones, it recognises unseen speakers less 
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
 from overtone_cloud.errors import TrainingError
 from overtone_cloud.training.batches import Batches
-from overtone_cloud.training.calibrating import calibration, sound_logits
+from overtone_cloud.training.calibrating import calibration, sound_logits, uncalibrated
 from overtone_cloud.training.metrics import unweighted_average_recall
 from overtone_cloud.training.prepared import Prepared
 from overtone_cloud.training.progress import Report
@@ -30,34 +30,19 @@ COMPILED_FROM = 400
 """Compiling a step takes as long as some hundred plain steps: a shorter training does without."""
 
 
-@dataclass(frozen=True, eq=False)
-class Teaching:
-    """Models trained before, and the logits that each gave of speakers it was not trained on, with their targets."""
-
-    models: tuple[TrainedModel, ...]
-    logits: F32
-    targets: Any
-
-
 class Trainer:
     """One training; `run()` goes on from the run folder's checkpoint when there is one.
 
-    With `teaching` the averaged opinion of its models is learned as well as the labels. Data without inner speakers
-    need it: temperature and threshold come from it, and the training goes to its last epoch.
+    Without inner speakers it goes to its last epoch.
     """
 
-    def __init__(
-        self, data: Prepared, settings: TrainSettings, folder: RunFolder, teaching: Teaching | None = None
-    ) -> None:
+    def __init__(self, data: Prepared, settings: TrainSettings, folder: RunFolder) -> None:
         self.data, self.settings, self.folder = data, settings, folder
         self.spec = settings.network(n_features=data.train.front_end.n_mfcc, n_classes=len(data.labels))
         tf.keras.utils.set_random_seed(settings.seed)
         seen = replace(self.spec, n_features=data.train.front_end.n_mels)
         self.network = networks.keras_model(seen, dropout=settings.dropout)
-        self._teaching = teaching
-        models = teaching.models if teaching is not None else ()
-        self._teachers = [(model, networks.unfold(model.network, model.weights)) for model in models]
-        self.batches = Batches(data, settings, taught=bool(models))
+        self.batches = Batches(data, settings)
         self.optimizer = self._optimizer()
         self.optimizer.build(self.network.trainable_variables)
         self.averages = [tf.Variable(v, trainable=False) for v in self.network.trainable_variables]
@@ -118,17 +103,13 @@ class Trainer:
         mask = tf.reduce_min(tf.reshape(inside, [decibels.shape[0], -1, self.spec.hop_frames]), 2)
         return tf.matmul(decibels, self._dct), inside[:, :, None], mask
 
-    def _train_step(self, decibels: Any, counts: Any, y: Any, *clear: Any) -> Any:
+    def _train_step(self, decibels: Any, counts: Any, y: Any) -> Any:
         """Take one step and return the loss; the averaged weights follow with `average_steps` as their memory."""
         mfcc, inside, mask = self._mfcc(decibels, counts)
         x = tf.matmul((mfcc - self.data.mean) * self.data.scale * inside, self._bands)
-        taught = self._opinion(*self._mfcc(*clear)) if clear else None
         with tf.GradientTape() as tape:
             logits = self.network([x, mask], training=True)
             loss = _cross_entropy(y, logits, self.settings.label_smoothing)
-            if taught is not None:
-                weight = self.settings.teacher_weight
-                loss = (1.0 - weight) * loss + weight * _cross_entropy(taught, logits)
         variables = self.network.trainable_variables
         self.optimizer.apply_gradients(zip(tape.gradient(loss, variables), variables, strict=True))
         self.steps.assign_add(1.0)
@@ -137,14 +118,6 @@ class Trainer:
         for average, variable in zip(self.averages, variables, strict=True):
             average.assign_add(part * (variable - average))
         return loss
-
-    def _opinion(self, mfcc: Any, inside: Any, mask: Any) -> Any:
-        """Return the teachers' mean probabilities."""
-        said = []
-        for model, network in self._teachers:
-            x = (mfcc - model.standardise_mean) * model.standardise_scale * inside
-            said.append(tf.nn.softmax(network([x, mask])))
-        return tf.add_n(said) / len(said)
 
     @contextmanager
     def _averaged(self) -> Iterator[None]:
@@ -186,16 +159,11 @@ class Trainer:
             calibration=Calibration(),
             label_smoothing=self.settings.label_smoothing,
         )
-        fitted = calibration(*self._unheard(), sound_logits(model, self.data.kept), self.settings)
-        return replace(model, calibration=fitted)
-
-    def _unheard(self) -> tuple[F32, Any]:
-        """Return logits and targets of speech that was not trained on."""
-        if self._inner:
-            return networks.logits(self.spec, self.best_weights, self._inner), self._inner_targets
-        if self._teaching is None:
-            raise TrainingError("nothing is left to fit the temperature to: no inner speakers and no teachers")
-        return self._teaching.logits, self._teaching.targets
+        sounds = sound_logits(model, self.data.kept)
+        if not self._inner:
+            return replace(model, calibration=uncalibrated(sounds, self.settings))
+        unheard = networks.logits(self.spec, self.best_weights, self._inner)
+        return replace(model, calibration=calibration(unheard, self._inner_targets, sounds, self.settings))
 
     def _state(self) -> list[Any]:
         return [*self.network.variables, *self.optimizer.variables, *self.averages, self.steps]

@@ -86,21 +86,6 @@ def _folded(model: Any, name: str) -> tuple[F32, F32]:
     return (kernel * scale).astype(np.float32), (beta - mean * scale).astype(np.float32)
 
 
-def unfold(spec: EdgeTcnSpec, weights: F32) -> Any:
-    """Return a Keras model that computes what the flat weights do; it is not to be trained."""
-    model, named = keras_model(spec), spec.layout.unflatten(weights)
-    for c in spec.convolutions:
-        kernel, bias = named[f"{c.name}/w"], named[f"{c.name}/b"]
-        model.get_layer(c.name).set_weights([kernel[None] if c.separable else kernel])
-        norm = model.get_layer(f"{c.name}_norm")
-        norm.set_weights([np.ones_like(bias), bias, np.zeros_like(bias), np.full_like(bias, 1.0 - norm.epsilon)])
-        if c.separable:
-            model.get_layer(f"{c.name}_depthwise").set_weights([named[f"{c.name}/depthwise"]])
-    model.get_layer("head").set_weights([named["head/w"], named["head/b"]])
-    model.trainable = False
-    return model
-
-
 def zero_states(spec: EdgeTcnSpec, batch: int = 1) -> list[F32]:
     """Return the states at the beginning of an utterance."""
     return [np.zeros((batch, steps, channels), np.float32) for steps, channels in spec.state_shapes]

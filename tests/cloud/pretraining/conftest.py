@@ -23,13 +23,11 @@ def corpora(voices: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[str
 
 @pytest.fixture(scope="session")
 def figures(corpora: tuple[str, ...], quick: Path, cache: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A recognition.json of a trial with one seed and a teacher, that calls itself complete."""
+    """A recognition.json of a trial with one seed, that calls itself complete."""
     from overtone_cloud.cli import main
 
     out = tmp_path_factory.mktemp("recognition")
-    taught = out / "taught.toml"
-    taught.write_text(f"teachers = 1\n{quick.read_text()}")
-    words = ("benchmark", "recognition", *corpora, "--joint-settings", taught, "--quick", "--part", "clean")
+    words = ("benchmark", "recognition", *corpora, "--settings", f"all={quick}", "--quick", "--part", "clean")
     words = (*words, "--protocol", "joint", "--protocol", "cross", "--out", out, "--cache", cache, "--json")
     assert main([str(word) for word in words]) == 0
     path = out / "recognition.json"
@@ -41,7 +39,7 @@ def figures(corpora: tuple[str, ...], quick: Path, cache: Path, tmp_path_factory
 def settings(figures: Path) -> Path:
     """The benchmark's settings with another seed, as a JSON file."""
     path = figures.parent / "settings.json"
-    path.write_text(json.dumps({**json.loads(figures.read_text())["joint_settings"], "seed": 4}))
+    path.write_text(json.dumps({**json.loads(figures.read_text())["settings"]["all"], "seed": 4}))
     return path
 
 

@@ -177,7 +177,7 @@ def test_a_network_over_the_limits_is_refused(overtone: Overtone, order: list[st
     [
         ({"quick": True}, "is of a quick benchmark"),
         ({"complete": False}, "is of an unfinished benchmark"),
-        ({"joint_settings": {"size": "M"}}, "is of other settings: size is 'M' there, 'S' here"),
+        ({"settings": {"all": {"size": "M"}}}, "is of other settings: size is 'M' there, 'S' here"),
         ({"joint_details": None}, "no figures of one model for all corpora"),
         ({"format": "other"}, "is no report of `overtone benchmark recognition`"),
         ({"joint": []}, "the model of folders, manifest"),

@@ -11,9 +11,11 @@ from overtone_cloud.errors import TrainingError
 from overtone_cloud.training.augment import Augmentation
 from overtone_cloud.training.calibrating import pieces, sound_logits
 from overtone_cloud.training.features import Features, extract
-from overtone_cloud.training.prepared import Surroundings, prepare, surroundings
+from overtone_cloud.training.fitting import fit
+from overtone_cloud.training.prepared import Surroundings, heard_sounds, prepare, surroundings
 from overtone_cloud.training.run_folder import RunFolder
 from overtone_cloud.training.settings import TrainSettings
+from overtone_models.calibration import Calibration
 from overtone_models.front_end import EDGE_FRONT_END
 from overtone_models.gate import GateSpec
 
@@ -55,8 +57,8 @@ def test_the_network_is_trained_on_bands_and_given_mfcc(features: Features, n_mf
 
 
 def test_parts_that_cannot_train(features: Features) -> None:
-    with pytest.raises(TrainingError, match="24 training and 0 inner utterances"):
-        prepare(part(features, "spk01", "spk02"), part(features), LABELS)
+    with pytest.raises(TrainingError, match=r"^no training utterance$"):
+        prepare(part(features), part(features, "spk01"), LABELS)
     with pytest.raises(TrainingError, match="no training utterance has the label 'happy'"):
         prepare(part(features, "spk01"), part(features, "spk02"), (*LABELS, "happy"))
 
@@ -115,6 +117,7 @@ def test_a_speaker_with_many_utterances_is_heard_no_more_than_the_limit(features
 
 def test_sounds_are_of_no_emotion(features: Features, sounds: Path, cache: Path, tmp_path: Path) -> None:
     from overtone_cloud.training.trainer import Trainer
+    from overtone_models.networks import edge_tcn
 
     settings = replace(SETTINGS, sounds_per_batch=3)
     around = surroundings(sounds, settings)
@@ -130,9 +133,26 @@ def test_sounds_are_of_no_emotion(features: Features, sounds: Path, cache: Path,
     model = trainer.run()
     assert np.isfinite(model.weights).all()
     said = model.calibration.probabilities(sound_logits(model, data.kept)).max(1)
-    unheard = model.calibration.probabilities(trainer._unheard()[0]).max(1)
+    unheard = model.calibration.probabilities(edge_tcn.logits(trainer.spec, model.weights, trainer._inner)).max(1)
     silenced = (said < model.calibration.threshold).mean()
     assert silenced >= settings.no_decision_sounds or (unheard >= model.calibration.threshold).mean() <= 0.2
+
+
+def test_without_inner_speakers_all_are_trained_on_to_the_last_epoch(
+    features: Features, sounds: Path, cache: Path, tmp_path: Path
+) -> None:
+    settings = replace(SETTINGS, inner_fraction=0.0, patience_epochs=1, evaluate_every_epochs=1)
+    around = surroundings(sounds, settings)
+    outer = part(features, "spk01", "spk02")
+    model, history = fit(outer, LABELS, settings, RunFolder(tmp_path / "a"), around=around, cache=cache)
+    assert [entry["epoch"] for entry in history] == [1.0, 2.0, 3.0, 4.0]
+    assert "inner_uar" not in history[-1]
+    assert model.calibration.temperature == 1.0
+    kept = heard_sounds(outer, around.kept, cache)
+    said = model.calibration.probabilities(sound_logits(model, kept)).max(1)
+    assert (said < model.calibration.threshold).mean() >= 0.98 or model.calibration.threshold == 0.5
+    quiet, _ = fit(outer, LABELS, settings, RunFolder(tmp_path / "b"))
+    assert quiet.calibration == Calibration()
 
 
 def test_pieces_of_a_sound_are_its_last_seconds_every_half_second() -> None:

@@ -60,16 +60,6 @@ def test_keras_equals_the_folded_plain_network_for_every_length(trained: tuple[E
     np.testing.assert_allclose(found, expected, atol=2e-5, rtol=1e-4)
 
 
-def test_an_unfolded_network_computes_what_the_flat_weights_do(trained: tuple[EdgeTcnSpec, Any]) -> None:
-    spec, model = trained
-    weights = edge_tcn.fold(model, spec)
-    again = edge_tcn.unfold(spec, weights)
-    x, mask = edge_tcn.padded(utterances(spec, lengths_of(spec)), spec, 20 * spec.hop_frames)
-    np.testing.assert_allclose(again([x, mask]).numpy(), model([x, mask], training=False).numpy(), atol=2e-5, rtol=1e-4)
-    np.testing.assert_allclose(edge_tcn.fold(again, spec), weights, atol=1e-6)
-    assert not again.trainable_variables
-
-
 def test_the_first_layer_takes_in_the_way_from_other_features(trained: tuple[EdgeTcnSpec, Any]) -> None:
     spec, model = trained
     fewer = replace(spec, n_features=spec.n_features - 2)
