@@ -5,9 +5,11 @@ from typing import Any
 
 import numpy as np
 
-from overtone_cloud.training.augment import augmented
+from overtone_cloud.training.augment import augmented, mixed
+from overtone_cloud.training.examples import Examples, Ints
 from overtone_cloud.training.prepared import Prepared
 from overtone_cloud.training.settings import TrainSettings
+from overtone_models.front_end import F32
 
 Batch = tuple[Any, Any, Any]
 
@@ -36,13 +38,16 @@ class Batches:
 
     def batch(self, rows: Any, rng: np.random.Generator) -> Batch:
         """Return decibels `(n, max_frames, n_mels)`, their frames `(n,)` and targets; sounds come after the speech."""
-        varied, frames = self.settings.augmentation, self.settings.max_frames
-        parts = [(self._examples, rows)]
-        if self._sounds is not None and self.settings.sounds_per_batch:
-            parts.append((self._sounds, rng.integers(0, len(self._sounds), self.settings.sounds_per_batch)))
-        drawn = [
-            augmented(part, chosen, part.views(chosen, varied.conditioned, rng), varied, frames, rng)
-            for part, chosen in parts
-        ]
-        x, counts = (np.concatenate(each) for each in zip(*drawn, strict=True))
-        return x, counts, np.concatenate([part.targets[chosen] for part, chosen in parts])
+        x, counts = self._heard(self._examples, rows, rng)
+        y = self._examples.targets[rows]
+        number = self.settings.sounds_per_batch
+        if self._sounds is None or not number:
+            return x, counts, y
+        drawn = rng.integers(0, len(self._sounds), number)
+        sounds, lengths = self._heard(self._sounds, drawn, rng)
+        x = np.concatenate([x, mixed(sounds, lengths, rng)])
+        return x, np.concatenate([counts, lengths]), np.concatenate([y, self._sounds.targets[drawn]])
+
+    def _heard(self, part: Examples, rows: Any, rng: np.random.Generator) -> tuple[F32, Ints]:
+        varied = self.settings.augmentation
+        return augmented(part, rows, part.views(rows, varied.conditioned, rng), varied, self.settings.max_frames, rng)

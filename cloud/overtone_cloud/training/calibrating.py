@@ -11,7 +11,7 @@ from overtone_models.front_end import F32, FrontEndSpec, dct_matrix
 from overtone_models.trained import TrainedModel
 
 PIECE_S, STEP_S = 3.0, 0.5
-LIKELY = 0.5
+LIKELY, SURE = 0.5, 0.9
 
 
 def calibration(logits: F32, targets: Any, of_sounds: F32, settings: TrainSettings) -> Calibration:
@@ -29,16 +29,15 @@ def calibration(logits: F32, targets: Any, of_sounds: F32, settings: TrainSettin
 
 
 def uncalibrated(of_sounds: F32, settings: TrainSettings) -> Calibration:
-    """Return what goes with a training that kept no speech apart: temperature 1, and sounds alone set the threshold.
+    """Return what goes with a training that kept no speech apart: temperature 1, and what is likelier than not counts.
 
     Smoothed labels and averaged weights leave networks sure enough: fitted temperatures lie between 0.92 and 1.05
     (docs/recognition.md).
     """
-    scaled = Calibration()
     if not len(of_sounds):
-        return scaled
-    threshold = silencing_threshold(scaled.probabilities(of_sounds), settings.no_decision_sounds, LIKELY)
-    return Calibration(threshold=threshold)
+        return Calibration(threshold=LIKELY)
+    quiet = silencing_threshold(Calibration().probabilities(of_sounds), settings.no_decision_sounds, SURE)
+    return Calibration(threshold=max(LIKELY, quiet))
 
 
 def sound_logits(model: TrainedModel, sounds: Sequence[F32]) -> F32:

@@ -20,7 +20,7 @@ class TrainSettings:
     `no_decision_accuracy` says, and at which a share `no_decision_sounds` of unheard sounds stays undecided.
     What is kept are weights averaged over about `average_steps` steps, of the epoch at which the inner speakers' loss
     was least; training ends `patience_epochs` after that. With an `inner_fraction` of 0 there are no inner speakers:
-    training goes to its last epoch, the temperature is 1, and sounds alone set the threshold.
+    training goes to its last epoch, the temperature is 1, and the threshold 0.5 unless sounds ask for more.
     """
 
     size: str = "M"

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from overtone_cloud.errors import ConfigError
-from overtone_cloud.training.augment import Augmentation, augmented
+from overtone_cloud.training.augment import Augmentation, augmented, mixed
 from overtone_cloud.training.examples import Examples, examples
 
 OFF = Augmentation(**{field.name: 0 for field in fields(Augmentation)})
@@ -174,3 +174,22 @@ def test_an_utterance_that_a_condition_silenced_is_heard_as_recorded() -> None:
 def test_values_outside_their_limits(change: dict[str, float]) -> None:
     with pytest.raises(ConfigError, match=f"augmentation setting {next(iter(change))} is"):
         Augmentation(**change)
+
+
+def test_sounds_are_turned_and_added_to_each_other_within_their_frames() -> None:
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(64, 20, 4)).astype(np.float32)
+    counts = rng.integers(5, 21, 64)
+    found = mixed(x, counts, np.random.default_rng(1))
+    kinds = {"as they were": 0, "backwards": 0, "added": 0}
+    for row, count in enumerate(counts):
+        own = found[row, :count]
+        if np.array_equal(own, x[row, :count]):
+            kinds["as they were"] += 1
+        elif np.array_equal(own, x[row, :count][::-1]):
+            kinds["backwards"] += 1
+        else:
+            kinds["added"] += 1
+            least = np.minimum(x[row, :count], x[row, :count][::-1])
+            assert (own >= least - 1e-5).all()
+    assert min(kinds.values()) >= 8
