@@ -28,6 +28,7 @@ from cryptography import x509
 from overtone_cloud import certificates
 from overtone_cloud.certificates import Identity, write_new, write_over
 from overtone_cloud.errors import BrokerError
+from overtone_cloud.interrupts import interrupts_wait
 
 AGGREGATOR = "aggregator"
 NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
@@ -249,10 +250,14 @@ class Mosquitto:
         settings = replace(settings, port=self.port, bind=self.host, user=user)
         configuration = _write_configuration(self.directory, settings, "child.conf")
         with self.log_file.open("ab") as output:
-            self._child = subprocess.Popen(
-                [binary, "-c", str(configuration)], stdin=subprocess.DEVNULL, stdout=output, stderr=output
-            )
-        self._wait_until_it_accepts(self._child)
+            command = [binary, "-c", str(configuration)]
+            try:
+                with interrupts_wait():
+                    self._child = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=output, stderr=output)
+                self._wait_until_it_accepts(self._child)
+            except KeyboardInterrupt:
+                self.stop()
+                raise
         log.debug("mosquitto %d listens on %s:%d", self._child.pid, self.host, self.port)
 
     def stop(self) -> None:

@@ -122,9 +122,9 @@ def recording(tmp_path: Path) -> Path:
         [
             make_silence(0.5),
             make_voice(2.0),
-            make_silence(1.0),
+            make_silence(1.3),
             make_voice(2.0, pitch_hz=210.0, seed=2),
-            make_silence(1.0),
+            make_silence(1.3),
         ]
     )
     soundfile.write(path, sound, RATE_HZ, subtype="PCM_16")

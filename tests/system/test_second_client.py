@@ -48,8 +48,7 @@ def running(tmp_path: Path) -> Iterator[tuple[ShellDevice, fleet.Child, Path]]:
         config.write_text(config.read_text().replace("margin = 0.0", "margin = 1.0"))
         program = Path(sys.executable).parent / "overtone-aggregator"
         command: fleet.Command = [program, "run", "--config", config, "--rounds", "1"]
-        aggregator = fleet.Child("aggregator", command, tmp_path / "aggregator.log")
-        cleanup.callback(aggregator.stop)
+        aggregator = cleanup.enter_context(fleet.Child("aggregator", command, tmp_path / "aggregator.log"))
         clients = tmp_path / "broker" / "clients" / NAME
         device = ShellDevice(tmp_path, name=NAME, fleet=fleet.FLEET, port=broker.port, certificates=clients)
         cleanup.callback(device.stop)

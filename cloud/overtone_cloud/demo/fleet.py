@@ -6,9 +6,10 @@ import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 from overtone_cloud.errors import CloudError
+from overtone_cloud.interrupts import interrupts_wait
 
 FLEET = "demo"
 
@@ -127,12 +128,23 @@ Command = Sequence[str | Path]
 
 
 class Child:
-    """A child process with its log; ended by its own process id."""
+    """A child process with its log, for as long as it is entered; ended by its own process id."""
 
     def __init__(self, name: str, command: Command, log: Path) -> None:
-        self.name, self.log = name, log
-        with log.open("ab") as out:
-            self._process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=out, stderr=out)
+        self.name, self.command, self.log = name, command, log
+
+    def __enter__(self) -> Self:
+        with self.log.open("ab") as out:
+            try:
+                with interrupts_wait():
+                    self._process = subprocess.Popen(self.command, stdin=subprocess.DEVNULL, stdout=out, stderr=out)
+            except KeyboardInterrupt:
+                self.stop()
+                raise
+        return self
+
+    def __exit__(self, *failure: object) -> None:
+        self.stop()
 
     @property
     def running(self) -> bool:

@@ -15,7 +15,7 @@ from overtone_cloud.demo.fleet import Child, DemoError, last_line
 from overtone_cloud.synthesis.corpus import write_wav
 
 UTTERANCES = 4
-PAUSE_S = 0.8
+PAUSE_S = 1.4
 TIMEOUT_S = 90.0
 
 Say = Callable[[str], None]
@@ -42,12 +42,10 @@ def listen(agent: Child, spoken: Spoken, say: Say) -> list[dict[str, Any]]:
     """Return the events of an agent that ends with its recording, with what was spoken; each is told when it comes."""
     told = 0
     end = time.monotonic() + TIMEOUT_S
-    try:
+    with agent:
         while agent.running and time.monotonic() < end:
             time.sleep(0.2)
             told = _tell(events(agent.log), told, spoken, say)
-    finally:
-        agent.stop()
     heard = events(agent.log)
     _tell(heard, told, spoken, say)
     if agent.wait(1) or not heard:

@@ -245,13 +245,11 @@ class Demo:
             ExitStack() as running,
         ):
             run: fleet.Command = [program, "run", "--config", config, "--rounds", str(rounds.number)]
-            aggregator = fleet.Child("aggregator", run, self.logs / "aggregator.log")
-            running.callback(aggregator.stop)
+            aggregator = running.enter_context(fleet.Child("aggregator", run, self.logs / "aggregator.log"))
             agents = {}
             for device in owners:
                 command: fleet.Command = [self.settings.agent, "run", "--config", self.out / device / "agent.toml"]
-                agents[device] = fleet.Child(device, command, self.logs / f"{device}.log")
-                running.callback(agents[device].stop)
+                agents[device] = running.enter_context(fleet.Child(device, command, self.logs / f"{device}.log"))
             watch_rounds(self.out / "aggregator" / "aggregator.sqlite", aggregator, agents.values(), self.say)
             peaks = {device: _rounded(agent.peak_mb()) for device, agent in agents.items()}
         self.report["rss_mb_per_device"] = peaks

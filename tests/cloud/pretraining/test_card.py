@@ -62,11 +62,8 @@ def test_one_non_commercial_corpus_makes_the_model_so(
 
 def test_what_the_weights_were_chosen_by() -> None:
     history = [{"epoch": 1.0}, {"epoch": 2.0, "inner_loss": 0.5}, {"epoch": 3.0, "inner_loss": 0.7}]
-    told = selection(history, 0, ("a", "b"))
+    told = selection(history, ("a", "b"))
     assert "least loss over the inner speakers (a, b), who trained nothing: epoch 2 of 3." in told
-    told = selection([{"epoch": 1.0}, {"epoch": 2.0}], 3, ("a", "b"))
-    assert "of epoch 2, a number set beforehand" in told
-    assert "3 networks trained before it" in told
 
 
 def test_a_table_is_markdown() -> None:

@@ -70,8 +70,8 @@ def test_the_card_follows_from_the_facts_and_names_every_command(bundle_of: Pret
         "Article 5(1)(f)",
         "neutral (24)",
         "seed 4",
-        "the averaged opinion of 1 network trained before it",
-        "of them of speakers that a teacher did not hear",
+        "who trained nothing: epoch",
+        "of inner speakers choose when to stop",
         "| folders/spk01 | not told | ",
         "folders+manifest, by speaker, 3 folds",
         "### By gender",
@@ -114,7 +114,7 @@ def test_an_interrupted_training_goes_on(
 
     def stopping(order: object, folder: object, features: object, labels: object, report: Callable) -> None:
         def stop(entry: dict[str, float]) -> None:
-            if entry["epoch"] == 2 and "teacher" not in entry:
+            if entry["epoch"] == 2:
                 raise KeyboardInterrupt
             report(entry)
 
