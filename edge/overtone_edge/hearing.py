@@ -54,8 +54,9 @@ class HearingCounters:
 
 
 def gate_spec(base: GateSpec, overrides: GateConfig) -> GateSpec:
-    """Return the bundle's gate with the user's overrides."""
-    return replace(base, **{name: value for name, value in asdict(overrides).items() if value is not None})
+    """Return the bundle's gate with the user's overrides; a longer hangover alone makes the pause as long."""
+    given = {name: value for name, value in asdict(overrides).items() if value is not None}
+    return replace(base, **{"pause_ms": max(base.pause_ms, given.get("hangover_ms", 0)), **given})
 
 
 class Hearing:

@@ -4,9 +4,11 @@ import numpy as np
 import pytest
 
 from overtone_edge.config import DecisionConfig, GateConfig
-from overtone_edge.hearing import Hearing
+from overtone_edge.hearing import Hearing, gate_spec
 from overtone_edge.recent import RecentSpeech
 from overtone_edge.recogniser import Recogniser
+from overtone_models.errors import FrontEndError
+from overtone_models.gate import GateSpec
 
 
 @pytest.fixture
@@ -46,6 +48,15 @@ def test_silence_costs_no_inference(make_hearing, silence) -> None:
     assert run(hearing, silence(5.0), 1600) == []
     assert hearing.counters.hops == 0
     assert hearing.counters.stream_s == pytest.approx(5.0)
+
+
+def test_a_longer_hangover_alone_makes_the_pause_as_long() -> None:
+    base = GateSpec()
+    assert gate_spec(base, GateConfig()) == base
+    assert gate_spec(base, GateConfig(hangover_ms=2000)) == GateSpec(hangover_ms=2000, pause_ms=2000)
+    assert gate_spec(base, GateConfig(hangover_ms=300, pause_ms=400)) == GateSpec(hangover_ms=300, pause_ms=400)
+    with pytest.raises(FrontEndError, match="pause_ms is 400, limit is at least hangover_ms = 500"):
+        gate_spec(base, GateConfig(pause_ms=400))
 
 
 def test_events_come_at_the_configured_pace(make_hearing, sound) -> None:
