@@ -24,5 +24,6 @@ def fit(
 ) -> tuple[TrainedModel, list[Entry]]:
     """Return the model trained on a training part, and its history; go on from the checkpoint in `folder`."""
     train, inner = set_aside(outer, settings)
-    trainer = Trainer(prepare(train, inner, labels, around, cache=cache), settings, folder)
+    data = prepare(train, inner if settings.inner_fraction else None, labels, around, cache=cache)
+    trainer = Trainer(data, settings, folder)
     return trainer.run(report), trainer.history

@@ -106,15 +106,19 @@ class Prepared:
 
 def prepare(
     train: Features,
-    inner: Features,
+    inner: Features | None,
     labels: tuple[str, ...],
     surroundings: Surroundings | None = None,
     *,
     cache: Path | None = None,
 ) -> Prepared:
-    """Return what training needs; the standardisation sees the training part only, as recorded."""
-    if not len(train):
-        raise TrainingError("no training utterance")
+    """Return what training needs; the standardisation sees the training part only, as recorded.
+
+    `inner` is None for a training of a fixed number of epochs.
+    """
+    if not len(train) or (inner is not None and not len(inner)):
+        counted = 0 if inner is None else len(inner)
+        raise TrainingError(f"{len(train)} training and {counted} inner utterances: both parts need some")
     missing = set(labels) - {str(u.label) for u in train.utterances}
     if missing:
         raise TrainingError(f"no training utterance has the label {min(missing)!r}")
@@ -123,7 +127,7 @@ def prepare(
     around = surroundings or Surroundings()
     return Prepared(
         train,
-        inner,
+        train.where(()) if inner is None else inner,
         labels,
         mean=mfcc.mean(0).astype(np.float32),
         scale=_inverse_deviation(mfcc),
