@@ -13,6 +13,8 @@ from overtone_models.bundle import Bundle
 from overtone_models.front_end import FrontEndSpec, dct_matrix, hann_window, mel_filters
 
 HEADER, SOURCE = "overtone_model.h", "overtone_model.c"
+ANY_SPEECH = -100.0
+"""Of a model that does not tell speech from sounds: every mean of logits is far above."""
 
 
 @dataclass(frozen=True)
@@ -99,6 +101,7 @@ def _constants(bundle: Bundle, arena: int) -> dict[str, str]:
         "VARIANCE_FLOOR": float(STD_FLOOR),
         "TEMPERATURE": manifest.calibration.temperature,
         "THRESHOLD": manifest.calibration.threshold,
+        "SPEECH": ANY_SPEECH if manifest.calibration.speech is None else manifest.calibration.speech,
         "STATES": len(inputs) - 1,
         "INPUT_FRAMES": inputs.index("frames"),
         "OUTPUT_HOP": outputs.index("hop"),
@@ -126,7 +129,9 @@ def _header(bundle: Bundle, arena: int, needed: Sequence[str], arrays: dict[str,
    output OVERTONE_OUTPUT_STATES[k] of a hop is input OVERTONE_INPUT_STATES[k] of the next.
    Answer: of the last OVERTONE_RECENT_HOPS outputs OVERTONE_OUTPUT_HOP the mean, then
    sqrt(variance + OVERTONE_VARIANCE_FLOOR); times overtone_head_weights (OVERTONE_EMBEDDING by OVERTONE_LABELS),
-   plus overtone_head_bias, over OVERTONE_TEMPERATURE, softmax. Below OVERTONE_THRESHOLD there is no decision.
+   plus overtone_head_bias, are logits. Over OVERTONE_TEMPERATURE, softmax; divided by
+   1 + exp(OVERTONE_SPEECH - mean of the logits), which is nearly 1 where this is speech.
+   Below OVERTONE_THRESHOLD there is no decision.
    Operators: {", ".join(needed)}.
    OVERTONE_ARENA_BYTES was measured with 64-bit pointers; 32-bit ones need less. */
 #ifndef OVERTONE_MODEL_H

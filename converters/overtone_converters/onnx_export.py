@@ -11,6 +11,7 @@ from overtone_converters.errors import ConversionError, ParityError
 from overtone_edge.errors import InferenceError
 from overtone_edge.recogniser import WINDOW_S, Recogniser, pooled, recent_hops
 from overtone_models.bundle import Bundle
+from overtone_models.calibration import Calibration
 from overtone_models.front_end import F32, mfcc
 from overtone_models.networks import edge_tcn, native_stderr_silenced, tf
 
@@ -25,7 +26,8 @@ standardise_scale. Each hop: as many of them as the input frames holds, and for 
 next_NAME was after the hop before; zeros when an utterance begins.
 Answer: probabilities of the labels over the last {WINDOW_S:g} s of speech; below threshold there is no decision.
 hop is what the network makes of this hop alone. embedding (mean and deviation of the last hops) is for a head
-of your own: softmax((embedding times weights, plus bias) over temperature)."""
+of your own: logits are embedding times weights, plus bias; probabilities are softmax(logits over temperature), divided
+by 1 + exp(speech - mean of the logits) where the metadata has speech."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -200,7 +202,7 @@ def _signature(bundle: Bundle) -> list[Any]:
 
 
 def _step_function(bundle: Bundle) -> Any:
-    spec, temperature = bundle.manifest.edge, bundle.manifest.calibration.temperature
+    spec, calibration = bundle.manifest.edge, bundle.manifest.calibration
     # As arrays: tensors made outside of the function would become inputs of the file.
     weights = bundle.manifest.layout.unflatten(bundle.weights)
 
@@ -214,13 +216,20 @@ def _step_function(bundle: Bundle) -> Any:
         return {
             "hop": hops[:, 0],
             "embedding": embedding,
-            "probabilities": tf.nn.softmax(logits / temperature),
+            "probabilities": _probabilities(logits, calibration),
             **{f"next_state{index}": state for index, state in enumerate(after)},
             "next_recent": recent,
             "next_heard": heard,
         }
 
     return tf.function(step, input_signature=_signature(bundle), autograph=False)
+
+
+def _probabilities(logits: Any, calibration: Calibration) -> Any:
+    labels = tf.nn.softmax(logits / calibration.temperature)
+    if calibration.speech is None:
+        return labels
+    return labels * tf.sigmoid(tf.reduce_mean(logits, -1, keepdims=True) - calibration.speech)
 
 
 def _metadata(bundle: Bundle, states: list[str]) -> dict[str, str]:
@@ -237,5 +246,6 @@ def _metadata(bundle: Bundle, states: list[str]) -> dict[str, str]:
         "standardise_scale": json.dumps(bundle.standardise_scale.tolist()),
         "temperature": str(manifest.calibration.temperature),
         "threshold": str(manifest.calibration.threshold),
+        **({} if manifest.calibration.speech is None else {"speech": str(manifest.calibration.speech)}),
         "states": json.dumps({name: f"next_{name}" for name in states}),
     }

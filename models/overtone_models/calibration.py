@@ -1,6 +1,6 @@
 """Probabilities one can rely on: a temperature fitted on held-out speakers, and when not to decide."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -8,26 +8,41 @@ from numpy.typing import NDArray
 from overtone_models.errors import ModelError
 from overtone_models.front_end import F32
 
+SPEECH = np.arange(1.0, 5.25, 0.25)
+"""How much speech a calibration may ask for: training asks for 0. Few sounds tell little, so it begins a step above."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Calibration:
-    """How logits become probabilities, and the probability below which there is no decision."""
+    """How logits become probabilities, and the probability below which there is no decision.
+
+    The mean of the logits, which a softmax leaves free, can say whether this is speech at all: `speech` is the mean at
+    which it is as likely as not, every label is multiplied by how likely it is, and what is missing to 1 is what is no
+    speech. None where a network was not trained for that. Learning by cross-entropy leaves a head's mean as it is.
+    """
 
     temperature: float = 1.0
     threshold: float = 0.0
+    speech: float | None = None
 
     def __post_init__(self) -> None:
         if not 0.01 <= self.temperature <= 100.0:
             raise ModelError(f"temperature is {self.temperature}, limit is 0.01..100")
         if not 0.0 <= self.threshold < 1.0:
             raise ModelError(f"threshold is {self.threshold}, limit is 0 <= threshold < 1")
+        if self.speech is not None and not -100.0 <= self.speech <= 100.0:
+            raise ModelError(f"speech is {self.speech}, limit is -100..100")
 
     def probabilities(self, logits: F32) -> F32:
-        """Return the softmax over the last axis of `logits / temperature`."""
+        """Return the softmax over the last axis of `logits / temperature`, times how likely it is speech."""
         scaled = logits / np.float32(self.temperature)
         scaled -= np.maximum.reduce(scaled, axis=-1, keepdims=True)
         result: F32 = np.exp(scaled, out=scaled)
-        result /= np.add.reduce(result, axis=-1, keepdims=True)
+        total = np.add.reduce(result, axis=-1, keepdims=True)
+        if self.speech is not None:
+            mean = np.add.reduce(logits, axis=-1, keepdims=True) / np.float32(logits.shape[-1])
+            total *= 1.0 + np.exp(np.clip(np.float32(self.speech) - mean, -80.0, 80.0))
+        result /= total
         return result
 
 
@@ -63,11 +78,20 @@ def expected_calibration_error(probabilities: F32, targets: NDArray[np.int64], b
     return float(sum(gaps))
 
 
-def silencing_threshold(sounds: F32, share: float, most: float) -> float:
-    """Return the threshold, up to `most`, at which a share of `(m, K)` probabilities of sounds is no decision."""
-    wanted = np.quantile(sounds.max(axis=1), share, method="higher")
+def silencing(calibration: Calibration, sounds: F32, share: float, most: float) -> Calibration:
+    """Return the calibration that has no decision on a share of `(m, K)` logits of sounds, and as many as can be else.
+
+    It asks for as much speech as that takes; where the limit of that is not enough, also for a higher threshold, up to
+    `most`.
+    """
+    for speech in SPEECH:
+        asked = replace(calibration, speech=float(speech))
+        loudest = np.quantile(asked.probabilities(sounds).max(axis=1), share, method="higher")
+        if loudest < calibration.threshold:
+            return asked
     # Above the sound that it silences, by the least that a float32 can tell.
-    return float(np.clip(min(np.nextafter(np.float32(wanted), np.float32(1.0)), most), 0.0, 0.999))
+    threshold = float(min(np.nextafter(np.float32(loudest), np.float32(1.0)), most))
+    return replace(asked, threshold=float(np.clip(threshold, calibration.threshold, 0.999)))
 
 
 def fit_threshold(probabilities: F32, targets: NDArray[np.int64], accuracy: float) -> float:

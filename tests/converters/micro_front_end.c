@@ -62,14 +62,17 @@ static void answer(const float *hops, long count, float *out) {
     embedding[c] = mean;
     embedding[OVERTONE_CHANNELS + c] = sqrt(variance + (double)OVERTONE_VARIANCE_FLOOR);
   }
+  double level = 0;
   for (int k = 0; k < OVERTONE_LABELS; k++) {
     logits[k] = (double)overtone_head_bias[k];
     for (int e = 0; e < OVERTONE_EMBEDDING; e++)
       logits[k] += embedding[e] * (double)overtone_head_weights[e * OVERTONE_LABELS + k];
+    level += logits[k] / (double)OVERTONE_LABELS;
     logits[k] /= (double)OVERTONE_TEMPERATURE;
     most = fmax(most, logits[k]);
   }
   for (int k = 0; k < OVERTONE_LABELS; k++) sum += exp(logits[k] - most);
+  sum *= 1 + exp((double)OVERTONE_SPEECH - level);
   for (int k = 0; k < OVERTONE_LABELS; k++) out[k] = (float)(exp(logits[k] - most) / sum);
 }
 

@@ -12,7 +12,7 @@ from overtone_models.calibration import (
     fit_temperature,
     fit_threshold,
     negative_log_likelihood,
-    silencing_threshold,
+    silencing,
 )
 from overtone_models.errors import ModelError
 
@@ -83,14 +83,39 @@ def test_threshold_reaches_its_accuracy_and_keeps_a_tenth(seed: int, accuracy: f
         assert kept.sum() == (confidence >= min(reached)).sum()
 
 
-@given(st.integers(0, 1000), st.floats(0.0, 1.0))
+@given(st.integers(0, 1000), st.floats(0.0, 1.0), st.floats(-2.0, 9.0), st.floats(0.0, 0.8))
 @settings(max_examples=40, deadline=None)
-def test_threshold_silences_a_share_of_sounds_up_to_a_limit(seed: int, share: float) -> None:
-    sounds = Calibration().probabilities(noisy(2.0, seed, n=100)[0])
-    threshold = silencing_threshold(sounds, share, 0.9)
-    assert threshold <= 0.9
-    assert (sounds.max(1) < threshold).mean() >= share or threshold == 0.9
-    assert silencing_threshold(sounds, share, 0.3) == min(threshold, 0.3)
+def test_sounds_are_left_without_a_decision_up_to_a_limit(seed: int, share: float, level: float, least: float) -> None:
+    sounds = noisy(2.0, seed, n=100)[0]
+    sounds += np.float32(level) - sounds.mean(1, keepdims=True)
+    silent = silencing(Calibration(threshold=least), sounds, share, 0.9)
+    assert silent.speech is not None
+    assert 1.0 <= silent.speech <= 5.0
+    assert least <= silent.threshold <= 0.9
+    assert (silent.probabilities(sounds).max(1) < silent.threshold).mean() >= share or silent.threshold == 0.9
+    if silent.threshold > least:
+        assert silent.speech == 5.0
+
+
+def test_no_more_speech_is_asked_for_than_sounds_take() -> None:
+    sounds = np.zeros((4, 3), np.float32)
+    assert silencing(Calibration(threshold=0.4), sounds, 1.0, 0.9) == Calibration(threshold=0.4, speech=1.0)
+    sounds[0] = [9.0, 1.5, 1.5]  # the mean is 4: no more than as likely speech as not, where 4 is asked for
+    found = silencing(Calibration(threshold=0.4), sounds, 1.0, 0.9).speech
+    assert found is not None
+    assert 4.0 < found < 5.0
+
+
+@given(st.integers(0, 1000), st.floats(-90.0, 90.0), st.floats(0.1, 10.0))
+@settings(max_examples=40, deadline=None)
+def test_what_is_missing_to_one_is_no_speech(seed: int, speech: float, temperature: float) -> None:
+    logits = noisy(2.0, seed, n=20)[0]
+    plain = Calibration(temperature=temperature).probabilities(logits)
+    asked = Calibration(temperature=temperature, speech=speech).probabilities(logits)
+    likely = 1.0 / (1.0 + np.exp(speech - logits.mean(1, dtype=np.float64)))
+    np.testing.assert_allclose(asked, plain * likely[:, None], rtol=1e-4, atol=1e-30)
+    np.testing.assert_allclose(asked.sum(1), likely, rtol=1e-4, atol=1e-30)
+    assert np.isfinite(Calibration(speech=speech).probabilities(1e4 * logits)).all()
 
 
 def test_threshold_is_zero_where_everything_is_good_enough() -> None:
@@ -99,7 +124,7 @@ def test_threshold_is_zero_where_everything_is_good_enough() -> None:
 
 
 @pytest.mark.parametrize(
-    "values", [{"temperature": 0.0}, {"temperature": np.nan}, {"threshold": 1.0}, {"threshold": -0.1}]
+    "values", [{"temperature": 0.0}, {"temperature": np.nan}, {"threshold": 1.0}, {"threshold": -0.1}, {"speech": np.nan}]
 )
 def test_values_outside_their_limits(values: dict[str, float]) -> None:
     with pytest.raises(ModelError, match=f"{next(iter(values))} is"):

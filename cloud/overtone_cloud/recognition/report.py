@@ -29,7 +29,7 @@ JSON_NAME, HTML_NAME = "recognition.json", "report.html"
 HOW = (
     "Speakers that are tested were heard by no part of their model's training; when to stop, temperature, threshold "
     "and normalisation are chosen by inner speakers, taken from the training part (where settings set none aside, "
-    "training has a fixed length, the temperature is 1, the threshold 0.5 or what sounds ask for, and normalisation "
+    "training has a fixed length, the temperature is 1, the threshold 0.4 or what sounds ask for, and normalisation "
     "is chosen by the speakers that were trained on). Folds are pooled within a seed, "
     "so that each utterance is tested once; mean and deviation are over seeds. What the gate "
     "does not hear under a condition is wrong; what cannot be read or heard as recorded is left out, and listed."

@@ -124,9 +124,9 @@ def refuse_test_speakers(what: str, used: Sequence[Utterance], test: Sequence[Ut
 def recalibrated(
     subject: Subject, utterances: Sequence[Utterance], settings: TrainSettings, sounds: Sequence[Path] = ()
 ) -> Subject:
-    """Return the subject with temperature and threshold fitted to other utterances than its inner speakers'.
+    """Return the subject with its calibration fitted to other utterances than its inner speakers'.
 
-    `sounds` are those that the threshold keeps silent.
+    `sounds` are those that stay without a decision.
 
     Raises TrainingError where they hold a speaker of the test part, or none of the model's classes.
     """

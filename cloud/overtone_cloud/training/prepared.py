@@ -24,8 +24,8 @@ from overtone_models.front_end import F32, dct_matrix
 class Surroundings:
     """What speech is heard under in training, and sounds that are none; nothing of it by default.
 
-    `sounds` are recordings of which the network shall say nothing: their target is no class more than another. `kept`
-    are others, which say how sure it must be to decide.
+    `sounds` are recordings of which the network shall say that they are no speech, and no class more than another.
+    `kept` are others, which say how sure it must be to decide.
     """
 
     conditions: tuple[Condition, ...] = ()
@@ -97,11 +97,10 @@ class Prepared:
         return [np.flatnonzero(speakers == speaker) for speaker in np.unique(speakers)]
 
     def sound_examples(self) -> Examples | None:
-        """Return the sounds with every class alike as the target; None where there are none."""
+        """Return the sounds with no class as the target, zeros; None where there are none."""
         if not self.sounds:
             return None
-        classes = len(self.labels)
-        return examples([(x,) for x in self.sounds], np.full((len(self.sounds), classes), 1.0 / classes, np.float32))
+        return examples([(x,) for x in self.sounds], np.zeros((len(self.sounds), len(self.labels)), np.float32))
 
 
 def prepare(

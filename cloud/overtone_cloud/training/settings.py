@@ -17,10 +17,11 @@ class TrainSettings:
     An epoch hears at most `speaker_utterances` of each speaker, so that a corpus of two speakers with hundreds each
     does not outweigh the others. To each batch come `sounds_per_batch` everyday sounds, where the training has some.
     The threshold of a decision is the least at which decisions on unheard speech are right as often as
-    `no_decision_accuracy` says, and at which a share `no_decision_sounds` of unheard sounds stays undecided.
+    `no_decision_accuracy` says; with sounds a decision also asks for as much speech as leaves a share
+    `no_decision_sounds` of unheard sounds undecided.
     What is kept are weights averaged over about `average_steps` steps, of the epoch at which the inner speakers' loss
     was least; training ends `patience_epochs` after that. With an `inner_fraction` of 0 there are no inner speakers:
-    training goes to its last epoch, the temperature is 1, and the threshold 0.5 unless sounds ask for more.
+    training goes to its last epoch, the temperature is 1, and the threshold 0.4 unless sounds ask for more.
     """
 
     size: str = "M"

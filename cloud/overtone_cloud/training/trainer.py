@@ -109,7 +109,7 @@ class Trainer:
         x = tf.matmul((mfcc - self.data.mean) * self.data.scale * inside, self._bands)
         with tf.GradientTape() as tape:
             logits = self.network([x, mask], training=True)
-            loss = _cross_entropy(y, logits, self.settings.label_smoothing)
+            loss = self._loss(y, logits)
         variables = self.network.trainable_variables
         self.optimizer.apply_gradients(zip(tape.gradient(loss, variables), variables, strict=True))
         self.steps.assign_add(1.0)
@@ -117,6 +117,21 @@ class Trainer:
         part = 1.0 / tf.minimum(1.0 + self.steps / 10.0, float(self.settings.average_steps))
         for average, variable in zip(self.averages, variables, strict=True):
             average.assign_add(part * (variable - average))
+        return loss
+
+    def _loss(self, y: Any, logits: Any) -> Any:
+        """Return the cross-entropy, where sounds (without a class) are every class alike and no speech.
+
+        What is speech the mean of the logits says, which the softmax leaves free (ADR 0026).
+        """
+        speech = tf.reduce_sum(y, 1, keepdims=True)
+        targets = y + (1.0 - speech) / len(self.data.labels)
+        smoothing = self.settings.label_smoothing
+        crossed = tf.keras.losses.categorical_crossentropy
+        loss = tf.reduce_mean(crossed(targets, logits, from_logits=True, label_smoothing=smoothing))
+        if self.data.sounds and self.settings.sounds_per_batch:
+            mean = tf.reduce_mean(logits, 1, keepdims=True)
+            loss += tf.reduce_mean(tf.nn.sigmoid_cross_entropy_with_logits(speech, mean))
         return loss
 
     @contextmanager
@@ -191,8 +206,3 @@ class Trainer:
         self.best_uar, self.best_loss = float(arrays["best"][0]), float(arrays["best"][1])
         self.best_epoch, self.best_weights = int(arrays["best"][2]), arrays["best_weights"]
         self.history = self.folder.read_json(HISTORY)[: self.epoch]
-
-
-def _cross_entropy(targets: Any, logits: Any, smoothing: float = 0.0) -> Any:
-    losses = tf.keras.losses.categorical_crossentropy(targets, logits, from_logits=True, label_smoothing=smoothing)
-    return tf.reduce_mean(losses)
