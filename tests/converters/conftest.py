@@ -11,6 +11,7 @@ from overtone_converters.testing import tiny_bundle, tiny_model
 from overtone_converters.training import training_model
 from overtone_edge.runtime import TrainingGraph
 from overtone_models.bundle import Bundle, read_bundle
+from overtone_models.calibration import Calibration
 from overtone_models.front_end import mfcc
 from overtone_models.network_spec import EdgeTcnSpec
 from overtone_models.trained import TrainedModel
@@ -23,14 +24,16 @@ def payload() -> bytes:
 
 
 def dense_model() -> TrainedModel:
-    """Return a small dense network with random weights."""
+    """Return a small dense network with random weights, calibrated in every way."""
     model = tiny_model()
     spec = EdgeTcnSpec(
         **{"n_classes": 4, "channels": 8, "kernel": 3, "dilations": (1, 2), "separable": False},
         **{"stem_stride": 1, "late_channels": 6, "late_dilations": (1,)},
     )
     rng = np.random.default_rng(5)
-    return replace(model, network=spec, weights=(0.2 * rng.normal(size=spec.layout.size)).astype(np.float32))
+    weights = (0.2 * rng.normal(size=spec.layout.size)).astype(np.float32)
+    asked = Calibration(temperature=0.8, threshold=0.3, speech=-2.0)
+    return replace(model, network=spec, weights=weights, calibration=asked)
 
 
 @pytest.fixture(scope="session")

@@ -131,6 +131,15 @@ def test_fewer_utterances_move_the_head_less(bundle: Bundle, graph: TrainingGrap
     assert moved[0] < moved[1]
 
 
+def test_learning_leaves_the_mean_of_the_logits_as_it_is(bundle: Bundle, graph: TrainingGraph) -> None:
+    """It says whether something is speech (ADR 0026): an owner's labels have no say in that."""
+    utterances = owner(graph.embedding_size, (5,) * graph.n_classes)
+    learned = fit(graph, bundle.head, utterances, PLAN, smoothing=SMOOTHING)
+    before, after = (logits_of(head, utterances.embeddings) for head in (bundle.head, learned))
+    assert np.abs(after - before).max() > 1.0
+    np.testing.assert_allclose(after.mean(1), before.mean(1), atol=2e-3)
+
+
 def test_the_highest_learning_rate_stays_finite(bundle: Bundle, graph: TrainingGraph) -> None:
     plan = replace(PLAN, learning_rate=100.0, momentum=0.9999)
     learned = fit(graph, bundle.head, owner(graph.embedding_size, (4, 4)), plan, smoothing=SMOOTHING)
