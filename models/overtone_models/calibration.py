@@ -78,20 +78,26 @@ def expected_calibration_error(probabilities: F32, targets: NDArray[np.int64], b
     return float(sum(gaps))
 
 
-def silencing(calibration: Calibration, sounds: F32, share: float, most: float) -> Calibration:
-    """Return the calibration that has no decision on a share of `(m, K)` logits of sounds, and as many as can be else.
+def silencing(calibration: Calibration, sounds: F32, speech: F32, share: float) -> Calibration:
+    """Return the calibration that has no decision on a share of `(m, K)` logits of sounds, or on as many as can be.
 
-    It asks for as much speech as that takes; where the limit of that is not enough, also for a higher threshold, up to
-    `most`.
+    It asks for as much speech as that takes, then for a higher threshold, while it decides a tenth of `(n, K)` logits
+    of speech.
     """
-    for speech in SPEECH:
-        asked = replace(calibration, speech=float(speech))
-        loudest = np.quantile(asked.probabilities(sounds).max(axis=1), share, method="higher")
-        if loudest < calibration.threshold:
-            return asked
-    # Above the sound that it silences, by the least that a float32 can tell.
-    threshold = float(min(np.nextafter(np.float32(loudest), np.float32(1.0)), most))
-    return replace(asked, threshold=float(np.clip(threshold, calibration.threshold, 0.999)))
+    silent = calibration
+    threshold = calibration.threshold
+    for asked in SPEECH:
+        tried = replace(calibration, speech=float(asked))
+        most = float(np.quantile(tried.probabilities(speech).max(axis=1), 0.9, method="lower"))
+        if silent is not calibration and most < calibration.threshold:
+            break
+        loudest = np.quantile(tried.probabilities(sounds).max(axis=1), share, method="higher")
+        # Above the sound that it silences, by the least that a float32 can tell.
+        needed = float(np.nextafter(np.float32(loudest), np.float32(1.0)))
+        silent, threshold = tried, min(max(calibration.threshold, needed), most)
+        if needed <= calibration.threshold:
+            break
+    return replace(silent, threshold=float(np.clip(threshold, 0.0, 0.999)))
 
 
 def fit_threshold(probabilities: F32, targets: NDArray[np.int64], accuracy: float) -> float:

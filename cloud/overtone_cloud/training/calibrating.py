@@ -12,31 +12,28 @@ from overtone_models.front_end import F32, FrontEndSpec, dct_matrix
 from overtone_models.trained import TrainedModel
 
 PIECE_S, STEP_S = 3.0, 0.5
-LEAST, SURE = 0.4, 0.9
+LEAST = 0.4
 """Decisions above 0.4 were right seven times in ten on inner speakers of RAVDESS and EmoDB (docs/recognition.md)."""
 
 
 def calibration(logits: F32, targets: Any, of_sounds: F32, settings: TrainSettings) -> Calibration:
     """Return what fits `(n, K)` logits of speech, and leaves `(m, K)` logits of sounds without a decision."""
     scaled = Calibration(temperature=fit_temperature(logits, targets))
-    probabilities = scaled.probabilities(logits)
-    threshold = fit_threshold(probabilities, targets, settings.no_decision_accuracy)
+    threshold = fit_threshold(scaled.probabilities(logits), targets, settings.no_decision_accuracy)
+    fitted = replace(scaled, threshold=threshold)
     if not len(of_sounds):
-        return replace(scaled, threshold=threshold)
-    # Whatever sounds are taken for, the surest tenth of speech is decided.
-    most = float(np.quantile(probabilities.max(1), 0.9, method="lower"))
-    fitted = replace(scaled, threshold=max(threshold, min(LEAST, most)))
-    return silencing(fitted, of_sounds, settings.no_decision_sounds, most)
+        return fitted
+    return silencing(replace(fitted, threshold=max(threshold, LEAST)), of_sounds, logits, settings.no_decision_sounds)
 
 
-def uncalibrated(of_sounds: F32, settings: TrainSettings) -> Calibration:
+def uncalibrated(trained: F32, of_sounds: F32, settings: TrainSettings) -> Calibration:
     """Return what goes with a training that kept no speech apart: temperature 1 and the least threshold.
 
-    Smoothed labels and averaged weights leave networks sure enough: fitted temperatures lie between 0.92 and 1.05
-    (docs/recognition.md).
+    `(n, K)` logits are those of the speech that was trained on. Smoothed labels and averaged weights leave networks
+    sure enough: fitted temperatures lie between 0.92 and 1.05 (docs/recognition.md).
     """
     likely = Calibration(threshold=LEAST)
-    return silencing(likely, of_sounds, settings.no_decision_sounds, SURE) if len(of_sounds) else likely
+    return silencing(likely, of_sounds, trained, settings.no_decision_sounds) if len(of_sounds) else likely
 
 
 def sound_logits(model: TrainedModel, sounds: Sequence[F32]) -> F32:

@@ -176,7 +176,9 @@ class Trainer:
         )
         sounds = sound_logits(model, self.data.kept)
         if not self._inner:
-            return replace(model, calibration=uncalibrated(sounds, self.settings))
+            heard = [self.data.standardise(self.data.train.mfcc(row)) for row in range(len(self.data.train))]
+            trained = networks.logits(self.spec, self.best_weights, heard if len(sounds) else heard[:1])
+            return replace(model, calibration=uncalibrated(trained, sounds, self.settings))
         unheard = networks.logits(self.spec, self.best_weights, self._inner)
         return replace(model, calibration=calibration(unheard, self._inner_targets, sounds, self.settings))
 

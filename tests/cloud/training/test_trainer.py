@@ -137,7 +137,9 @@ def test_sounds_are_of_no_emotion(features: Features, sounds: Path, cache: Path,
     said = model.calibration.probabilities(sound_logits(model, data.kept)).max(1)
     unheard = model.calibration.probabilities(edge_tcn.logits(trainer.spec, model.weights, trainer._inner)).max(1)
     silenced = (said < model.calibration.threshold).mean()
-    assert silenced >= settings.no_decision_sounds or (unheard >= model.calibration.threshold).mean() <= 0.2
+    decided = (unheard >= model.calibration.threshold).mean()
+    assert decided >= 0.1
+    assert silenced >= settings.no_decision_sounds or decided <= 0.25  # two of eight: a tenth, and the next
 
 
 def test_the_mean_of_the_logits_learns_to_tell_speech_from_sounds(
@@ -160,6 +162,8 @@ def test_the_mean_of_the_logits_learns_to_tell_speech_from_sounds(
 def test_without_inner_speakers_all_are_trained_on_to_the_last_epoch(
     features: Features, sounds: Path, cache: Path, tmp_path: Path
 ) -> None:
+    from overtone_models.networks import edge_tcn
+
     settings = replace(SETTINGS, inner_fraction=0.0, patience_epochs=1, evaluate_every_epochs=1)
     around = surroundings(sounds, settings)
     outer = part(features, "spk01", "spk02")
@@ -169,7 +173,11 @@ def test_without_inner_speakers_all_are_trained_on_to_the_last_epoch(
     assert model.calibration.temperature == 1.0
     kept = heard_sounds(outer, around.kept, cache)
     said = model.calibration.probabilities(sound_logits(model, kept)).max(1)
-    assert (said < model.calibration.threshold).mean() >= 0.98 or model.calibration.threshold == 0.9
+    heard = [model.standardise(outer.mfcc(row)) for row in range(len(outer))]
+    trained = model.calibration.probabilities(edge_tcn.logits(model.network, model.weights, heard)).max(1)
+    decided = (trained >= model.calibration.threshold).mean()
+    assert decided >= 0.1
+    assert (said < model.calibration.threshold).mean() >= 0.98 or decided <= 0.2
     quiet, _ = fit(outer, LABELS, settings, RunFolder(tmp_path / "b"))
     assert quiet.calibration == Calibration(threshold=0.4)
 
