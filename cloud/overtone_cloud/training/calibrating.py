@@ -4,8 +4,6 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
-import numpy as np
-
 from overtone_cloud.training.settings import TrainSettings
 from overtone_models.calibration import Calibration, fit_temperature, fit_threshold, silencing
 from overtone_models.front_end import F32, FrontEndSpec, dct_matrix
