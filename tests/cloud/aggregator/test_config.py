@@ -34,7 +34,7 @@ def test_the_example_loads() -> None:
     config = load_config(EXAMPLE)
     assert config.aggregator.database_url.endswith("state/aggregator.sqlite")
     assert config.mqtt.ca_file == EXAMPLE.parent / "broker/clients/aggregator/ca.crt"
-    assert config.evaluation.test_speakers == ("22", "23", "24")
+    assert config.evaluation.test_speakers == ("16", "17", "18")
 
 
 def test_paths_are_relative_to_the_file(tmp_path: Path) -> None:
