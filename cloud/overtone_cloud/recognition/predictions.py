@@ -85,13 +85,16 @@ class Predictions:
         )
 
     def to_json(self) -> dict[str, Any]:
-        """Return a JSON form that `from_json` reads; probabilities are rounded."""
+        """Return a JSON form that `from_json` reads; probabilities are rounded to significant digits.
+
+        All of a row may be tiny where the network takes speech for a sound: to decimals it would look like not heard.
+        """
         return {
             "labels": list(self.labels),
             "ids": list(self.ids),
             "speakers": list(self.speakers),
             "targets": self.targets.tolist(),
-            "probabilities": [[round(float(p), DIGITS) for p in row] for row in self.probabilities],
+            "probabilities": [[float(f"{p:.{DIGITS}g}") for p in row] for row in self.probabilities],
             "thresholds": [round(float(t), DIGITS) for t in self.thresholds],
         }
 

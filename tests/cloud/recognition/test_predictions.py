@@ -50,6 +50,13 @@ def test_what_was_not_heard_counts_as_wrong() -> None:
     assert deaf.calibration_error == pytest.approx(error)
 
 
+def test_what_is_taken_for_a_sound_was_heard_in_files_too() -> None:
+    tiny = replace(made(), probabilities=made().probabilities * np.float32(1e-9))
+    again = Predictions.from_json(json.loads(json.dumps(tiny.to_json())))
+    assert again.heard.all()
+    np.testing.assert_array_equal(again.predicted, tiny.predicted)
+
+
 def test_folds_pool_and_speakers_can_be_taken_out() -> None:
     both = pooled([made(seed=1), made(n=20, seed=2, threshold=0.7)])
     assert len(both) == 80
