@@ -44,6 +44,12 @@ def info(path: Path) -> AudioInfo:
         )
 
 
+def check(path: Path) -> None:
+    """Raise AudioError, which names file and limit, where `load` would refuse `path` from its header."""
+    with _opened(path) as sound:
+        _check_header(path, sound, MAX_DURATION_S)
+
+
 def load(path: Path, *, sample_rate_hz: int = SAMPLE_RATE_HZ, max_duration_s: float = MAX_DURATION_S) -> F32:
     """Return one float32 channel at `sample_rate_hz`, nominally -1..1; raise AudioError, which names file and limit."""
     if not MIN_RATE_HZ <= sample_rate_hz <= MAX_RATE_HZ:

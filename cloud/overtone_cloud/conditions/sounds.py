@@ -8,11 +8,12 @@ from pathlib import Path
 
 from overtone_cloud import audio
 from overtone_cloud.corpora.base import find_audio
-from overtone_cloud.errors import CorpusError
+from overtone_cloud.errors import AudioError, CorpusError
 from overtone_models.front_end import F32
 
 TEST_BYTE, KEPT_BYTE = 0, 1
 KEPT_OF = 4
+MOST_NAMED = 5
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,7 +31,7 @@ class Sounds:
 
 
 def sound_halves(folder: Path) -> Sounds:
-    """Return the halves of the sound files below `folder`; raise CorpusError where one of them is empty.
+    """Return the halves of the sound files below `folder`; raise CorpusError where one is empty or a file is no sound.
 
     A clip's half follows from the recording it was cut from, by a hash, so that it never changes when others come
     or go, and so that two clips of one recording (ESC's `1-28135-A` and `1-28135-B`) are in the same half.
@@ -41,11 +42,25 @@ def sound_halves(folder: Path) -> Sounds:
     half, test = (tuple(p for p in paths if is_test(p.stem) == wanted) for wanted in (False, True))
     if not half or not test:
         raise CorpusError(f"{folder}: {len(paths)} sounds are too few for a training and a test half")
+    check_sounds(paths)
     kept = tuple(p for p in half if _draw(p.stem, KEPT_BYTE) % KEPT_OF == 0)
     trained = tuple(p for p in half if p not in kept)
     if not kept or not trained:
         kept = trained = half
     return Sounds(folder=folder, training=trained, kept=kept, test=test)
+
+
+def check_sounds(paths: Sequence[Path]) -> None:
+    """Raise CorpusError, which names them, where files cannot be heard: what trains for hours must know it before."""
+    bad = []
+    for path in paths:
+        try:
+            audio.check(path)
+        except AudioError as error:
+            bad.append(str(error))
+    if bad:
+        more = f" and {len(bad) - MOST_NAMED} more" if len(bad) > MOST_NAMED else ""
+        raise CorpusError(f"{len(bad)} of {len(paths)} sounds cannot be heard: {'; '.join(bad[:MOST_NAMED])}{more}")
 
 
 def is_test(stem: str) -> bool:
@@ -74,5 +89,11 @@ def content_digest(paths: Sequence[Path]) -> str:
 
 @lru_cache(maxsize=256)
 def sound(path: Path) -> F32:
-    """Return a sound at 16 kHz, kept in memory: noise is taken from the same few files again and again."""
-    return audio.load(path)
+    """Return a sound at 16 kHz, kept in memory: noise is taken from the same few files again and again.
+
+    Raises CorpusError, as an AudioError would be taken for one of the recording that the noise lies under.
+    """
+    try:
+        return audio.load(path)
+    except AudioError as error:
+        raise CorpusError(f"noise: {error}") from error

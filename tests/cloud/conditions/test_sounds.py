@@ -1,11 +1,18 @@
 """Everyday sounds are divided once and for all."""
 
+import shutil
 from pathlib import Path
 
+import numpy as np
 import pytest
+import soundfile
 
-from overtone_cloud.conditions.sounds import content_digest, is_test, sound_halves
+from overtone_cloud.conditions.conditioned import ConditionedSpec
+from overtone_cloud.conditions.conditions import Noise
+from overtone_cloud.conditions.sounds import content_digest, is_test, sound, sound_halves
 from overtone_cloud.errors import CorpusError
+from overtone_cloud.features.recording import of_file
+from overtone_models.features.gated import GatedLogMelSpec
 
 
 def test_halves_are_apart_and_whole(sounds: Path) -> None:
@@ -59,3 +66,30 @@ def test_folders_without_two_halves_are_refused(sounds: Path, tmp_path: Path) ->
         sound_halves(tmp_path)
     with pytest.raises(CorpusError, match="nowhere"):
         content_digest([tmp_path / "nowhere.wav"])
+
+
+def test_sounds_that_cannot_be_heard_are_named_at_once(sounds: Path, tmp_path: Path) -> None:
+    shutil.copytree(sounds, tmp_path, dirs_exist_ok=True)
+    (tmp_path / "broken.wav").write_bytes(b"no sound")
+    soundfile.write(tmp_path / "long.wav", np.zeros(4_000 * 601, np.float32), 4_000)
+    with pytest.raises(CorpusError, match="2 of 10 sounds cannot be heard") as caught:
+        sound_halves(tmp_path)
+    assert "broken.wav: not a sound file" in str(caught.value)
+    assert "long.wav: lasts 601.0 s, limit is 600 s" in str(caught.value)
+
+
+def test_many_bad_sounds_are_counted(tmp_path: Path) -> None:
+    for number in range(9):
+        (tmp_path / f"1-{number}-A.wav").touch()
+    with pytest.raises(CorpusError, match=r"9 of 9 sounds cannot be heard: .* and 4 more"):
+        sound_halves(tmp_path)
+
+
+def test_a_broken_sound_is_no_fault_of_the_recording_under_it(voices: Path, tmp_path: Path) -> None:
+    broken = tmp_path / "broken.wav"
+    broken.write_bytes(b"no sound")
+    with pytest.raises(CorpusError, match=r"noise: .*broken\.wav"):
+        sound(broken)
+    spec = ConditionedSpec(inner=GatedLogMelSpec(), condition=Noise(sounds=(broken,)))
+    with pytest.raises(CorpusError, match=r"noise: .*broken\.wav"):
+        of_file(voices / "spk01" / "angry_01.wav", spec)
