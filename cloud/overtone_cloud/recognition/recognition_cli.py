@@ -13,7 +13,7 @@ from rich.console import Console
 from rich.table import Table
 
 from overtone_cloud.command_line import name_and_value, timed_lines
-from overtone_cloud.conditions.sounds import sound_halves
+from overtone_cloud.conditions.sounds import check_sounds, sound_halves
 from overtone_cloud.corpora.base import find_audio
 from overtone_cloud.corpora.registry import NAMES as CORPUS_NAMES
 from overtone_cloud.corpora.registry import read_corpus
@@ -170,7 +170,7 @@ def read_settings(path: Path | None, *, quick: bool = False) -> TrainSettings:
         if not isinstance(values, Mapping):
             raise ConfigError(f"{path} holds no table of settings")
     if quick:
-        values = {**QUICK, **values}
+        values = {**values, **QUICK}
     return TrainSettings.from_json(values, where=str(path or "command line"))
 
 
@@ -191,6 +191,7 @@ def read_material(
     read = () if speech is None else tuple(speech / name for name in find_audio(speech))
     if speech is not None and not read:
         raise CorpusError(f"{speech}: no sound files in it")
+    check_sounds(read)
     return Material(sounds=None if sounds is None else sound_halves(sounds), speech=read, limits=limits or Limits())
 
 

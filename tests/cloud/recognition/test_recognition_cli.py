@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from overtone_cloud.recognition.recognition_cli import read_settings
+
 Overtone = Callable[..., tuple[int, str, str]]
 
 PARTS = (*("--part", "int8", "--part", "noise", "--part", "silence"), *("--protocol", "alone", "--protocol", "random"))
@@ -171,6 +173,29 @@ def test_what_cannot_be_is_one_line_before_any_training(
     assert text in err.splitlines()[-1]
     assert err.count("overtone:") == 1
     assert not out.exists()
+
+
+@pytest.mark.parametrize("option", ["--sounds", "--speech"])
+def test_broken_material_is_named_before_any_training(
+    overtone: Overtone, voices: Path, sounds: Path, tmp_path: Path, option: str
+) -> None:
+    folder, out = tmp_path / "given", tmp_path / "out"
+    shutil.copytree(sounds, folder)
+    (folder / "broken.wav").write_bytes(b"no sound")
+    words = ("--corpus", f"manifest={voices}", option, folder, "--quick", "--out", out)
+    status, _, err = overtone("benchmark", "recognition", *words)
+    assert status == 1
+    assert "1 of 9 sounds cannot be heard" in err
+    assert "broken.wav" in err
+    assert not out.exists()
+
+
+def test_a_trial_is_one_with_any_settings(tmp_path: Path) -> None:
+    file = tmp_path / "long.toml"
+    file.write_text('size = "M"\nepochs = 500\nlearning_rate = 1e-4\n')
+    settings = read_settings(file, quick=True)
+    assert (settings.size, settings.epochs, settings.learning_rate) == ("S", 4, 1e-4)
+    assert read_settings(file).epochs == 500
 
 
 def test_corpora_with_too_few_speakers_leave_nothing_to_measure(
