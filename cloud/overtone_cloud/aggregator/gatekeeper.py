@@ -119,12 +119,16 @@ class Gatekeeper:
         self._known: tuple[bytes, Evaluation] | None = None
 
     def conclude(self, work: Work) -> Verdict:
-        """Return the verdict on a round; a model that cannot be judged or published fails the round."""
+        """Return the verdict on a round; a model that cannot be judged or published fails the round.
+
+        Whatever goes wrong with one model, memory for example, must not end an aggregator: it fails the round too.
+        """
         started = self._watch()
-        weights, velocity = self._average(work)
-        averaged = self._watch()
-        verdict = Verdict(round_number=work.round_number, outcome="failed", average_s=averaged - started)
+        verdict = Verdict(round_number=work.round_number, outcome="failed")
         try:
+            weights, velocity = self._average(work)
+            averaged = self._watch()
+            verdict = replace(verdict, average_s=averaged - started)
             before = self._evaluate_base(work.base)
             after = self._evaluator.evaluate(weights)
             judged = self._watch()
@@ -135,6 +139,9 @@ class Gatekeeper:
             path = self._publisher.publish(weights, round_number=work.round_number, version=work.version)
         except ReleaseError as error:
             return replace(verdict, reason=str(error))
+        except Exception as error:
+            log.exception("round %d cannot be judged", work.round_number)
+            return replace(verdict, reason=f"{type(error).__name__}: {error}".partition("\n")[0])
         self._known = (base_digest(weights), after)
         return replace(
             verdict,

@@ -11,8 +11,9 @@ from sqlalchemy import select
 
 from overtone_cloud.aggregator.config import ServerConfig
 from overtone_cloud.aggregator.errors import StateError
+from overtone_cloud.aggregator.gatekeeper import Evaluation
 from overtone_cloud.aggregator.state import ChunkRow, UpdateRow
-from overtone_cloud.aggregator.twins import read_twin, small_layout
+from overtone_cloud.aggregator.twins import TargetEvaluator, read_twin, small_layout
 from overtone_protocol import Release, RoundCall, decode
 
 
@@ -88,6 +89,24 @@ def test_a_publisher_that_fails_ends_the_round_and_keeps_the_base(make_rig: Call
     assert released(rig).version == 1
 
 
+def test_an_unforeseen_error_fails_the_round_and_not_the_aggregator(make_rig: Callable[..., Any]) -> None:
+    class Exhausted(TargetEvaluator):
+        def evaluate(self, weights: np.ndarray) -> Evaluation:
+            if not self.evaluated:
+                self.evaluated.append(weights)
+                raise MemoryError("unable to allocate 3 GiB")
+            return super().evaluate(weights)
+
+    rig = make_rig()
+    rig.evaluator = Exhausted()
+    for i in range(3):
+        rig.device(f"pi-{i}")
+    assert rig.aggregator().run(rounds=2) == 2
+    last, first = sorted(rig.status()["rounds"], key=lambda row: row["outcome"] == "failed")
+    assert (first["outcome"], first["reason"]) == ("failed", "MemoryError: unable to allocate 3 GiB")
+    assert last["outcome"] == "kept"
+
+
 def test_a_round_without_updates_fails_at_its_deadline(make_rig: Callable[..., Any]) -> None:
     times = iter(float(n) for n in range(10**6))
     rig = make_rig(deadline_s=30.0, reply_deadline_s=10.0)
@@ -142,8 +161,7 @@ def test_a_higher_configured_version_replaces_the_release(make_rig: Callable[...
     devices = [rig.device(f"pi-{i}") for i in range(3)]
     aggregator = rig.aggregator()
     aggregator.run(rounds=1)
-    for store in rig.stores:
-        store.close()
+    rig.close()
     path = rig.publisher.publish(rig.initial.weights * 0.5, round_number=0, version=9)
     rig.initial = replace(rig.initial, version=9, path=path, weights=rig.initial.weights * np.float32(0.5))
     rig.aggregator().run(rounds=1)

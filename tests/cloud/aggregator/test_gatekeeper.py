@@ -78,6 +78,19 @@ def test_a_model_that_cannot_be_judged_fails_the_round(tmp_path: Path) -> None:
     assert (verdict.outcome, verdict.reason, verdict.published) == ("failed", "corpus is gone", None)
 
 
+def test_whatever_goes_wrong_is_the_reason_and_is_logged(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    class Broken(FolderPublisher):
+        def publish(self, weights: np.ndarray, *, round_number: int, version: int) -> Path:
+            raise RuntimeError("converter ended")
+
+    verdict = Gatekeeper(TargetEvaluator(), Broken(tmp_path), margin=1.0, server=ServerConfig()).conclude(
+        work(first_model(tmp_path))
+    )
+    assert (verdict.outcome, verdict.reason) == ("failed", "RuntimeError: converter ended")
+    assert verdict.after is not None
+    assert "Traceback" in caplog.text
+
+
 def test_the_digest_is_the_layouts_own() -> None:
     weights = np.linspace(-1, 1, 7, dtype=np.float32)
     assert base_digest(weights).hex() == weights_digest(weights)
