@@ -174,6 +174,12 @@ def newest_release(session: Session) -> ReleaseRow | None:
     return session.scalars(select(ReleaseRow).order_by(ReleaseRow.version.desc())).first()
 
 
+def configured_release(session: Session) -> ReleaseRow | None:
+    """Return the newest release that no round led to: what every newer one was made of."""
+    given = select(ReleaseRow).where(ReleaseRow.round == 0)
+    return session.scalars(given.order_by(ReleaseRow.version.desc())).first()
+
+
 def release_of(session: Session, digest: bytes) -> ReleaseRow | None:
     """Return the release of a signed bundle's digest."""
     return session.scalars(select(ReleaseRow).where(ReleaseRow.digest == digest)).first()

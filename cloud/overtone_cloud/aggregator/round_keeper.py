@@ -193,17 +193,18 @@ class RoundKeeper:
         )
 
     def _current_release(self, session: Session, now: float) -> tuple[ReleaseRow, Published]:
-        """Return the newest release; the configured bundle becomes one when its version is higher."""
+        """Return the newest release; the configured bundle is one already, or becomes one by a higher version."""
         initial, row = self.memory.model, journal.newest_release(session)
+        file = measure(initial.path, self._config.limits)
         if row is None or initial.version > row.version:
-            file = measure(initial.path, self._config.limits)
             row = journal.add_release(session, initial, file, 0, None, now=now)
             note(session, "released", "", f"version {row.version} from {row.path}", now)
             return row, initial
-        if (row.layout, row.front_end) != (initial.key.layout, initial.key.front_end):
+        known, origin = journal.release_of(session, file.digest), journal.configured_release(session)
+        if known is None or (origin is not None and known.version < origin.version):
             raise AggregatorError(
-                f"{initial.path}: version {initial.version} has another layout or front end than release "
-                f"{row.version}; a bundle that replaces it needs a higher version"
+                f"{initial.path}: version {initial.version} is not what release {row.version} was made of; "
+                "a bundle that replaces it needs a higher version"
             )
         weights = journal.read_weights(row.weights)
         return row, replace(initial, path=Path(row.path), version=row.version, weights=weights)

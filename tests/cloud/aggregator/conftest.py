@@ -98,6 +98,11 @@ class Rig:
         device.connected()
         return device
 
+    def close(self) -> None:
+        """Let go of the state, as the end of a process does."""
+        for store in self.stores:
+            store.close()
+
     def status(self) -> dict[str, Any]:
         with self.store().begin() as session:
             return status(session)
@@ -137,5 +142,4 @@ def make_rig(tmp_path: Path) -> Iterator[Callable[..., Rig]]:
 
     yield make
     for rig in rigs:
-        for store in rig.stores:
-            store.close()
+        rig.close()

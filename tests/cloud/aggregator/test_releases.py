@@ -1,6 +1,7 @@
 """Windows of a signed bundle, and files that went wrong."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -65,8 +66,38 @@ def test_an_empty_or_huge_bundle_is_refused(tmp_path: Path) -> None:
 def test_another_layout_needs_a_higher_version(make_rig: Callable[..., Any]) -> None:
     rig = make_rig()
     rig.aggregator().run(rounds=0)
-    for store in rig.stores:
-        store.close()
+    rig.close()
     rig.initial = first_model(rig.folder / "other", layout=small_layout(60, 10))
     with pytest.raises(AggregatorError, match="needs a higher version"):
+        rig.aggregator().run(rounds=0)
+
+
+@pytest.mark.parametrize("rounds", [0, 1])
+def test_a_replaced_bundle_needs_a_higher_version(make_rig: Callable[..., Any], rounds: int) -> None:
+    rig = make_rig()
+    for i in range(3):
+        rig.device(f"pi-{i}")
+    first, kept = rig.initial, rig.initial.path.read_bytes()
+    rig.aggregator().run(rounds=rounds)
+    rig.close()
+    rig.initial = first_model(rig.folder / "releases", seed=99)
+    assert rig.initial.path == first.path
+    with pytest.raises(AggregatorError, match=r"version 1 is not what release .* needs a higher version"):
+        rig.aggregator().run(rounds=rounds)
+    rig.close()
+    rig.initial = first
+    first.path.write_bytes(kept)
+    rig.aggregator().run(rounds=rounds)
+
+
+def test_a_bundle_that_was_replaced_does_not_come_back(make_rig: Callable[..., Any]) -> None:
+    rig = make_rig()
+    rig.aggregator().run(rounds=0)
+    rig.close()
+    first, second = rig.initial, first_model(rig.folder / "other", seed=99)
+    rig.initial = replace(second, version=2)
+    rig.aggregator().run(rounds=0)
+    rig.close()
+    rig.initial = first
+    with pytest.raises(AggregatorError, match="version 1 is not what release 2 was made of"):
         rig.aggregator().run(rounds=0)
