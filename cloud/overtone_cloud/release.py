@@ -1,5 +1,6 @@
 """The aggregator's hands: measure weights on its own test speakers, and make them a signed bundle."""
 
+import logging
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -10,11 +11,12 @@ from overtone_cloud.aggregator.config import AggregatorConfig, EvaluationConfig
 from overtone_cloud.aggregator.errors import ReleaseError
 from overtone_cloud.aggregator.gatekeeper import Evaluation, Published
 from overtone_cloud.convert_cli import calibration_utterances, golden, load_bundle
-from overtone_cloud.corpora.registry import read_corpus
-from overtone_cloud.corpora.utterance import Utterance
-from overtone_cloud.errors import CloudError
+from overtone_cloud.corpora.registry import CORPORA, read_corpus
+from overtone_cloud.corpora.utterance import Reading, Utterance
+from overtone_cloud.errors import CloudError, SplitError
 from overtone_cloud.files import write_atomically
-from overtone_cloud.splits import hold_out, load_split
+from overtone_cloud.split_file import Split, load_split
+from overtone_cloud.splits import hold_out
 from overtone_cloud.training.features import Features, extract
 from overtone_cloud.training.metrics import unweighted_average_recall
 from overtone_converters.errors import ConversionError
@@ -23,6 +25,8 @@ from overtone_models.calibration import negative_log_likelihood
 from overtone_models.errors import ModelError
 from overtone_models.front_end import F32
 from overtone_models.trained import TrainedModel
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, eq=False)
@@ -102,10 +106,16 @@ def model_of(bundle: Bundle) -> TrainedModel:
 
 
 def build(config: AggregatorConfig) -> tuple[CorpusEvaluator, BundlePublisher, Published]:
-    """Return evaluator, publisher and first model of an aggregator; raises ReleaseError."""
+    """Return evaluator, publisher and first model of an aggregator; raises ReleaseError.
+
+    What would fail after the first round (keys, network, split) is refused now.
+    """
+    from overtone_converters.signing import sign_bundle
+
     try:
         bundle = load_bundle(config.model.bundle, config.model.keys / "root.json")
-        model_of(bundle)  # a bundle that is no edge network is refused now, not after the first round
+        model_of(bundle)
+        sign_bundle(b"", name=bundle.manifest.name, version=bundle.manifest.version, keys=config.model.keys)
         others, tested = _corpus(config.evaluation, bundle)
     except (CloudError, ConversionError, ModelError) as error:
         raise ReleaseError(str(error)) from error
@@ -127,12 +137,41 @@ def _corpus(config: EvaluationConfig, bundle: Bundle) -> tuple[Features, Feature
     reading = read_corpus(config.corpus)
     labels = set(bundle.manifest.labels)
     usable = [u for u in reading.labelled if u.label in labels]
-    split = load_split(config.split) if config.split else hold_out(usable, config.test_speakers)
+    split = _given(config.split, reading) if config.split else hold_out(usable, config.test_speakers)
     fold = split.folds[0]
+    _tell_trained(bundle, reading, split)
     tested = _chosen(usable, fold.test, config.max_utterances)
     others = _chosen(usable, fold.train, 4 * config.max_utterances)
     features = extract([*others, *tested], bundle.manifest.front_end, bundle.manifest.gate)
     return features.where([u.id for u in others]), features.where([u.id for u in tested])
+
+
+def _given(path: Path, reading: Reading) -> Split:
+    """Return the split in a file: of this very corpus, of one fold, its test speakers apart from all others."""
+    split = load_split(path)
+    if len(split.folds) != 1:
+        raise SplitError(f"{path}: evaluation needs a split of 1 fold (--kind holdout), it has {len(split.folds)}")
+    if split.speakers_shared:
+        raise SplitError(f"{path}: evaluation needs test speakers apart from all others, the split shares speakers")
+    try:
+        split.check(reading.utterances)
+    except SplitError as error:
+        raise SplitError(f"{path}: {error}") from error
+    return split
+
+
+def _tell_trained(bundle: Bundle, reading: Reading, split: Split) -> None:
+    """Warn where the bundle's lineage says that it was trained on the evaluation's corpus, by another split."""
+    lineage = bundle.manifest.lineage
+    known = reading.corpus in CORPORA and reading.corpus in lineage.get("training_data", "").split(", ")
+    same = (lineage.get("split"), lineage.get("fold")) == (split.describe(), split.folds[0].name)
+    if (known or lineage.get("training_data_digest") == reading.digest) and not same:
+        log.warning(
+            "%s was trained on %s (%s): it may have heard the test speakers, which flatters its UAR",
+            bundle.manifest.name,
+            reading.corpus,
+            lineage.get("split", "split not told"),
+        )
 
 
 def _chosen(utterances: list[Utterance], ids: tuple[str, ...], limit: int) -> list[Utterance]:

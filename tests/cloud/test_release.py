@@ -1,5 +1,6 @@
 """The aggregator's hands: measuring weights on test speakers, and releasing them as a signed bundle."""
 
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -17,7 +18,9 @@ from overtone_cloud.aggregator.config import (
 from overtone_cloud.aggregator.errors import ReleaseError
 from overtone_cloud.aggregator.rounds import RoundConfig
 from overtone_cloud.convert_cli import load_bundle
+from overtone_cloud.corpora.registry import read_corpus
 from overtone_cloud.release import build, model_of
+from overtone_cloud.splits import make_split
 from overtone_converters.signing import make_keys, sign_bundle
 from overtone_converters.testing import tiny_bundle
 from overtone_models.bundle import read_bundle
@@ -114,6 +117,66 @@ def test_a_corpus_that_does_not_fit(setting: AggregatorConfig, tmp_path: Path) -
     ):
         with pytest.raises(ReleaseError, match=text):
             build(replace(setting, evaluation=replace(setting.evaluation, **change)))
+
+
+@pytest.mark.parametrize(
+    ("kind", "text"),
+    [
+        ("speaker", r"split\.json: evaluation needs a split of 1 fold \(--kind holdout\), it has 3"),
+        ("random", r"split\.json: evaluation needs test speakers apart"),
+        ("stale", r"split\.json: split was made for another state of the corpus"),
+    ],
+)
+def test_a_split_that_does_not_fit(setting: AggregatorConfig, tmp_path: Path, kind: str, text: str) -> None:
+    utterances = read_corpus(setting.evaluation.corpus).utterances
+    if kind == "speaker":
+        split = make_split(utterances, "speaker", folds=3)
+    elif kind == "random":
+        split = make_split(utterances, "random")
+        split = replace(split, folds=split.folds[:1])
+    else:
+        split = make_split(utterances[:-1], "holdout", test_speakers=["spk05"])
+    split.save(tmp_path / "split.json")
+    evaluation = replace(setting.evaluation, split=tmp_path / "split.json", test_speakers=())
+    with pytest.raises(ReleaseError, match=text):
+        build(replace(setting, evaluation=evaluation))
+
+
+def test_a_split_that_fits(setting: AggregatorConfig, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    split = make_split(read_corpus(setting.evaluation.corpus).utterances, "holdout", test_speakers=["spk05"])
+    split.save(tmp_path / "split.json")
+    evaluator, _, _ = build(
+        replace(setting, evaluation=replace(setting.evaluation, split=tmp_path / "split.json", test_speakers=()))
+    )
+    assert len(evaluator.targets) == 12
+    assert "was trained on" not in caplog.text
+
+
+@pytest.mark.parametrize("tested", ["spk05", "spk06"])
+def test_a_model_that_heard_the_test_speakers_is_told(
+    setting: AggregatorConfig, tmp_path: Path, caplog: pytest.LogCaptureFixture, tested: str
+) -> None:
+    reading = read_corpus(setting.evaluation.corpus)
+    split = make_split(reading.utterances, "holdout", test_speakers=["spk05"])
+    bundle = load_bundle(setting.model.bundle)
+    lineage = {"training_data_digest": reading.digest, "split": split.describe(), "fold": "holdout"}
+    lineage |= {"training_data": reading.corpus}
+    if tested == "spk06":
+        lineage["fold"] = "fold 1"
+    data = replace(bundle, manifest=replace(bundle.manifest, lineage=lineage)).to_bytes()
+    path = tmp_path / "heard.bundle"
+    path.write_bytes(sign_bundle(data, name="tiny", version=1, keys=setting.model.keys))
+    evaluation = replace(setting.evaluation, test_speakers=(tested,))
+    build(replace(setting, model=replace(setting.model, bundle=path), evaluation=evaluation))
+    assert ("it may have heard the test speakers" in caplog.text) is (tested == "spk06")
+
+
+def test_what_could_not_be_signed_is_refused_at_the_start(setting: AggregatorConfig, tmp_path: Path) -> None:
+    keys = tmp_path / "keys"
+    shutil.copytree(setting.model.keys, keys)
+    (keys / "targets.pem").unlink()
+    with pytest.raises(ReleaseError, match=r"cannot read .*targets\.pem"):
+        build(replace(setting, model=replace(setting.model, keys=keys)))
 
 
 def test_what_a_bundle_was_made_of() -> None:
