@@ -92,6 +92,8 @@ class TrainSettings:
     @classmethod
     def from_json(cls, data: Mapping[str, Any], where: str = "settings") -> "TrainSettings":
         """Return checked settings; raise ConfigError naming `where` and the field that is wrong."""
+        if not isinstance(data, Mapping):
+            raise ConfigError(f"{where}: settings are {data!r}, they must be a table")
         values = dict(data)
         varied = values.pop("augmentation", {})
         if not isinstance(varied, Mapping):
@@ -110,4 +112,7 @@ def _checked(kind: Any, values: Mapping[str, Any], where: str, **more: Any) -> A
         right = isinstance(value, wanted) or (wanted is float and isinstance(value, int))
         if not right or (wanted is not bool and isinstance(value, bool)):
             raise ConfigError(f"{where}: {name} is {value!r}, it must be a {wanted.__name__}")
-    return kind(**values, **more)
+    try:
+        return kind(**values, **more)
+    except ConfigError as error:
+        raise ConfigError(f"{where}: {error}") from error

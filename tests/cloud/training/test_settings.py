@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -32,6 +33,16 @@ def test_errors_name_the_file() -> None:
         TrainSettings.from_json({"lr": 1}, where="train.toml")
     with pytest.raises(ConfigError, match=r"train\.toml: augmentation: unknown field 'x'"):
         TrainSettings.from_json({"augmentation": {"x": 1}}, where="train.toml")
+    with pytest.raises(ConfigError, match=r"train\.toml: training setting epochs is 0"):
+        TrainSettings.from_json({"epochs": 0}, where="train.toml")
+    with pytest.raises(ConfigError, match=r"train\.toml: augmentation: augmentation setting conditioned is 2"):
+        TrainSettings.from_json({"augmentation": {"conditioned": 2}}, where="train.toml")
+
+
+@pytest.mark.parametrize("found", ["x", [1], None])
+def test_settings_are_a_table(found: Any) -> None:
+    with pytest.raises(ConfigError, match=r"config\.json: settings are .*, they must be a table"):
+        TrainSettings.from_json(found, where="config.json")
 
 
 def test_patience_must_reach_the_first_evaluation() -> None:
