@@ -21,7 +21,7 @@ from overtone_cloud.recognition.protocol import (
 from overtone_cloud.recognition.results import Taken, take
 from overtone_cloud.recognition.subject import Subject, recalibrated, refuse_test_speakers
 from overtone_cloud.training import progress
-from overtone_cloud.training.experiment import divide, read_features, save_plan, train_run
+from overtone_cloud.training.experiment import check_plan, divide, read_features, train_run
 from overtone_cloud.training.features import Features
 from overtone_cloud.training.run_folder import METRICS, RunFolder
 from overtone_cloud.training.settings import TrainSettings
@@ -184,7 +184,7 @@ def _trained(benchmark: Benchmark, settings: TrainSettings, training: Training) 
     folder = RunFolder(training.folder)
     sounds = benchmark.material.sounds
     plan = replace(training.plan, sounds=None if sounds is None else sounds.folder)
-    save_plan(folder, plan, settings)
+    check_plan(folder, plan, settings)
     if (folder.path / METRICS).exists():
         return folder.load_model()
     benchmark.log(f"{training.describe()}: training")

@@ -60,9 +60,28 @@ class Plan:
         return self.split.folds[0]
 
 
+def check_plan(folder: RunFolder, plan: Plan, settings: TrainSettings) -> None:
+    """Raise TrainingError, which names what differs, where the folder holds another run."""
+    if not (folder.path / CONFIG).exists():
+        return
+    kept, asked = _flat(folder.read_json(CONFIG)), _flat(_config(plan, settings))
+    other = [name for name in asked | kept if not _same(name, kept.get(name), asked.get(name))]
+    if other:
+        named = ", ".join(f"{name} is {kept.get(name)!r} there, {asked.get(name)!r} here" for name in other)
+        raise TrainingError(
+            f"{folder.path} holds a run with another split or other settings ({named}); choose another folder"
+        )
+
+
 def save_plan(folder: RunFolder, plan: Plan, settings: TrainSettings) -> None:
     """Write config and split; refuse a folder that holds another run."""
-    config = {
+    check_plan(folder, plan, settings)
+    plan.split.save(folder.path / SPLIT)
+    folder.write_json(CONFIG, _config(plan, settings))
+
+
+def _config(plan: Plan, settings: TrainSettings) -> dict[str, Any]:
+    return {
         "corpus": str(plan.corpus),
         "corpus_name": plan.corpus_name,
         "fold": plan.chosen.name,
@@ -70,10 +89,21 @@ def save_plan(folder: RunFolder, plan: Plan, settings: TrainSettings) -> None:
         "sounds": None if plan.sounds is None else str(plan.sounds),
         "settings": settings.to_json(),
     }
-    if (folder.path / CONFIG).exists() and folder.read_json(CONFIG) != config:
-        raise TrainingError(f"{folder.path} holds a run with another split or other settings; choose another folder")
-    plan.split.save(folder.path / SPLIT)
-    folder.write_json(CONFIG, config)
+
+
+def _flat(value: Any, name: str = "") -> dict[str, Any]:
+    """Return nested tables as one, with names such as `settings.augmentation.conditioned`."""
+    if not isinstance(value, dict):
+        return {name: value}
+    within = f"{name}." if name else ""
+    return {key: found for part, inner in value.items() for key, found in _flat(inner, f"{within}{part}").items()}
+
+
+def _same(name: str, one: Any, other: Any) -> bool:
+    """Return whether values of the config mean the same: one folder may be written as several paths."""
+    if name in ("corpus", "sounds") and isinstance(one, str) and isinstance(other, str):
+        return Path(one).resolve() == Path(other).resolve()
+    return bool(one == other)
 
 
 def load_plan(folder: RunFolder, corpus: Path | None = None) -> tuple[Plan, TrainSettings]:
@@ -125,16 +155,25 @@ def train_run(
     progress: Progress | None = None,
     report: Any = None,
 ) -> tuple[TrainedModel, Scores]:
-    """Train, evaluate on the fold's test part and leave a whole run folder."""
+    """Train, evaluate on the fold's test part and leave a whole run folder; what is refused leaves none."""
     from overtone_cloud.training.fitting import fit
 
-    save_plan(folder, plan, settings)
+    check_plan(folder, plan, settings)
     around = surroundings(plan.sounds, settings)
     reading, features = read_features(plan, cache=cache, progress=progress)
     outer, test = features.where(plan.chosen.train), features.where(plan.chosen.test)
     labels = ordered({str(u.label) for u in outer.utterances})
     test.targets(labels)  # a test label that nobody trains is an error now, not after the training
-    trained, history = fit(outer, labels, settings, folder, around=around, cache=cache, report=report)
+    trained, history = fit(
+        outer,
+        labels,
+        settings,
+        folder,
+        around=around,
+        cache=cache,
+        report=report,
+        begin=lambda: save_plan(folder, plan, settings),
+    )
     model = described(trained, reading, plan, settings)
     folder.save_model(model)
     plot_curves(history, folder.path / "curves.png")

@@ -1,5 +1,6 @@
 """A whole training: speakers set aside, features prepared, the network trained."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 from overtone_cloud.training.features import Features
@@ -21,9 +22,14 @@ def fit(
     around: Surroundings | None = None,
     cache: Path | None = None,
     report: Report | None = None,
+    begin: Callable[[], None] = lambda: None,
 ) -> tuple[TrainedModel, list[Entry]]:
-    """Return the model trained on a training part, and its history; go on from the checkpoint in `folder`."""
+    """Return the model trained on a training part, and its history; go on from the checkpoint in `folder`.
+
+    `begin` is called when nothing is left that could be refused.
+    """
     train, inner = set_aside(outer, settings)
     data = prepare(train, inner if settings.inner_fraction else None, labels, around, cache=cache)
     trainer = Trainer(data, settings, folder)
+    begin()
     return trainer.run(report), trainer.history

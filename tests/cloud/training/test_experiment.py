@@ -11,7 +11,7 @@ from overtone_cloud.corpora.registry import read_corpus
 from overtone_cloud.corpora.utterance import Reading
 from overtone_cloud.errors import SplitError, TrainingError
 from overtone_cloud.splits import make_split
-from overtone_cloud.training.experiment import Plan, divide, load_plan, predict, read_features, save_plan
+from overtone_cloud.training.experiment import Plan, divide, load_plan, predict, read_features, save_plan, train_run
 from overtone_cloud.training.features import Features
 from overtone_cloud.training.run_folder import RunFolder
 from overtone_cloud.training.settings import TrainSettings
@@ -85,14 +85,39 @@ def test_plan_round_trip_and_refusal_of_another(reading: Reading, voices: Path, 
     assert load_plan(folder) == (plan, SETTINGS)
     assert load_plan(folder, Path("elsewhere"))[0].corpus == Path("elsewhere")
     other_split = replace(plan, split=make_split(reading.utterances, "speaker", folds=4))
-    for other, settings in (
-        (plan, replace(SETTINGS, seed=1)),
-        (replace(plan, fold="2"), SETTINGS),
-        (other_split, SETTINGS),
+    vary = replace(SETTINGS.augmentation, conditioned=0.25)
+    for other, settings, what in (
+        (plan, replace(SETTINGS, seed=1), r"\(settings\.seed is 0 there, 1 here\)"),
+        (plan, replace(SETTINGS, augmentation=vary), r"settings\.augmentation\.conditioned is .* there, 0\.25 here"),
+        (replace(plan, fold="2"), SETTINGS, r"\(fold is 'fold 1' there, 'fold 2' here\)"),
+        (replace(plan, sounds=Path("sounds")), SETTINGS, r"\(sounds is None there, 'sounds' here\)"),
+        (other_split, SETTINGS, r"\(split_digest is '\w+' there, '\w+' here\)"),
     ):
-        with pytest.raises(TrainingError, match="holds a run with another split or other settings"):
+        with pytest.raises(TrainingError, match=f"holds a run with another split or other settings .*{what}"):
             save_plan(folder, other, settings)
     assert load_plan(folder) == (plan, SETTINGS)
+
+
+def test_a_folder_by_another_path_is_the_same(
+    reading: Reading, voices: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = RunFolder(tmp_path / "run")
+    split = make_split(reading.utterances, "speaker")
+    save_plan(folder, Plan(corpus=voices, corpus_name=None, fold="1", split=split, sounds=voices), SETTINGS)
+    monkeypatch.chdir(voices.parent)
+    here = Path(voices.name)
+    save_plan(folder, Plan(corpus=here, corpus_name=None, fold="1", split=split, sounds=here / "."), SETTINGS)
+
+
+def test_a_training_that_is_refused_leaves_its_folder_free(
+    reading: Reading, voices: Path, cache: Path, tmp_path: Path
+) -> None:
+    folder = RunFolder(tmp_path / "run")
+    split = make_split(reading.utterances, "holdout", test_speakers=["spk02", "spk03", "spk04", "spk05", "spk06"])
+    plan = Plan(corpus=voices, corpus_name=None, fold=None, split=split)
+    with pytest.raises(SplitError, match="1 inner speakers asked for"):
+        train_run(plan, SETTINGS, folder, cache=cache)
+    assert not folder.path.exists()
 
 
 def test_a_split_of_another_corpus(reading: Reading, voices: Path, cache: Path) -> None:
