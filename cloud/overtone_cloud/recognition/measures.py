@@ -40,18 +40,21 @@ class Measure:
 
 def measures(material: Material) -> dict[str, Measure]:
     """Return the measures that the material allows, by name, in the order they are taken."""
+    from overtone_converters.device import device_settings
+
+    device = {"device": device_settings()}
     found = [
         Measure(name="clean", title="as recorded", run=_clean, settings={}),
         Measure(name="int8", title="int8 streaming", run=_int8(material.limits), settings=asdict(material.limits)),
-        Measure(name="listening", title="listening against whole utterances", run=_listening, settings={}),
+        Measure(name="listening", title="listening against whole utterances", run=_listening, settings=device),
         *_conditions(material),
-        Measure(name="silence", title="silence", run=_silence, settings={"version": 1}),
-        *_windows(material),
+        Measure(name="silence", title="silence", run=_silence, settings={"version": 1, **device}),
+        *_windows(material, device),
         Measure(
             name="personal",
             title="personal head",
             run=_personal,
-            settings={"per_emotion": PER_EMOTION, "draws": DRAWS, "method": METHOD},
+            settings={"per_emotion": PER_EMOTION, "draws": DRAWS, "method": METHOD, **device},
         ),
         Measure(
             name="normalised",
@@ -97,14 +100,14 @@ def _conditions(material: Material) -> list[Measure]:
     ]
 
 
-def _windows(material: Material) -> list[Measure]:
+def _windows(material: Material, device: Mapping[str, Any]) -> list[Measure]:
     found = []
     if material.sounds is not None:
         paths = material.sounds.test
-        settings = {"sounds": content_digest(paths)}
+        settings = {"sounds": content_digest(paths), **device}
         found.append(Measure(name="sounds", title="everyday sounds", run=_listened(paths, None), settings=settings))
     if material.speech:
-        settings = {"speech": content_digest(material.speech), "max_s": str(SPEECH_S)}
+        settings = {"speech": content_digest(material.speech), "max_s": str(SPEECH_S), **device}
         run = _listened(material.speech, SPEECH_S)
         found.append(Measure(name="speech", title="neutral read speech", run=run, settings=settings))
     return found

@@ -183,3 +183,13 @@ def test_measures_follow_from_the_material(sounds: Path) -> None:
     assert few == set(NAMES) - {"noise", "sounds", "speech"}
     halves = sound_halves(sounds)
     assert tuple(measures(Material(sounds=halves, speech=halves.test))) == NAMES
+
+
+def test_what_devices_do_follows_from_their_settings_too(sounds: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from overtone_cloud.conditions.sounds import sound_halves
+
+    material = Material(sounds=sound_halves(sounds), speech=sound_halves(sounds).test)
+    before = measures(material)
+    monkeypatch.setattr("overtone_converters.device.device_settings", lambda: {"decision": {"another": 1}})
+    changed = {name for name, measure in measures(material).items() if measure.settings != before[name].settings}
+    assert changed == {"listening", "silence", "sounds", "speech", "personal"}
