@@ -13,7 +13,7 @@ from rich.console import Console
 from overtone_cloud.errors import TrainingError
 from overtone_cloud.recognition.figure import Figure
 from overtone_cloud.recognition.figures import corpus_figures
-from overtone_cloud.recognition.measures import NAMES, Material, measures
+from overtone_cloud.recognition.measures import NAMES, WITHOUT_BUNDLE, Material, measures
 from overtone_cloud.recognition.recognition_cli import LEAST_SEEDS, PLAIN_WIDTH, figure_table, read_material
 from overtone_cloud.recognition.results import Taken, take
 from overtone_cloud.recognition.subject import Subject
@@ -55,7 +55,11 @@ def _evaluate(args: argparse.Namespace) -> int:
         raise TrainingError(f"{args.run} holds runs of several splits or folds: evaluate them one by one")
     report_skipped(folders[0])
     figures = corpus_figures(
-        plan.split.corpus, {each.taken.seed: [each.taken] for each in found}, None, Material().limits
+        plan.split.corpus,
+        {each.taken.seed: [each.taken] for each in found},
+        None,
+        Material().limits,
+        unseen=not plan.split.speakers_shared,
     )
     if args.json:
         rows = {"figures": [figure.to_json() for figure in figures]}
@@ -80,17 +84,27 @@ def run_folders(path: Path) -> list[RunFolder]:
 
 def _evaluated(folder: RunFolder, args: argparse.Namespace) -> Evaluated:
     plan, settings = load_plan(folder, args.corpus)
+    wanted = _wanted(plan, args.part)
     model = folder.load_model()
     material = read_material(_sounds(plan, args.sounds), args.speech, args.part)
     _, features = read_features(plan, front_end=model.front_end, gate=model.gate, cache=args.cache)
     train, inner, test = divide(features, plan.chosen, settings)
     scores = evaluate_model(model, test, plan, folder)
     subject = Subject(model, train, inner, test, folder.path, args.cache)
-    wanted = {ALWAYS, *(args.part or NAMES)}
     results = {
         name: take(each, subject, _told(each.title)) for name, each in measures(material).items() if name in wanted
     }
     return Evaluated(plan=plan, scores=scores, taken=Taken(fold=plan.chosen.name, seed=settings.seed, results=results))
+
+
+def _wanted(plan: Plan, parts: Sequence[str] | None) -> set[str]:
+    """Return the measures to take; raise where one that is asked for needs a bundle and speakers are shared."""
+    if not plan.split.speakers_shared:
+        return {ALWAYS, *(parts or NAMES)}
+    if refused := [part for part in parts or () if part not in WITHOUT_BUNDLE]:
+        possible = ", ".join(WITHOUT_BUNDLE)
+        raise TrainingError(f"--part {refused[0]} needs unseen speakers, this split shares them; possible: {possible}")
+    return {ALWAYS, *(parts or WITHOUT_BUNDLE)}
 
 
 def _sounds(plan: Plan, given: Path | None) -> Path | None:

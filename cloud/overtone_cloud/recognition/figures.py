@@ -1,6 +1,7 @@
 """The figures of a corpus: what each measure's results say, held against the targets."""
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -26,13 +27,16 @@ PERCENT, POINTS = "%", "points"
 BySeed = Mapping[int, Sequence[Taken]]
 
 
-def corpus_figures(corpus: str, taken: BySeed, shared: BySeed | None, limits: Limits) -> list[Figure]:
+def corpus_figures(
+    corpus: str, taken: BySeed, shared: BySeed | None, limits: Limits, *, unseen: bool = True
+) -> list[Figure]:
     """Return the figures of one corpus, its folds pooled within each seed: every speaker is tested once.
 
-    `shared` are the same trainings with random folds, whose figure stands beside the honest one.
+    `shared` are the same trainings with random folds, whose figure stands beside the honest one. Where the speakers of
+    `taken` are not `unseen` no figure has a target: those are for unseen speakers.
     """
     measured = set.intersection(*(set(t.results) for parts in taken.values() for t in parts))
-    figures = [_uar(corpus, taken)]
+    figures = [_uar(corpus, taken, "UAR, unseen speakers" if unseen else "UAR, speakers shared")]
     if shared:
         values = over_seeds(shared, lambda p: 100 * predictions(p, "clean").uar)
         figures.append(Figure(corpus=corpus, name="UAR, speakers shared (random split)", unit=PERCENT, values=values))
@@ -47,7 +51,8 @@ def corpus_figures(corpus: str, taken: BySeed, shared: BySeed | None, limits: Li
         "personal": lambda: _personal(corpus, taken),
         "normalised": lambda: [_normalised(corpus, taken)],
     }
-    return figures + [figure for name, make in makers.items() if name in measured for figure in make()]
+    figures += [figure for name, make in makers.items() if name in measured for figure in make()]
+    return figures if unseen else [replace(figure, target=None) for figure in figures]
 
 
 def over_seeds(taken: BySeed, value: Callable[[Sequence[Taken]], float]) -> tuple[float, ...]:
@@ -65,11 +70,11 @@ def percent(part: int, whole: int) -> float:
     return 100.0 * part / whole
 
 
-def _uar(corpus: str, taken: BySeed) -> Figure:
+def _uar(corpus: str, taken: BySeed, name: str) -> Figure:
     least = UAR_TARGETS.get(corpus)
     target = None if least is None else Target(sign=">=", limit=least)
     values = over_seeds(taken, lambda parts: 100 * predictions(parts, "clean").uar)
-    return Figure(corpus=corpus, name="UAR, unseen speakers", unit=PERCENT, values=values, target=target)
+    return Figure(corpus=corpus, name=name, unit=PERCENT, values=values, target=target)
 
 
 def _calibration(corpus: str, taken: BySeed) -> list[Figure]:

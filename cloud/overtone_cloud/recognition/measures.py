@@ -82,6 +82,8 @@ NAMES = (
     "normalised",
 )
 """Every measure; noise and sounds need everyday sounds, speech needs read speech."""
+WITHOUT_BUNDLE = ("clean", "noise", "room", "telephone", "quiet", "loud")
+"""Those that can be taken where speakers are shared: a bundle's int8 ranges must not come from test speakers."""
 
 
 def _conditions(material: Material) -> list[Measure]:

@@ -7,6 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from overtone_cloud.corpora.registry import read_corpus
+from overtone_cloud.splits import make_split
+
 Overtone = Callable[..., tuple[int, str, str]]
 
 
@@ -46,6 +49,22 @@ def test_it_prints_the_table_of_the_benchmark(overtone: Overtone, run: Path, cac
     assert "measuring int8 streaming" in err
     again = overtone(*words)
     assert again == (0, out, "")
+
+
+def test_shared_speakers_are_named_and_need_no_bundle(overtone: Overtone, run: Path, voices: Path, cache: Path) -> None:
+    """The run as one whose split was random: its speakers then are what they always were, but not promised to be."""
+    split = make_split(read_corpus(voices).utterances, "random")
+    split.save(run / "split.json")
+    config = json.loads((run / "config.json").read_text())
+    (run / "config.json").write_text(json.dumps({**config, "fold": "fold 1"}))
+    status, out, err = overtone("evaluate", run, "--cache", cache)
+    assert status == 0, err
+    assert "UAR, speakers shared" in out
+    assert "unseen" not in out
+    assert "measuring far microphone" in err
+    assert not (run / "model.bundle").exists()
+    status, _, err = overtone("evaluate", run, "--cache", cache, "--part", "int8")
+    assert (status, "--part int8 needs unseen speakers, this split shares them" in err) == (1, True)
 
 
 def test_seeds_are_pooled(overtone: Overtone, run: Path, cache: Path, tmp_path: Path) -> None:

@@ -52,6 +52,13 @@ def test_folds_pool_and_losses_are_in_points() -> None:
     assert "gain of the personal head, mean of speakers" not in found
 
 
+def test_figures_of_shared_speakers_say_so_and_have_no_target() -> None:
+    found = corpus_figures("ravdess", {0: taken(0)}, None, Limits(), unseen=False)
+    assert found[0].name == "UAR, speakers shared"
+    assert "UAR lost in noise (10 dB)" in by_name(found)
+    assert all(figure.target is None for figure in found)
+
+
 def test_the_shared_figure_stands_right_below_the_honest_one() -> None:
     shared = {0: [Taken(fold="1", seed=0, results={"clean": said(8, 0, "c")})]}
     first, second, *_ = corpus_figures("other", {0: taken(0)}, shared, Limits())
