@@ -52,7 +52,7 @@ def enrich(root: Path, utterances: tuple[Utterance, ...]) -> Enriched:
     table = find_table(root, _TABLE)
     if table is None:
         return utterances, ()
-    genders = {row.get("actorid", ""): row.get("sex", "").lower() or None for row in read_rows(table)}
+    genders = {row.get("actorid", ""): row.get("sex", "").lower() or None for row in read_rows(table).rows}
     return tuple(replace(u, gender=genders.get(u.speaker or "")) for u in utterances), ()
 
 

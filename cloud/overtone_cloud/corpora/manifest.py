@@ -37,20 +37,20 @@ def read(table: Path) -> Reading:
     An empty label is kept as none; an unknown one, a missing column or a path listed twice is a CorpusError
     that names the line.
     """
-    rows = read_rows(table)
-    if not rows:
+    read = read_rows(table)
+    if not read.rows:
         raise CorpusError(f"{table}: no utterances in it")
-    lacking = [column for column in ("path", "label") if column not in rows[0]]
+    lacking = [column for column in ("path", "label") if column not in read.columns]
     if lacking:
-        raise CorpusError(f"{table}: column {lacking[0]!r} is missing; there are {', '.join(rows[0])}")
+        raise CorpusError(f"{table}: column {lacking[0]!r} is missing; there are {', '.join(read.columns)}")
     utterances: dict[str, Utterance] = {}
-    for number, row in enumerate(rows, start=2):
+    for number, row in zip(read.lines, read.rows, strict=True):
         utterance = _utterance(table, f"{table}, row {number}", row)
         if utterance.id in utterances:
             raise CorpusError(f"{table}, row {number}: path {utterance.id!r} is listed twice")
         utterances[utterance.id] = utterance
     ordered = tuple(utterances[key] for key in sorted(utterances))
-    return Reading(corpus=NAME, root=table.parent, utterances=ordered, problems=_problems(ordered, set(rows[0])))
+    return Reading(corpus=NAME, root=table.parent, utterances=ordered, problems=_problems(ordered, set(read.columns)))
 
 
 def _problems(utterances: tuple[Utterance, ...], columns: set[str]) -> tuple[Problem, ...]:

@@ -27,7 +27,7 @@ def enrich(root: Path, utterances: tuple[Utterance, ...]) -> Enriched:
     table = find_table(root, _TABLE)
     if table is None:
         return utterances, (Problem(kind="note", text=f"no {_TABLE}: gender and text are unknown"),)
-    rows = {Path(row.get("file_id", "")).stem.lower(): row for row in read_rows(table)}
+    rows = {Path(row.get("file_id", "")).stem.lower(): row for row in read_rows(table).rows}
     seen = {u.path.stem.lower() for u in utterances}
     absent = tuple(sorted(stem for stem in rows if stem not in seen))
     text = f"{len(absent)} recordings of {_TABLE} are not there"

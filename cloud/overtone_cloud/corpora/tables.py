@@ -1,6 +1,8 @@
 """Reading the small text tables that come with corpora."""
 
 import csv
+import io
+from dataclasses import dataclass
 from pathlib import Path
 
 from overtone_cloud.errors import CorpusError
@@ -23,24 +25,39 @@ def read_text(path: Path) -> str:
         return data.decode("latin-1")
 
 
-def read_rows(path: Path) -> list[dict[str, str]]:
-    """Return the rows of a table with a heading, by column; tabs in `.tsv`, else commas or semicolons.
+@dataclass(frozen=True, kw_only=True)
+class Table:
+    """A table's columns, its rows by column, and the line that each row ends on, counted from 1."""
+
+    columns: tuple[str, ...]
+    rows: tuple[dict[str, str], ...]
+    lines: tuple[int, ...]
+
+
+def read_rows(path: Path) -> Table:
+    """Return a table with a heading; tabs in `.tsv`, else commas or semicolons.
 
     Column names and values are stripped; column names are lower case; short rows lack their last columns.
     """
-    lines = read_text(path).splitlines()
-    heading = lines[0] if lines else ""
+    # Lines end where a CSV's do: str.splitlines also cuts at characters that a text may hold, U+2028 for example.
+    file = io.StringIO(read_text(path), newline="")
+    heading = file.readline()
+    file.seek(0)
     delimiter = "\t" if path.suffix.lower() == ".tsv" else ";" if ";" in heading and "," not in heading else ","
+    reader = csv.reader(file, delimiter=delimiter, strict=True)
     try:
-        rows = list(csv.reader(lines, delimiter=delimiter, strict=True))
+        found = [(reader.line_num, row) for row in reader]
     except csv.Error as error:
         raise CorpusError(f"{path}: not a table: {error}") from error
-    if not rows:
+    if not found:
         raise CorpusError(f"{path}: empty table")
-    columns = [column.strip().lower() for column in rows[0]]
-    return [
-        {column: value.strip() for column, value in zip(columns, row, strict=False)} for row in rows[1:] if any(row)
-    ]
+    columns = tuple(column.strip().lower() for column in found[0][1])
+    filled = [(line, row) for line, row in found[1:] if any(row)]
+    return Table(
+        columns=columns,
+        rows=tuple({name: value.strip() for name, value in zip(columns, row, strict=False)} for _, row in filled),
+        lines=tuple(line for line, _ in filled),
+    )
 
 
 def find_table(root: Path, name: str) -> Path | None:

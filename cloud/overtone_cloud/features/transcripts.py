@@ -35,13 +35,14 @@ def check_transcripts(readings: Mapping[str, Reading], *, table: Path | None = N
 
 def read_table(table: Path) -> dict[str, str]:
     """Return the texts of a CSV by path; raise CorpusError, which names the row, for what it cannot be."""
-    rows = read_rows(table)
-    columns = list(rows[0]) if rows else []
+    read = read_rows(table)
     for column in ("path", "text"):
-        if column not in columns:
-            raise CorpusError(f"{table}: column {column!r} is missing; there are {', '.join(columns) or 'no rows'}")
+        if column not in read.columns:
+            raise CorpusError(f"{table}: column {column!r} is missing; there are {', '.join(read.columns)}")
+    if not read.rows:
+        raise CorpusError(f"{table}: there are no rows")
     texts: dict[str, str] = {}
-    for number, row in enumerate(rows, start=2):
+    for number, row in zip(read.lines, read.rows, strict=True):
         path = PurePosixPath(row.get("path", "").replace("\\", "/")).as_posix()
         text = " ".join(row.get("text", "").split())
         if path == ".":

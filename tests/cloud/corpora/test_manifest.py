@@ -87,6 +87,23 @@ def test_lines_that_cannot_be(folder: Path, text: str, error: str) -> None:
     assert "\n" not in str(caught.value)
 
 
+def test_a_short_first_row_is_a_row_and_no_heading(folder: Path) -> None:
+    first, second = read_corpus(write(folder, "path,label,speaker\na.wav\nsub/b.wav,happy,ann\n")).utterances
+    assert (first.label, first.speaker) == (None, None)
+    assert (second.label, second.speaker) == ("happy", "ann")
+
+
+def test_rows_are_counted_as_editors_count_lines(folder: Path) -> None:
+    table = write(folder, "path,label\r\na.wav,sad\r\n\r\n\r\nsub/b.wav,hungry\r\n")
+    with pytest.raises(CorpusError, match="row 5: unknown label 'hungry'"):
+        read_corpus(table)
+
+
+def test_a_text_may_hold_what_is_no_end_of_a_line(folder: Path) -> None:
+    table = write(folder, 'path,label,text\na.wav,sad,one\u2028two\nsub/b.wav,sad,"one\ntwo"\n')
+    assert [u.text for u in read_corpus(table).utterances] == ["one\u2028two", "one\ntwo"]
+
+
 def test_latin_1_and_byte_order_marks(folder: Path) -> None:
     (folder / "manifest.csv").write_bytes("\ufeffpath,label,text\na.wav,sad,schön\n".encode())
     assert read_corpus(folder).utterances[0].text == "schön"
