@@ -26,7 +26,7 @@ from overtone_cloud.corpora.fetch import fetch, source
 from overtone_cloud.corpora.sources import SOURCES
 from overtone_cloud.corpora.statistics import Statistics, statistics
 from overtone_cloud.errors import DownloadError
-from overtone_cloud.splits import KINDS, make_split
+from overtone_cloud.split_options import add_split_options, asked_split
 
 MAX_NAMES = 5
 
@@ -57,10 +57,7 @@ def _with_path(parser: argparse.ArgumentParser) -> argparse.ArgumentParser:
 
 
 def _register_split(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--kind", choices=tuple(KINDS), default="speaker")
-    parser.add_argument("--folds", type=int, default=5, help="number of folds (default 5)")
-    parser.add_argument("--script-folds", type=int, default=2, help="groups of scripts, for speaker-script")
-    parser.add_argument("--test-speakers", default="", metavar="A,B", help="for holdout: who is tested")
+    add_split_options(parser)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--out", type=Path, required=True, metavar="FILE")
     parser.set_defaults(func=_split)
@@ -78,7 +75,7 @@ def _list(args: argparse.Namespace) -> int:
     table = Table("name", "language", "utterances", "speakers", "how to get it", title="Corpora")
     for name, origin in SOURCES.items():
         official = CORPORA[name].official
-        how = f"overtone data fetch {name}" if origin.url else "see below"
+        how = f"overtone data fetch {name} --to DIR" if origin.url else "see below"
         table.add_row(name, origin.language, str(official.utterances), str(len(official.speakers)), how)
     console = _console()
     console.print(table)
@@ -134,14 +131,7 @@ def _plot(args: argparse.Namespace) -> int:
 
 def _split(args: argparse.Namespace) -> int:
     reading = read_corpus(args.path, args.corpus)
-    split = make_split(
-        reading.utterances,
-        args.kind,
-        folds=args.folds,
-        script_folds=args.script_folds,
-        seed=args.seed,
-        test_speakers=[name.strip() for name in args.test_speakers.split(",") if name.strip()],
-    )
+    split = asked_split(args, reading.utterances, args.seed)
     split.save(args.out)
     table = Table("fold", "train", "test", "test speakers")
     speakers = {u.id: u.speaker or "unknown" for u in reading.utterances}

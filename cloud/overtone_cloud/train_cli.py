@@ -17,8 +17,8 @@ from rich.table import Table
 
 from overtone_cloud.corpora.registry import read_corpus
 from overtone_cloud.errors import ConfigError
-from overtone_cloud.split_file import KINDS, Split, load_split
-from overtone_cloud.splits import make_split
+from overtone_cloud.split_file import Split, load_split
+from overtone_cloud.split_options import add_split_options, asked_split, given_options
 from overtone_cloud.training import progress
 from overtone_cloud.training.experiment import Plan, train_run
 from overtone_cloud.training.metrics import Scores
@@ -33,10 +33,9 @@ def register(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     train.add_argument("--corpus-name", help="which corpus it is (default: recognised by its names)")
     train.add_argument("--out", type=Path, required=True, metavar="DIR", help="run folder; an interrupted run goes on")
     train.add_argument("--split", type=Path, metavar="FILE", help="a split made by `overtone data split`")
-    train.add_argument("--kind", choices=tuple(KINDS), default="speaker", help="kind of split without --split")
-    train.add_argument("--folds", type=int, default=5)
     train.add_argument("--fold", help="which fold of the split (name or number from 1)")
-    train.add_argument("--test-speakers", default="", metavar="A,B", help="hold these speakers out for the test")
+    add_split_options(train)
+    train.add_argument("--split-seed", type=int, help="draws the split's folds (default 0), whatever --seed is")
     train.add_argument("--config", type=Path, metavar="TOML", help="training settings")
     train.add_argument("--sounds", type=Path, metavar="DIR", help="everyday sounds (ESC-10): noise, and no emotion")
     train.add_argument("--size", choices=("S", "M", "L"))
@@ -98,11 +97,11 @@ def _settings(args: argparse.Namespace) -> TrainSettings:
 
 def _split(args: argparse.Namespace) -> Split:
     if args.split:
+        given = given_options(args) + ([] if args.split_seed is None else ["--split-seed"])
+        if given:
+            raise ConfigError(f"--split {args.split} says who is tested, {', '.join(given)} too: give one of them")
         return load_split(args.split)
-    reading = read_corpus(args.corpus, args.corpus_name)
-    speakers = [s for s in args.test_speakers.split(",") if s]
-    kind = "holdout" if speakers else args.kind
-    return make_split(reading.utterances, kind, folds=args.folds, seed=args.seed or 0, test_speakers=speakers)
+    return asked_split(args, read_corpus(args.corpus, args.corpus_name).utterances, args.split_seed or 0)
 
 
 @contextmanager

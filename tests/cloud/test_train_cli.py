@@ -1,6 +1,8 @@
 """`overtone train`, end to end on synthetic voices."""
 
+import argparse
 import json
+import re
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -9,8 +11,10 @@ from typing import Any
 import numpy as np
 import pytest
 
+from overtone_cloud import train_cli
 from overtone_cloud.corpora.registry import read_corpus
-from overtone_cloud.splits import hold_out, make_split
+from overtone_cloud.errors import ConfigError
+from overtone_cloud.splits import Split, hold_out, make_split
 from overtone_cloud.training.run_folder import RunFolder
 
 Overtone = Callable[..., tuple[int, str, str]]
@@ -249,6 +253,38 @@ def test_bad_arguments(train: Overtone, tmp_path: Path, words: tuple[object, ...
     assert text in err
     assert err.count("\n") == 1
     assert not (tmp_path / "run").exists()
+
+
+def split_of(*words: object) -> Split:
+    """Return the split that a command line of `train` asks for, without training."""
+    parser = argparse.ArgumentParser()
+    train_cli.register(parser.add_subparsers())
+    return train_cli._split(parser.parse_args(["train", "--out", "out", *map(str, words)]))
+
+
+def test_who_is_tested_does_not_hang_on_the_seed(voices: Path) -> None:
+    first = split_of(voices, "--folds", 3)
+    assert split_of(voices, "--folds", 3, "--seed", 5) == first
+    assert split_of(voices, "--folds", 3, "--split-seed", 5).folds != first.folds
+    assert first == make_split(read_corpus(voices).utterances, "speaker", folds=3)
+
+
+def test_test_speakers_may_be_listed_with_spaces(voices: Path) -> None:
+    assert split_of(voices, "--test-speakers", " spk01, spk02,") == split_of(voices, "--test-speakers", "spk01,spk02")
+
+
+@pytest.mark.parametrize(
+    ("words", "text"),
+    [
+        (("--split", "a.json", "--test-speakers", "spk01"), "--split a.json says who is tested, --test-speakers too"),
+        (("--split", "a.json", "--kind", "speaker", "--folds", 5), "says who is tested, --kind, --folds too"),
+        (("--split", "a.json", "--split-seed", 0), "says who is tested, --split-seed too"),
+        (("--kind", "random", "--test-speakers", "spk01"), "--test-speakers holds speakers out, --kind random"),
+    ],
+)
+def test_options_that_contradict_each_other(voices: Path, words: tuple[object, ...], text: str) -> None:
+    with pytest.raises(ConfigError, match=re.escape(text)):
+        split_of(voices, *words)
 
 
 def test_missing_or_empty_corpora(overtone: Overtone, tmp_path: Path) -> None:
