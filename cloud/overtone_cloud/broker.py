@@ -10,7 +10,9 @@ import argparse
 import json
 import logging
 import os
+import pwd
 import re
+import shlex
 import shutil
 import socket
 import ssl
@@ -31,6 +33,8 @@ from overtone_cloud.errors import BrokerError
 from overtone_cloud.interrupts import interrupts_wait
 
 AGGREGATOR = "aggregator"
+OWN_USER = "mosquitto"
+"""What Mosquitto runs as when root starts it and its configuration names no other user."""
 NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
 MAX_MESSAGE_BYTES = 65_536
 PACKET_ENVELOPE_BYTES = 1024
@@ -293,10 +297,27 @@ class Mosquitto:
 
 def find_mosquitto() -> str:
     """Return the path of the mosquitto binary; Debian keeps it outside an ordinary user's PATH."""
-    binary = shutil.which("mosquitto") or shutil.which("mosquitto", path="/usr/sbin:/usr/local/sbin:/opt/homebrew/sbin")
+    binary = _installed()
     if binary is None:
         raise BrokerError("mosquitto is not installed; on Debian: apt-get install mosquitto")
     return binary
+
+
+def _installed() -> str | None:
+    return shutil.which("mosquitto") or shutil.which("mosquitto", path="/usr/sbin:/usr/local/sbin:/opt/homebrew/sbin")
+
+
+def default_user() -> str:
+    """Return the user that Mosquitto becomes when root starts it; empty where root does not, or there is none.
+
+    Files that only root can read would keep it from starting.
+    """
+    if os.geteuid() != 0:
+        return ""
+    try:
+        return pwd.getpwnam(OWN_USER).pw_name
+    except KeyError:
+        return ""
 
 
 def free_port() -> int:
@@ -315,9 +336,11 @@ def register(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     config.add_argument("--host", required=True, help="name or address by which devices reach the broker")
     config.add_argument("--port", type=int, default=8883)
     config.add_argument("--bind", default="", help="address to listen on (default: every interface)")
-    config.add_argument("--user", default="", help="system user that Mosquitto runs as when started by root")
+    config.add_argument("--user", help=f"system user that Mosquitto runs as when started by root (default {OWN_USER})")
     config.add_argument("--fleet", required=True)
-    config.add_argument("--device", nargs="*", default=[], metavar="ID", help="devices to issue certificates for")
+    config.add_argument(
+        "--device", action="extend", nargs="+", default=[], metavar="ID", help="who gets certificates; repeatable"
+    )
     config.set_defaults(func=_run_config)
     add = commands.add_parser("add-device", help="issue a certificate for one more device")
     add.add_argument("--dir", type=Path, required=True, help="folder that `broker config` wrote")
@@ -326,12 +349,14 @@ def register(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") 
 
 
 def _run_config(args: argparse.Namespace) -> int:
-    settings = BrokerSettings(host=args.host, fleet=args.fleet, port=args.port, bind=args.bind, user=args.user)
+    user = default_user() if args.user is None else args.user
+    settings = BrokerSettings(host=args.host, fleet=args.fleet, port=args.port, bind=args.bind, user=user)
     try:
         path = configure(args.out, settings, args.device)
     except OSError as error:
         raise BrokerError(f"{error.filename or args.out}: {error.strerror or error}") from error
-    sys.stdout.write(f"{path}\nstart it with: mosquitto -c {path}\nclients' files: {path.parent / 'clients'}\n")
+    start = shlex.join([_installed() or "mosquitto", "-c", str(path)])
+    sys.stdout.write(f"{path}\nstart it with: {start}\nclients' files: {path.parent / 'clients'}\n")
     return 0
 
 

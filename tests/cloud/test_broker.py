@@ -3,9 +3,14 @@
 import argparse
 import json
 import os
+import shlex
+import socket
 import ssl
 import stat
+import subprocess
+import tempfile
 import threading
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -22,6 +27,8 @@ from overtone_cloud.broker import (
     Mosquitto,
     add_device,
     configure,
+    default_user,
+    free_port,
     load_settings,
     register,
 )
@@ -55,7 +62,47 @@ def test_config_writes_what_a_broker_and_its_clients_need(tmp_path: Path, capsys
     ] + ["server.crt"]
     for key in out.rglob("*.key"):
         assert stat.S_IMODE(key.stat().st_mode) == 0o600
-    assert load_settings(out) == BrokerSettings(host="hub.local", fleet="home")
+    assert load_settings(out) == BrokerSettings(host="hub.local", fleet="home", user=default_user())
+
+
+def test_devices_are_named_one_by_one_too(tmp_path: Path) -> None:
+    words = "broker config --host broker.local --fleet home --device kitchen --device hall --out"
+    assert command([*words.split(), str(tmp_path)]) == 0
+    assert {path.name for path in (tmp_path / "clients").iterdir()} == {"aggregator", "kitchen", "hall"}
+
+
+@pytest.mark.broker
+@pytest.mark.skipif(not default_user(), reason="root starts Mosquitto, which becomes a user of its own")
+def test_what_is_printed_starts_a_broker(capsys: pytest.CaptureFixture[str]) -> None:
+    port = free_port()
+    # Not tmp_path: pytest keeps other users out of it.
+    with tempfile.TemporaryDirectory() as folder:
+        Path(folder).chmod(0o755)
+        words = "broker config --host localhost --bind 127.0.0.1 --fleet home"
+        assert command([*words.split(), "--port", str(port), "--out", folder]) == 0
+        (line,) = [line for line in capsys.readouterr().out.splitlines() if line.startswith("start it with: /")]
+        files = Path(folder) / "clients" / "aggregator"
+        with subprocess.Popen(shlex.split(line.removeprefix("start it with: ")), stderr=subprocess.PIPE) as child:
+            try:
+                assert _accepts(port, files, child), child.stderr and child.stderr.read()
+            finally:
+                child.terminate()
+
+
+def _accepts(port: int, files: Path, child: "subprocess.Popen[bytes]") -> bool:
+    """Return whether a client with these files is let in before the child ends."""
+    context = ssl.create_default_context(cafile=files / "ca.crt")
+    context.load_cert_chain(files / "client.crt", files / "client.key")
+    end = time.monotonic() + PATIENCE_S
+    while time.monotonic() < end and child.poll() is None:
+        try:
+            with socket.create_connection(("127.0.0.1", port), timeout=1) as plain:
+                context.wrap_socket(plain, server_hostname="localhost").close()
+        except OSError:
+            time.sleep(0.05)
+        else:
+            return True
+    return False
 
 
 def test_certificates_are_what_they_should_be(tmp_path: Path) -> None:
