@@ -54,7 +54,7 @@ def _convert(args: argparse.Namespace) -> int:
     from overtone_converters.signing import sign_bundle
     from overtone_converters.verify import verify_bundle
 
-    forms, args.run = asked_forms(args), file_or_pretrained(args.run)
+    forms, args.run = asked_forms(args), bundle_path(args.run)
     if args.run.is_file():
         return write_forms(load_bundle(args.run), args) if forms else _sign(args)
     name = args.name or EDGE_NAME
@@ -124,6 +124,14 @@ def utterances_of(
 ) -> tuple[list[F32], "np.ndarray[tuple[int], np.dtype[np.int64]]"]:
     """Return a part's `(frames, n_mfcc)` utterances and their targets, as `verify_bundle` takes them."""
     return [test.mfcc(i) for i in range(len(test))], test.targets(labels)
+
+
+def bundle_path(given: Path) -> Path:
+    """Return a path as it is, or that of a pretrained model; raise BundleError where it cannot be looked at."""
+    try:
+        return file_or_pretrained(given)
+    except OSError as error:
+        raise BundleError(f"cannot read {given}: {error.strerror or error}") from error
 
 
 def load_bundle(path: Path, root: Path | None = None) -> Bundle:

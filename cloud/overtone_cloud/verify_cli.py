@@ -3,12 +3,12 @@
 import argparse
 from pathlib import Path
 
-from overtone_cloud.convert_cli import load_bundle, parts_of_run, show, utterances_of
+from overtone_cloud.convert_cli import bundle_path, load_bundle, parts_of_run, show, utterances_of
 from overtone_cloud.convert_window_cli import verify_windows
 from overtone_cloud.errors import ConfigError
 from overtone_cloud.training.run_folder import RunFolder
 from overtone_models.bundle import Bundle
-from overtone_models.pretrained import SPLIT, file_or_pretrained
+from overtone_models.pretrained import SPLIT
 
 
 def register(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -35,7 +35,7 @@ def register(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") 
 
 
 def _verify(args: argparse.Namespace) -> int:
-    path = file_or_pretrained(args.bundle)
+    path = bundle_path(args.bundle)
     bundle = load_bundle(path, args.root)
     if bundle.manifest.window is not None:
         if args.run is None:

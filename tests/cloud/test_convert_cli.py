@@ -1,5 +1,6 @@
 """`overtone convert`, `verify` and `keys`, end to end on a run of synthetic voices."""
 
+import errno
 import json
 from collections.abc import Callable
 from dataclasses import replace
@@ -181,6 +182,23 @@ def test_files_that_are_missing(overtone: Overtone, signed: Path, trained: Path,
     assert list(tmp_path.iterdir()) == []
     with pytest.raises(BundleError, match="cannot read"):
         load_bundle(nowhere)
+
+
+@pytest.mark.parametrize("command", [("verify",), ("convert", "--out", "x")])
+def test_files_that_cannot_be_looked_at(
+    overtone: Overtone, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, command: tuple[str, ...]
+) -> None:
+    """Root may read everything, so that the system's refusal is made here."""
+    path, exists = tmp_path / "model.bundle", Path.exists
+
+    def refused(self: Path, **more: bool) -> bool:
+        if self == path:
+            raise PermissionError(errno.EACCES, "Permission denied", str(self))
+        return exists(self, **more)
+
+    monkeypatch.setattr(Path, "exists", refused)
+    status, _, err = overtone(*command, path)
+    assert (status, err) == (1, f"overtone: cannot read {path}: Permission denied\n")
 
 
 @pytest.mark.parametrize("words", [("--version", 0), ("--name", "my model"), ("--name", "../up")])

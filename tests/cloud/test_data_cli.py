@@ -1,6 +1,7 @@
 """`overtone data`, through its parser: what it prints, writes and returns."""
 
 import argparse
+import errno
 import io
 import json
 import threading
@@ -49,7 +50,7 @@ def corpus(tmp_path: Path) -> Path:
 def test_list_names_every_corpus_and_licence(run: Run) -> None:
     status, text = run("list")
     assert status == 0
-    for word in ("ravdess", "7442", "IEMOCAP", "overtone data fetch nemo", "CC BY-NC-ND 4.0", "git lfs"):
+    for word in ("ravdess", "7442", "IEMOCAP", "overtone data fetch nemo --to DIR", "CC BY-NC-ND 4.0", "git lfs"):
         assert word.lower() in text.lower()
 
 
@@ -102,6 +103,8 @@ def test_split_keeps_a_file(run: Run, corpus: Path, tmp_path: Path) -> None:
     assert "speakers shared" in run("split", corpus, "--kind", "random", "--out", out)[1]
     run("split", corpus, "--kind", "holdout", "--test-speakers", "speaker1, speaker2", "--out", out)
     assert len(load_split(out).folds[0].test) == 8
+    run("split", corpus, "--test-speakers", "speaker1", "--out", out)
+    assert load_split(out).kind == "holdout"
 
 
 def test_split_that_cannot_be_leaves_the_old_file(run: Run, corpus: Path, tmp_path: Path) -> None:
@@ -119,6 +122,20 @@ def test_corpus_that_is_not_there(run: Run, tmp_path: Path) -> None:
     for command in (["check"], ["stats"], ["plot", "--out", tmp_path], ["split", "--out", tmp_path / "s"]):
         with pytest.raises(CorpusError, match="no such folder"):
             run(command[0], tmp_path / "absent", *command[1:])
+
+
+def test_a_corpus_that_cannot_be_looked_at_is_one_line(run: Run, corpus: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Root may read everything, so that the system's refusal is made here."""
+    is_file = Path.is_file
+
+    def refused(self: Path) -> bool:
+        if self.name == "manifest.csv":
+            raise PermissionError(errno.EACCES, "Permission denied", str(self))
+        return is_file(self)
+
+    monkeypatch.setattr(Path, "is_file", refused)
+    with pytest.raises(CorpusError, match=r"manifest\.csv: Permission denied"):
+        run("check", corpus)
 
 
 @pytest.fixture

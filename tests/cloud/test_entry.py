@@ -25,3 +25,14 @@ def test_the_scripts_reach_their_commands(monkeypatch: pytest.MonkeyPatch, capsy
         with pytest.raises(SystemExit) as end:
             script()
         assert end.value.code == 0 and f"usage: {program}" in capsys.readouterr().out
+
+
+def test_an_interrupt_while_libraries_load_is_one_line(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def interrupted(_: str) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(entry.importlib, "import_module", interrupted)
+    assert (entry.overtone(), capsys.readouterr().err) == (130, "overtone: interrupted\n")
+    assert (entry.aggregator(), capsys.readouterr().err) == (130, "overtone-aggregator: interrupted\n")

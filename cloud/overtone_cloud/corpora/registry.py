@@ -21,6 +21,13 @@ def read_corpus(path: Path, name: str | None = None) -> Reading:
     """
     if name is not None and name not in NAMES:
         raise CorpusError(f"unknown corpus {name!r}; there are {', '.join(NAMES)}")
+    try:
+        return _read(path, name)
+    except OSError as error:
+        raise CorpusError(f"{error.filename or path}: {error.strerror or error}") from error
+
+
+def _read(path: Path, name: str | None) -> Reading:
     if not path.exists():
         raise CorpusError(f"{path}: no such folder or manifest")
     table = manifest.find(path)
