@@ -38,6 +38,7 @@ def register(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     train.add_argument("--split-seed", type=int, help="draws the split's folds (default 0), whatever --seed is")
     train.add_argument("--config", type=Path, metavar="TOML", help="training settings")
     train.add_argument("--sounds", type=Path, metavar="DIR", help="everyday sounds (ESC-10): noise, and no emotion")
+    train.add_argument("--speech", type=Path, metavar="DIR", help="read speech (LibriSpeech): half trains as neutral")
     train.add_argument("--size", choices=("S", "M", "L"))
     train.add_argument("--epochs", type=int)
     train.add_argument("--seed", type=int, help="first seed (default 0)")
@@ -49,10 +50,16 @@ def register(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") 
 
 def _train(args: argparse.Namespace) -> int:
     settings = _settings(args)
+    settings = replace(settings, neutral_speech=settings.neutral_speech or args.speech is not None)
     if args.seeds < 1:
         raise ConfigError(f"--seeds is {args.seeds}, it must be at least 1")
     plan = Plan(
-        corpus=args.corpus, corpus_name=args.corpus_name, fold=args.fold, split=_split(args), sounds=args.sounds
+        corpus=args.corpus,
+        corpus_name=args.corpus_name,
+        fold=args.fold,
+        split=_split(args),
+        sounds=args.sounds,
+        speech=args.speech,
     )
     plan = replace(plan, fold=plan.chosen.name)
     console = Console(stderr=True)

@@ -104,7 +104,9 @@ def _heard(training: Mapping[str, Any]) -> str:
         noise = " and in noise" if training["sounds"] else ""
         text = f"- {100 * training['conditioned']:.0f} % of the speech in simulated rooms, over the telephone{noise}"
     sounds = f"; {training['sounds']} everyday sounds as no emotion" if training["sounds"] else ""
-    return f"{text}{sounds}."
+    read = training.get("read_speech", 0)
+    speech = f"; {read} recordings of read speech as neutral" if read else ""
+    return f"{text}{sounds}{speech}."
 
 
 def _parity(facts: Mapping[str, Any]) -> list[str]:

@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from overtone_cloud.conditions.read_speech import ReadSpeech
 from overtone_cloud.conditions.sounds import Sounds
 from overtone_cloud.corpora.sources import SOURCES
 from overtone_cloud.corpora.utterance import Reading
@@ -31,6 +32,7 @@ class Release:
     settings: TrainSettings
     readings: Mapping[str, Reading]
     sounds: Sounds | None
+    speech: ReadSpeech | None
     figures: Mapping[str, Any] | None
 
 
@@ -59,6 +61,7 @@ def command_of(release: Release, corpora: list[str]) -> str:
     for corpus in corpora:
         words += ["--corpus", f"{corpus}=path/to/{corpus}"]
     words += ["--sounds", "path/to/sounds"] if release.sounds else []
+    words += ["--speech", "path/to/speech"] if release.speech else []
     words += ["--settings", "settings.toml", "--name", release.name]
     words += ["--figures", "path/to/recognition.json"] if release.figures is not None else []
     return shlex.join(words)
@@ -97,6 +100,7 @@ def _training(trained: Trained, release: Release) -> dict[str, Any]:
         "inner_speakers": speakers(trained.inner),
         "conditioned": release.settings.augmentation.conditioned,
         "sounds": len(release.sounds.training) if release.sounds else 0,
+        "read_speech": len(release.speech.training) if release.speech else 0,
         "skipped": list(trained.train.skipped),
         "digest": trained.reading.digest,
         "split": describe_split(trained.split),

@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 from overtone_cloud.command_line import timed_lines
+from overtone_cloud.conditions.read_speech import read_speech
 from overtone_cloud.conditions.sounds import sound_halves
 from overtone_cloud.corpora.registry import NAMES
 from overtone_cloud.errors import ConfigError
@@ -26,6 +27,9 @@ def register(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") 
         "--corpus", action="append", required=True, metavar="NAME=PATH", help=f"NAME: {', '.join(NAMES)}"
     )
     parser.add_argument("--sounds", type=Path, metavar="DIR", help="everyday sounds (ESC-10): noise, and no emotion")
+    parser.add_argument(
+        "--speech", type=Path, metavar="DIR", help="read speech (LibriSpeech), for settings with neutral_speech"
+    )
     parser.add_argument("--settings", type=Path, metavar="FILE", help="training settings, TOML or JSON")
     parser.add_argument("--name", required=True, help="what the model is called, such as small or medium")
     parser.add_argument(
@@ -55,10 +59,13 @@ def _run(args: argparse.Namespace) -> int:
     labels = ordered({str(u.label) for u in join(readings).labelled})
     figures = None if args.figures is None else read_figures(args.figures, settings, labels, list(readings))
     sounds = None if args.sounds is None else sound_halves(args.sounds)
+    speech = None if args.speech is None else read_speech(args.speech)
     work = args.work or Path("runs", "pretrain", args.name)
     say = timed_lines()
     try:
-        order = Order(readings=readings, settings=settings, work=work, sounds=args.sounds, cache=args.cache)
+        order = Order(
+            readings=readings, settings=settings, work=work, sounds=args.sounds, speech=args.speech, cache=args.cache
+        )
         trained = train_all(order, report=progress.lines(say, settings.epochs, REPORTS))
     except KeyboardInterrupt:
         sys.stderr.write(
@@ -67,7 +74,13 @@ def _run(args: argparse.Namespace) -> int:
         return EXIT_INTERRUPTED
     say("conversion and its checks")
     release = Release(
-        name=args.name, version=args.version, settings=settings, readings=readings, sounds=sounds, figures=figures
+        name=args.name,
+        version=args.version,
+        settings=settings,
+        readings=readings,
+        sounds=sounds,
+        speech=speech,
+        figures=figures,
     )
     made, found = write_pretrained(trained, release, args.out)
     if args.json:

@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from overtone_cloud.conditions.read_speech import read_speech
 from overtone_cloud.conditions.sounds import content_digest, sound_halves
 from overtone_cloud.corpora.utterance import Reading
 from overtone_cloud.errors import ConfigError, TrainingError
@@ -38,6 +39,7 @@ class Order:
     settings: TrainSettings
     work: Path
     sounds: Path | None = None
+    speech: Path | None = None
     cache: Path | None = None
 
 
@@ -60,6 +62,8 @@ def train_all(order: Order, report: Any = None, progress: Any = None) -> Trained
     if settings.inner_fraction == 0:
         raise ConfigError("inner_fraction is 0: a model to ship needs speakers set aside, who choose when to stop")
     labels = ordered({str(u.label) for u in reading.labelled})
+    if order.speech is not None and not settings.neutral_speech:
+        raise ConfigError("read speech is given, but training setting neutral_speech is false")
     check_network(settings.network(n_features=EDGE_FRONT_END.n_mfcc, n_classes=len(labels)), Limits())
     folder = RunFolder(order.work)
     _claim(folder, reading, order)
@@ -83,7 +87,7 @@ def train_all(order: Order, report: Any = None, progress: Any = None) -> Trained
 def _train(order: Order, folder: RunFolder, features: Features, labels: tuple[str, ...], report: Any) -> None:
     from overtone_cloud.training.fitting import fit
 
-    around = surroundings(order.sounds, order.settings)
+    around = surroundings(order.sounds, order.settings, order.speech)
     model, _ = fit(features, labels, order.settings, folder, around=around, cache=order.cache, report=report)
     folder.save_model(model)
 
@@ -92,10 +96,17 @@ def _claim(folder: RunFolder, reading: Reading, order: Order) -> None:
     """Take the folder for this training; raise TrainingError where it holds another."""
     halves = None if order.sounds is None else sound_halves(order.sounds)
     sounds = None if halves is None else content_digest((*halves.training, *halves.kept))
-    mine = {"corpora": reading.corpus, "digest": reading.digest, "sounds": sounds, "settings": order.settings.to_json()}
+    speech = content_digest(read_speech(order.speech).training) if order.speech is not None else None
+    mine = {
+        "corpora": reading.corpus,
+        "digest": reading.digest,
+        "sounds": sounds,
+        "speech": speech,
+        "settings": order.settings.to_json(),
+    }
     if (folder.path / CLAIM).exists() and folder.read_json(CLAIM) != mine:
         raise TrainingError(
-            f"{folder.path} holds a training of other corpora, sounds or settings; choose another --work"
+            f"{folder.path} holds a training of other corpora, sounds, read speech or settings; choose another --work"
         )
     folder.write_json(CLAIM, mine)
 

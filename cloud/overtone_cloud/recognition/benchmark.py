@@ -182,8 +182,12 @@ def _trained(benchmark: Benchmark, settings: TrainSettings, training: Training) 
     """Return a training's model: as kept where it is finished, else trained on from its checkpoint."""
     settings = replace(settings, seed=training.seed)
     folder = RunFolder(training.folder)
-    sounds = benchmark.material.sounds
-    plan = replace(training.plan, sounds=None if sounds is None else sounds.folder)
+    sounds, speech = benchmark.material.sounds, benchmark.material.speech
+    plan = replace(
+        training.plan,
+        sounds=None if sounds is None else sounds.folder,
+        speech=speech.folder if speech is not None and settings.neutral_speech else None,
+    )
     check_plan(folder, plan, settings)
     if (folder.path / METRICS).exists():
         return folder.load_model()

@@ -26,7 +26,7 @@ def command_of(benchmark: "Benchmark") -> str:
         words += ["--settings", f"{name}={name}-{SETTINGS}"]
     if material.sounds is not None:
         words += ["--sounds", "path/to/sounds"]
-    if material.speech:
+    if material.speech is not None:
         words += ["--speech", "path/to/speech"]
     if benchmark.calibration is not None:
         words += ["--calibrate-on", f"{benchmark.calibration.name}=path/to/{benchmark.calibration.name}"]

@@ -86,7 +86,7 @@ def _evaluated(folder: RunFolder, args: argparse.Namespace) -> Evaluated:
     plan, settings = load_plan(folder, args.corpus)
     wanted = _wanted(plan, args.part)
     model = folder.load_model()
-    material = read_material(_sounds(plan, args.sounds), args.speech, args.part)
+    material = read_material(_folder(plan.sounds, args.sounds), _folder(plan.speech, args.speech), args.part)
     _, features = read_features(plan, front_end=model.front_end, gate=model.gate, cache=args.cache)
     train, inner, test = divide(features, plan.chosen, settings)
     scores = evaluate_model(model, test, plan, folder)
@@ -107,9 +107,9 @@ def _wanted(plan: Plan, parts: Sequence[str] | None) -> set[str]:
     return {ALWAYS, *(parts or WITHOUT_BUNDLE)}
 
 
-def _sounds(plan: Plan, given: Path | None) -> Path | None:
-    """Return the sounds given, or the training's where they are still there."""
-    return given if given is not None or plan.sounds is None or not plan.sounds.is_dir() else plan.sounds
+def _folder(trained: Path | None, given: Path | None) -> Path | None:
+    """Return the folder given, or the training's where it is still there."""
+    return given if given is not None or trained is None or not trained.is_dir() else trained
 
 
 def _told(title: str) -> Any:

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from overtone_cloud.conditions.conditions import Condition, FarMicrophone, Level, Noise, Telephone
+from overtone_cloud.conditions.read_speech import ReadSpeech
 from overtone_cloud.conditions.sounds import Sounds, content_digest
 from overtone_cloud.recognition.heard import predict_heard
 from overtone_cloud.recognition.limits import Limits, check_bundle, costs_json
@@ -24,7 +25,7 @@ class Material:
     """What measures use besides the corpora: everyday sounds, neutral read speech, limits of size."""
 
     sounds: Sounds | None = None
-    speech: tuple[Path, ...] = ()
+    speech: ReadSpeech | None = None
     limits: Limits = field(default_factory=Limits)
 
 
@@ -108,9 +109,9 @@ def _windows(material: Material, device: Mapping[str, Any]) -> list[Measure]:
         paths = material.sounds.test
         settings = {"sounds": content_digest(paths), **device}
         found.append(Measure(name="sounds", title="everyday sounds", run=_listened(paths, None), settings=settings))
-    if material.speech:
-        settings = {"speech": content_digest(material.speech), "max_s": str(SPEECH_S), **device}
-        run = _listened(material.speech, SPEECH_S)
+    if material.speech is not None:
+        settings = {"speech": content_digest(material.speech.test), "max_s": str(SPEECH_S), **device}
+        run = _listened(material.speech.test, SPEECH_S)
         found.append(Measure(name="speech", title="neutral read speech", run=run, settings=settings))
     return found
 

@@ -13,11 +13,11 @@ from rich.console import Console
 from rich.table import Table
 
 from overtone_cloud.command_line import name_and_value, timed_lines
-from overtone_cloud.conditions.sounds import check_sounds, sound_halves
-from overtone_cloud.corpora.base import find_audio
+from overtone_cloud.conditions.read_speech import read_speech
+from overtone_cloud.conditions.sounds import sound_halves
 from overtone_cloud.corpora.registry import NAMES as CORPUS_NAMES
 from overtone_cloud.corpora.registry import read_corpus
-from overtone_cloud.errors import ConfigError, CorpusError
+from overtone_cloud.errors import ConfigError
 from overtone_cloud.recognition.benchmark import PROTOCOLS, Benchmark
 from overtone_cloud.recognition.benchmark import run as run_benchmark
 from overtone_cloud.recognition.joint import ALL
@@ -56,7 +56,9 @@ def register(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") 
         help=f"training settings, TOML or JSON; with NAME of that corpus, or of models of {ALL} corpora",
     )
     command.add_argument("--sounds", type=Path, metavar="DIR", help="everyday sounds (ESC-10); a half is never trained")
-    command.add_argument("--speech", type=Path, metavar="DIR", help="neutral read speech (LibriSpeech)")
+    command.add_argument(
+        "--speech", type=Path, metavar="DIR", help="neutral read speech (LibriSpeech); half is never trained"
+    )
     command.add_argument("--protocol", action="append", choices=PROTOCOLS, help="only this, repeatable (default: all)")
     command.add_argument("--part", action="append", choices=NAMES, help="only this measure, repeatable (default: all)")
     command.add_argument("--calibrate-on", metavar="NAME=PATH", help="set temperature and threshold with this corpus")
@@ -188,11 +190,11 @@ def read_material(
         option = NEEDS.get(part)
         if option is not None and given[option] is None:
             raise ConfigError(f"--part {part} needs {option} DIR")
-    read = () if speech is None else tuple(speech / name for name in find_audio(speech))
-    if speech is not None and not read:
-        raise CorpusError(f"{speech}: no sound files in it")
-    check_sounds(read)
-    return Material(sounds=None if sounds is None else sound_halves(sounds), speech=read, limits=limits or Limits())
+    return Material(
+        sounds=None if sounds is None else sound_halves(sounds),
+        speech=None if speech is None else read_speech(speech),
+        limits=limits or Limits(),
+    )
 
 
 def show(report: Mapping[str, Any]) -> None:

@@ -40,7 +40,7 @@ class Plan:
     """What a run trains on; kept in its folder, so that evaluation and conversion find it again.
 
     `sounds` is a folder of everyday sounds: speech is also trained under the training half of them, and they as
-    sounds of no emotion.
+    sounds of no emotion. `speech` is a folder of read speech, for settings with `neutral_speech`.
     """
 
     corpus: Path
@@ -48,6 +48,7 @@ class Plan:
     fold: str | None
     split: Split
     sounds: Path | None = None
+    speech: Path | None = None
 
     @property
     def chosen(self) -> Fold:
@@ -64,7 +65,10 @@ def check_plan(folder: RunFolder, plan: Plan, settings: TrainSettings) -> None:
     """Raise TrainingError, which names what differs, where the folder holds another run."""
     if not (folder.path / CONFIG).exists():
         return
-    kept, asked = _flat(folder.read_json(CONFIG)), _flat(_config(plan, settings))
+    kept = folder.read_json(CONFIG)
+    # What an older run does not name had its default.
+    settings_then = TrainSettings.from_json(kept["settings"], where=str(folder.path / CONFIG)).to_json()
+    kept, asked = _flat({**kept, "settings": settings_then}), _flat(_config(plan, settings))
     other = [name for name in asked | kept if not _same(name, kept.get(name), asked.get(name))]
     if other:
         named = ", ".join(f"{name} is {kept.get(name)!r} there, {asked.get(name)!r} here" for name in other)
@@ -87,6 +91,7 @@ def _config(plan: Plan, settings: TrainSettings) -> dict[str, Any]:
         "fold": plan.chosen.name,
         "split_digest": digest_mapping(asdict(plan.split)),
         "sounds": None if plan.sounds is None else str(plan.sounds),
+        "speech": None if plan.speech is None else str(plan.speech),
         "settings": settings.to_json(),
     }
 
@@ -101,7 +106,7 @@ def _flat(value: Any, name: str = "") -> dict[str, Any]:
 
 def _same(name: str, one: Any, other: Any) -> bool:
     """Return whether values of the config mean the same: one folder may be written as several paths."""
-    if name in ("corpus", "sounds") and isinstance(one, str) and isinstance(other, str):
+    if name in ("corpus", "sounds", "speech") and isinstance(one, str) and isinstance(other, str):
         return Path(one).resolve() == Path(other).resolve()
     return bool(one == other)
 
@@ -113,9 +118,9 @@ def load_plan(folder: RunFolder, corpus: Path | None = None) -> tuple[Plan, Trai
         path = Path(config["corpus"]) if corpus is None else corpus
         settings = TrainSettings.from_json(config["settings"], where=str(folder.path / CONFIG))
         split = load_split(folder.path / SPLIT)
-        sounds = None if config["sounds"] is None else Path(config["sounds"])
+        sounds, speech = (None if config.get(key) is None else Path(config[key]) for key in ("sounds", "speech"))
         name, fold = config["corpus_name"], config["fold"]
-        return Plan(corpus=path, corpus_name=name, fold=fold, split=split, sounds=sounds), settings
+        return Plan(corpus=path, corpus_name=name, fold=fold, split=split, sounds=sounds, speech=speech), settings
     except (KeyError, TypeError) as error:
         raise TrainingError(f"{folder.path / CONFIG} lacks {error}") from error
 
@@ -159,7 +164,7 @@ def train_run(
     from overtone_cloud.training.fitting import fit
 
     check_plan(folder, plan, settings)
-    around = surroundings(plan.sounds, settings)
+    around = surroundings(plan.sounds, settings, plan.speech)
     reading, features = read_features(plan, cache=cache, progress=progress)
     outer, test = features.where(plan.chosen.train), features.where(plan.chosen.test)
     labels = ordered({str(u.label) for u in outer.utterances})

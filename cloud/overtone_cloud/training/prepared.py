@@ -1,7 +1,7 @@
 """What a training works on: both parts with targets, the training part also under conditions, sounds of no emotion."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -9,12 +9,13 @@ import numpy as np
 
 from overtone_cloud.conditions.conditioned import ConditionedSpec
 from overtone_cloud.conditions.conditions import Condition, training_conditions
+from overtone_cloud.conditions.read_speech import LABEL, as_neutral, read_speech
 from overtone_cloud.conditions.sounds import sound_halves
 from overtone_cloud.corpora.utterance import Utterance
-from overtone_cloud.errors import TrainingError
+from overtone_cloud.errors import ConfigError, TrainingError
 from overtone_cloud.features import extraction
 from overtone_cloud.training.examples import Examples, examples
-from overtone_cloud.training.features import Features
+from overtone_cloud.training.features import Features, extract
 from overtone_cloud.training.settings import TrainSettings
 from overtone_models.features.gated import GatedLogMelSpec
 from overtone_models.front_end import F32, dct_matrix
@@ -25,25 +26,31 @@ class Surroundings:
     """What speech is heard under in training, and sounds that are none; nothing of it by default.
 
     `sounds` are recordings of which the network shall say that they are no speech, and no class more than another.
-    `kept` are others, which say how sure it must be to decide.
+    `kept` are others, which say how sure it must be to decide. `speech` are recordings that train as neutral.
     """
 
     conditions: tuple[Condition, ...] = ()
     sounds: tuple[Path, ...] = ()
     kept: tuple[Path, ...] = ()
+    speech: tuple[Path, ...] = ()
 
 
-def surroundings(folder: Path | None, settings: TrainSettings) -> Surroundings:
-    """Return what a training hears its speech under, with the training half of a folder of sounds where there is one.
+def surroundings(folder: Path | None, settings: TrainSettings, speech: Path | None = None) -> Surroundings:
+    """Return what a training hears its speech under, with the training halves of folders of sounds and of read speech.
 
-    Raises CorpusError where the sounds are too few.
+    Raises CorpusError where one holds too little, ConfigError where the settings want read speech and there is none.
     """
+    if settings.neutral_speech and speech is None:
+        raise ConfigError(
+            "training setting neutral_speech is true, but no folder of read speech is given (--speech DIR)"
+        )
+    neutral = read_speech(speech).training if settings.neutral_speech and speech is not None else ()
     halves = None if folder is None else sound_halves(folder)
     sounds = () if halves is None else halves.training
     conditions = training_conditions(sounds) if settings.augmentation.conditioned else ()
     if halves is None or not settings.sounds_per_batch:
-        return Surroundings(conditions=conditions)
-    return Surroundings(conditions=conditions, sounds=sounds, kept=halves.kept)
+        return Surroundings(conditions=conditions, speech=neutral)
+    return Surroundings(conditions=conditions, sounds=sounds, kept=halves.kept, speech=neutral)
 
 
 @dataclass(frozen=True, eq=False)
@@ -121,9 +128,10 @@ def prepare(
     missing = set(labels) - {str(u.label) for u in train.utterances}
     if missing:
         raise TrainingError(f"no training utterance has the label {min(missing)!r}")
+    around = surroundings or Surroundings()
+    train = _with_neutral(train, around.speech, labels, cache)
     decibels = np.concatenate(train.log_mels)
     mfcc = decibels @ dct_matrix(train.front_end)
-    around = surroundings or Surroundings()
     return Prepared(
         train,
         train.where(()) if inner is None else inner,
@@ -135,6 +143,16 @@ def prepare(
         sounds=heard_sounds(train, around.sounds, cache),
         kept=heard_sounds(train, around.kept, cache),
     )
+
+
+def _with_neutral(train: Features, paths: Sequence[Path], labels: Sequence[str], cache: Path | None) -> Features:
+    """Return the training part with recordings that are read without emotion."""
+    if not paths:
+        return train
+    if LABEL not in labels:
+        raise TrainingError(f"neutral_speech needs the label {LABEL!r}; the labels are {', '.join(labels)}")
+    read = extract([as_neutral(path) for path in paths], train.front_end, train.gate, cache=cache)
+    return replace(train, utterances=train.utterances + read.utterances, log_mels=train.log_mels + read.log_mels)
 
 
 def _inverse_deviation(values: F32) -> F32:

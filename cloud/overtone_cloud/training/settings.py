@@ -16,6 +16,7 @@ class TrainSettings:
 
     An epoch hears at most `speaker_utterances` of each speaker, so that a corpus of two speakers with hundreds each
     does not outweigh the others. To each batch come `sounds_per_batch` everyday sounds, where the training has some.
+    With `neutral_speech` the training half of a folder of read speech trains as neutral.
     The threshold of a decision is the least at which decisions on unheard speech are right as often as
     `no_decision_accuracy` says; with sounds a decision also asks for as much speech as leaves a share
     `no_decision_sounds` of unheard sounds undecided.
@@ -42,6 +43,7 @@ class TrainSettings:
     average_steps: int = 100
     sounds_per_batch: int = 4
     speaker_utterances: int = 100
+    neutral_speech: bool = False
     seed: int = 0
     augmentation: Augmentation = field(default_factory=Augmentation)
 
