@@ -160,7 +160,7 @@ def test_another_training_in_the_same_folder_is_refused(
 ) -> None:
     status, _, err = overtone(*order, "--settings", quick, "--name", "x", "--out", tmp_path / "out")
     assert status == 1
-    assert "holds a training of other corpora, sounds or settings; choose another --work" in err
+    assert "holds a training of other corpora, sounds, read speech or settings; choose another --work" in err
 
 
 def test_a_network_over_the_limits_is_refused(overtone: Overtone, order: list[str], tmp_path: Path) -> None:

@@ -151,7 +151,7 @@ def test_calibration_with_the_tests_speakers_is_refused_before_any_training(
         (("--part", "noise"), "--part noise needs --sounds DIR"),
         (("--part", "speech"), "--part speech needs --speech DIR"),
         (("--sounds", "nowhere"), "nowhere: no such folder of sounds"),
-        (("--speech", "nowhere"), "nowhere: no sound files in it"),
+        (("--speech", "nowhere"), "nowhere: no such folder of read speech"),
         (
             ("--limit-multiply-adds", 1000),
             "multiply-adds for 3 s of speech, limit is 1000; its layer stem takes most",

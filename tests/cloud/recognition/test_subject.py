@@ -176,19 +176,24 @@ def test_results_are_kept_until_model_or_settings_change(subject: Subject) -> No
 
 
 def test_measures_follow_from_the_material(sounds: Path) -> None:
+    from overtone_cloud.conditions.read_speech import ReadSpeech
     from overtone_cloud.conditions.sounds import sound_halves
     from overtone_cloud.recognition.measures import NAMES
 
     few = set(measures(Material()))
     assert few == set(NAMES) - {"noise", "sounds", "speech"}
     halves = sound_halves(sounds)
-    assert tuple(measures(Material(sounds=halves, speech=halves.test))) == NAMES
+    reading = ReadSpeech(folder=sounds, training=halves.training, test=halves.test)
+    assert tuple(measures(Material(sounds=halves, speech=reading))) == NAMES
 
 
 def test_what_devices_do_follows_from_their_settings_too(sounds: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from overtone_cloud.conditions.read_speech import ReadSpeech
     from overtone_cloud.conditions.sounds import sound_halves
 
-    material = Material(sounds=sound_halves(sounds), speech=sound_halves(sounds).test)
+    halves = sound_halves(sounds)
+    reading = ReadSpeech(folder=sounds, training=halves.training, test=halves.test)
+    material = Material(sounds=halves, speech=reading)
     before = measures(material)
     monkeypatch.setattr("overtone_converters.device.device_settings", lambda: {"decision": {"another": 1}})
     changed = {name for name, measure in measures(material).items() if measure.settings != before[name].settings}

@@ -1,13 +1,15 @@
 """The trainer: what it learns from, when it stops, and that it needs something to learn from."""
 
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from overtone_cloud.conditions.read_speech import read_speech
 from overtone_cloud.corpora.registry import read_corpus
-from overtone_cloud.errors import TrainingError
+from overtone_cloud.errors import ConfigError, TrainingError
 from overtone_cloud.training.augment import Augmentation
 from overtone_cloud.training.calibrating import pieces, sound_logits
 from overtone_cloud.training.features import Features, extract
@@ -140,6 +142,28 @@ def test_sounds_are_of_no_emotion(features: Features, sounds: Path, cache: Path,
     decided = (unheard >= model.calibration.threshold).mean()
     assert decided >= 0.1
     assert silenced >= settings.no_decision_sounds or decided <= 0.25  # two of eight: a tenth, and the next
+
+
+def test_read_speech_trains_as_neutral_by_speakers_of_its_own(
+    features: Features, sounds: Path, cache: Path, tmp_path: Path
+) -> None:
+    settings = replace(SETTINGS, neutral_speech=True)
+    with pytest.raises(ConfigError, match=r"neutral_speech is true, but no folder of read speech is given \(--speech"):
+        surroundings(None, settings)
+    for speaker in range(8):  # what is read does not matter here: the corpus' own voices
+        shutil.copy(part(features, "spk02").utterances[speaker].path, tmp_path / f"{speaker}-1-0000.wav")
+    around = surroundings(None, settings, tmp_path)
+    assert around.speech == read_speech(tmp_path).training
+    assert surroundings(None, SETTINGS, tmp_path).speech == ()
+    train, inner = part(features, "spk01"), part(features, "spk04")
+    data = prepare(train, inner, LABELS, around, cache=cache)
+    added = data.train.utterances[len(train) :]
+    assert [u.path for u in added] == list(around.speech)
+    assert {u.label for u in added} == {"neutral"}
+    assert len(data.views) == len(data.train) == len(train) + len(around.speech)
+    assert len(data.rows_by_speaker()) == 1 + len(around.speech)
+    with pytest.raises(TrainingError, match="neutral_speech needs the label 'neutral'; the labels are"):
+        prepare(train.where([u.id for u in train.utterances if u.label != "neutral"]), inner, LABELS[1:], around)
 
 
 def test_the_mean_of_the_logits_learns_to_tell_speech_from_sounds(
