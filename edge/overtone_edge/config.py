@@ -3,12 +3,14 @@
 import os
 import re
 import tomllib
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
 from overtone_edge.errors import ConfigError
 from overtone_edge.settings import read_section
+from overtone_models.errors import FrontEndError
+from overtone_models.gate import GateSpec
 from overtone_models.pretrained import DEFAULT
 
 _ID = re.compile(r"[a-z0-9][a-z0-9-]{0,62}\Z")
@@ -59,6 +61,12 @@ class GateConfig:
     preroll_ms: int | None = field(default=None, metadata=_limits(0, 2_000))
     hangover_ms: int | None = field(default=None, metadata=_limits(10, 10_000))
     pause_ms: int | None = field(default=None, metadata=_limits(10, 60_000))
+
+
+def gate_spec(base: GateSpec, overrides: GateConfig) -> GateSpec:
+    """Return the bundle's gate with the user's overrides; a longer hangover alone makes the pause as long."""
+    given = {name: value for name, value in asdict(overrides).items() if value is not None}
+    return replace(base, **{"pause_ms": max(base.pause_ms, given.get("hangover_ms", 0)), **given})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -196,6 +204,10 @@ def _check(config: Config, name: str) -> None:
     for key, value in (("id", config.device.id), ("fleet", config.device.fleet)):
         if not _ID.match(value):
             raise ConfigError(f"{name}: [device] {key} is {value!r}; use 1 to 63 of a-z, 0-9 and '-'")
+    try:
+        gate_spec(GateSpec(), config.gate)
+    except FrontEndError as error:
+        raise ConfigError(f"{name}: [gate] {str(error).removeprefix('gate: ')}") from error
     if config.source.kind == "file" and config.source.path is None:
         raise ConfigError(f"{name}: [source] path is missing for kind = 'file'")
     if config.source.kind == "command" and not config.source.command:

@@ -6,8 +6,8 @@ from typing import Any
 import numpy as np
 
 from overtone_edge.audio import read_recording
+from overtone_edge.config import gate_spec
 from overtone_edge.errors import InstallError, LearningError, SourceError
-from overtone_edge.hearing import gate_spec
 from overtone_edge.home import Home
 from overtone_edge.kept import kept_for
 from overtone_edge.labelling import MAX_RECORDING_S, Row

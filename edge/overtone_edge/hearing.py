@@ -3,18 +3,18 @@
 import math
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from typing import Protocol
 
 import numpy as np
 
-from overtone_edge.config import DecisionConfig, GateConfig
+from overtone_edge.config import DecisionConfig, GateConfig, gate_spec
 from overtone_edge.decision import Decider, Decision
 from overtone_edge.events import Emotion
 from overtone_edge.hops import AnyRecogniser, Hop
 from overtone_edge.recent import RecentSpeech
 from overtone_models.front_end import F32
-from overtone_models.gate import FRAME_SAMPLES, Gate, GateSpec, Segment, SpeechDetector, WebRtcDetector
+from overtone_models.gate import FRAME_SAMPLES, Gate, Segment, SpeechDetector, WebRtcDetector
 
 FRAME_S = 0.01
 
@@ -51,12 +51,6 @@ class HearingCounters:
     def to_json(self) -> dict[str, float]:
         """Return the counters by name."""
         return {"stream_s": round(self.stream_s, 2), **asdict(self)}
-
-
-def gate_spec(base: GateSpec, overrides: GateConfig) -> GateSpec:
-    """Return the bundle's gate with the user's overrides; a longer hangover alone makes the pause as long."""
-    given = {name: value for name, value in asdict(overrides).items() if value is not None}
-    return replace(base, **{"pause_ms": max(base.pause_ms, given.get("hangover_ms", 0)), **given})
 
 
 class Hearing:

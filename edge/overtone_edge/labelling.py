@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from overtone_edge.audio import read_recording
+from overtone_edge.config import gate_spec
 from overtone_edge.errors import ControlError, SourceError, StorageError
-from overtone_edge.hearing import gate_spec
 from overtone_edge.home import Home
 from overtone_edge.kept import Kept
 from overtone_edge.recent import Speech

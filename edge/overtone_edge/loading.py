@@ -3,7 +3,8 @@
 import logging
 from dataclasses import dataclass, field
 
-from overtone_edge.errors import AgentError, StorageError
+from overtone_edge.config import gate_spec
+from overtone_edge.errors import AgentError, ConfigError, StorageError
 from overtone_edge.home import Home
 from overtone_edge.hops import AnyRecogniser
 from overtone_edge.installer import self_test
@@ -11,7 +12,7 @@ from overtone_edge.personal import PersonalHead
 from overtone_edge.recogniser import open_recogniser
 from overtone_edge.slots import Slot
 from overtone_models.bundle import Bundle
-from overtone_models.errors import ModelError
+from overtone_models.errors import FrontEndError, ModelError
 from overtone_models.front_end import F32
 
 _log = logging.getLogger(__name__)
@@ -44,7 +45,8 @@ class Model:
 def load_model(home: Home, *, starting: bool) -> Model:
     """Return the newest installed bundle that works here, with its personal head; the pretrained one without any.
 
-    With `starting` a bundle on trial uses up one of its starts and is tested once more.
+    With `starting` a bundle on trial uses up one of its starts and is tested once more. Raises ConfigError where the
+    [gate] section does not fit a bundle that is no longer on trial: that one is not to blame.
     """
     model = Model()
     slots = home.slots
@@ -57,6 +59,8 @@ def load_model(home: Home, *, starting: bool) -> Model:
                 )
             _load(home, model, test=starting and not slots.state.confirmed)
         except (AgentError, ModelError) as error:
+            if isinstance(error, ConfigError) and slots.state.confirmed:
+                raise
             within_starts = True
             model.failures.append(Failure(slot, str(error)))
             previous = slots.roll_back()
@@ -74,6 +78,8 @@ def _load_pretrained(home: Home, model: Model) -> None:
         if came is None:
             return
         _load(home, model, test=False)
+    except ConfigError:
+        raise
     except (AgentError, ModelError) as error:
         model.lost = str(error)
         if home.config.mqtt is not None:  # the fleet may bring one; without a network the agent ends with this reason
@@ -96,11 +102,19 @@ def _load(home: Home, model: Model, *, test: bool) -> None:
         return
     if test:
         self_test(bundle)
+    _check_gate(home, bundle)
     recogniser = open_recogniser(bundle)
     head = stored_head(home)
     model.stale_head = head is not None and head.base != bundle.base
     recogniser.set_head(fitting_head(head, bundle))
     model.bundle, model.recogniser = bundle, recogniser
+
+
+def _check_gate(home: Home, bundle: Bundle) -> None:
+    try:
+        gate_spec(bundle.manifest.gate, home.config.gate)
+    except FrontEndError as error:
+        raise ConfigError(f"[gate] does not fit version {bundle.manifest.version}: {error}") from error
 
 
 def stored_head(home: Home) -> PersonalHead | None:

@@ -77,6 +77,8 @@ def test_the_example_file_needs_no_other_file_and_no_root() -> None:
         ('[device]\nid = "a"\nstate_dir = "state"\n[mqtt]\n', "[trust] root_file is missing: what comes over [mqtt]"),
         (BASE + "pretrained = 3\n", "[trust] pretrained must be a text, got 3"),
         ("[device\n", "not TOML"),
+        (BASE + "[gate]\nhangover_ms = 15\n", "[gate] hangover_ms is 15, it must be a multiple of 10"),
+        (BASE + "[gate]\nopen_frames = 20\n", "[gate] open_frames is 20, limit is open_within_frames = 8"),
     ],
 )
 def test_mistakes(write, text: str, expected: str) -> None:

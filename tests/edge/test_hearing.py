@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from overtone_edge.config import DecisionConfig, GateConfig
-from overtone_edge.hearing import Hearing, gate_spec
+from overtone_edge.config import DecisionConfig, GateConfig, gate_spec
+from overtone_edge.hearing import Hearing
 from overtone_edge.recent import RecentSpeech
 from overtone_edge.recogniser import Recogniser
 from overtone_models.errors import FrontEndError
