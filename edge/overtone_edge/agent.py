@@ -24,7 +24,8 @@ from overtone_edge.errors import AgentError, StorageError
 from overtone_edge.federation import Patience
 from overtone_edge.hearing import Hearing
 from overtone_edge.home import Home
-from overtone_edge.jobs import JobResult, Jobs
+from overtone_edge.hops import AnyRecogniser
+from overtone_edge.jobs import INSTALL, ROUND, JobResult, Jobs
 from overtone_edge.kept import Kept, kept_for
 from overtone_edge.link import Delivery
 from overtone_edge.listener import Listener
@@ -34,11 +35,11 @@ from overtone_edge.outputs import JsonLines, Output, Outputs, Published, Standar
 from overtone_edge.participant import Participant
 from overtone_edge.recent import RecentSpeech
 from overtone_edge.requests import Requests
-from overtone_edge.rollout import INSTALL
 from overtone_edge.sources import open_source
 from overtone_edge.trainer import read_vector
-from overtone_edge.training import ROUND, Training, keep_if_confirmed
+from overtone_edge.training import Training, keep_if_confirmed
 from overtone_edge.uplink import LinkFactory
+from overtone_models.bundle import Bundle
 from overtone_models.errors import ModelError
 from overtone_protocol import ProtocolError
 
@@ -89,6 +90,7 @@ class Agent:
             try:
                 self._open()
                 self._work()
+                self._guarded(self._confirm_at_end)
             finally:
                 self._close()
         return self._status
@@ -139,13 +141,24 @@ class Agent:
 
     def _tick(self) -> None:
         if self.model.bundle is not None and time.monotonic() - self._in_use_since_s > CONFIRM_AFTER_S:
-            self.home.slots.confirm()
+            self._confirm()
         self.participant.tick()
+
+    def _confirm(self) -> None:
+        """End the trial of the bundle in use; one that was activated and could not be used stays on trial."""
+        current, bundle = self.home.slots.state.current, self.model.bundle
+        if current is not None and bundle is not None and current.payload == bundle.digest:
+            self.home.slots.confirm()
+
+    def _confirm_at_end(self) -> None:
+        if self._listener is not None:
+            self._listener.close()
+            if self._status == 0:
+                self._confirm()
 
     def _close(self) -> None:
         if self._listener is not None:
             self._listener.close()
-            self._guarded(self.home.slots.confirm if self._status == 0 else lambda: None)
         self._control.close()
         self.training.stop()
         self._jobs.close()
@@ -156,14 +169,19 @@ class Agent:
 
     def _use(self, model: Model) -> None:
         """Use a model from now on; listening goes over to it between two blocks."""
+        if model.bundle is not None and model.recogniser is not None:
+            self._hear_with(model.bundle, model.recogniser)
         self.model = model
         self._in_use_since_s = time.monotonic()
-        if model.bundle is None or model.recogniser is None:
-            return
-        kept = kept_for(model.bundle.manifest)
+        give_back()
+        if model.stale_head and self.config.learning.personal:
+            self._guarded(self.training.want_personal)
+
+    def _hear_with(self, bundle: Bundle, recogniser: AnyRecogniser) -> None:
+        kept = kept_for(bundle.manifest)
         if self.recent.spec.digest != kept.digest:
             self.recent = self._make_recent(kept)
-        if (window := model.bundle.manifest.window) is not None:
+        if (window := bundle.manifest.window) is not None:
             _log.info(
                 "the network %s cannot stream: it looks at the last %g s of speech every %g s",
                 window.name,
@@ -173,16 +191,13 @@ class Agent:
         config = self.config
         self._listen(
             Hearing(
-                model.recogniser,
+                recogniser,
                 device=config.device.id,
                 config=config.decision,
                 recent=self.recent,
                 gate=config.gate,
             )
         )
-        give_back()
-        if model.stale_head and config.learning.personal:
-            self.training.want_personal()
 
     def _listen(self, hearing: Hearing) -> None:
         if self._listener is not None:

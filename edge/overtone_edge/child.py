@@ -18,12 +18,20 @@ from overtone_models.errors import ModelError
 
 Work = Callable[[Path, dict[str, Any]], dict[str, Any]]
 
+FAILED, REFUSED = 1, 3
+"""Exit statuses: something went wrong, or the request is one that can never be met."""
+
 REQUEST, ANSWER = "request.json", "answer.json"
 MAX_JSON_BYTES = 1 << 20
 
 
-def run_child(work: Work, argv: list[str] | None = None) -> int:
-    """Do `work(folder, request) -> answer` for the folder in `argv`; return the exit status."""
+def run_child(
+    work: Work, argv: list[str] | None = None, *, refuses: Callable[[Exception], bool] = lambda _error: False
+) -> int:
+    """Do `work(folder, request) -> answer` for the folder in `argv`; return the exit status.
+
+    `refuses` tells the errors that another attempt would meet again.
+    """
     folder = Path((sys.argv[1:] if argv is None else argv)[0])
     lower_priority()
     try:
@@ -32,7 +40,7 @@ def run_child(work: Work, argv: list[str] | None = None) -> int:
         write_atomically(folder / ANSWER, json.dumps(answer).encode())
     except (AgentError, ModelError) as error:
         sys.stderr.write(f"{error}\n")
-        return 1
+        return REFUSED if refuses(error) else FAILED
     return 0
 
 

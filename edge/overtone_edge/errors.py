@@ -7,6 +7,7 @@ AgentError
 ├── LinkError        the link to the broker cannot be set up as configured
 ├── InferenceError   no TFLite runtime, or a model that it refuses
 ├── TrustError       a signed bundle that is changed, expired, older or signed by others
+│   └── UndecidedError   trust that this device cannot judge now: its clock or its disk may be the trouble
 ├── InstallError     a bundle that is genuine and yet cannot run here
 ├── LearningError    training that cannot start: too few examples, other base
 ├── JobError         a child process that failed or ran out of time
@@ -40,6 +41,10 @@ class InferenceError(AgentError):
 
 class TrustError(AgentError):
     """A signed bundle that is changed, expired, older, or signed by others."""
+
+
+class UndecidedError(TrustError):
+    """Trust that cannot be judged now: expired by a clock that may be wrong, or a disk that refuses."""
 
 
 class InstallError(AgentError):

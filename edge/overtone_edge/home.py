@@ -12,6 +12,7 @@ from typing import Any
 from overtone_edge.config import NO_PRETRAINED, Config
 from overtone_edge.errors import AgentError, InstallError
 from overtone_edge.files import make_folder, read_limited, remove, storing, write_atomically
+from overtone_edge.jobs import PERSONAL, ROUND
 from overtone_edge.kept import Kept, kept_for
 from overtone_edge.outbox import Outbox
 from overtone_edge.outputs import remove_log
@@ -153,7 +154,8 @@ class Home:
         self.personal.erase()
         self.outbox.erase()
         self.desk.erase()
-        remove(self.jobs)
+        for kind in (ROUND, PERSONAL):  # a bundle that is being installed tells nothing of this person
+            remove(self.jobs / kind)
         if self.config.output.jsonl is not None:
             remove_log(self.config.output.jsonl)
 

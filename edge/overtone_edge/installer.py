@@ -6,19 +6,19 @@ In a process of its own, so that a model that crashes the runtime, or the librar
 signatures, cost the listening agent neither its life nor its memory.
 """
 
-import hashlib
 import sys
 from pathlib import Path
 from typing import Any
 
 from overtone_edge.child import run_child
-from overtone_edge.errors import InstallError
+from overtone_edge.errors import InferenceError, InstallError, TrustError, UndecidedError
 from overtone_edge.files import read_limited
 from overtone_edge.recogniser import golden_difference
 from overtone_edge.runtime import SCOPES, TrainingGraph
 from overtone_edge.slots import Slots
 from overtone_edge.trust import MAX_SIGNED_BYTES, TrustStore
 from overtone_models.bundle import MAX_BYTES, Bundle, read_bundle
+from overtone_models.errors import ModelError
 from overtone_models.pretrained import find_pretrained
 
 GOLDEN_TOLERANCE = 0.05
@@ -57,10 +57,11 @@ def self_test(bundle: Bundle) -> None:
             )
 
 
-def digest_of(path: Path) -> str:
-    """Return the SHA-256 of a signed file, hexadecimal; raise StorageError where it cannot be read."""
-    return hashlib.sha256(read_limited(path, MAX_SIGNED_BYTES)).hexdigest()
+def refuses(error: Exception) -> bool:
+    """Return whether the bundle is to blame for an error of `work`, and not this device's disk, memory or clock."""
+    blames = isinstance(error, TrustError | InstallError | InferenceError | ModelError)
+    return blames and not isinstance(error, UndecidedError)
 
 
 if __name__ == "__main__":
-    sys.exit(run_child(work))
+    sys.exit(run_child(work, refuses=refuses))

@@ -11,22 +11,28 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from overtone_edge.child import ANSWER, MAX_JSON_BYTES, REQUEST
+from overtone_edge.child import ANSWER, FAILED, MAX_JSON_BYTES, REFUSED, REQUEST
 from overtone_edge.errors import JobError, StorageError
 from overtone_edge.files import make_folder, read_limited, remove, storing, write_atomically
 
 _log = logging.getLogger(__name__)
 
+INSTALL, ROUND, PERSONAL = "install", "round", "personal"
+
 
 @dataclass(frozen=True)
 class JobResult:
-    """How a job ended: `answer`, or `error` in one line. Its files lie in `folder` until the next job."""
+    """How a job ended: `answer`, or `error` in one line. Its files lie in `folder` until the next job.
+
+    `refused` is the child's own word that another attempt would end the same.
+    """
 
     kind: str
     folder: Path
     request: dict[str, Any]
     answer: dict[str, Any] | None
     error: str = ""
+    refused: bool = False
 
 
 @dataclass
@@ -116,9 +122,16 @@ def _result(kind: str, folder: Path, running: _Running, late: str) -> JobResult:
             return JobResult(kind, folder, request, json.loads(read_limited(folder / ANSWER, MAX_JSON_BYTES)))
         except (StorageError, ValueError) as error:
             return JobResult(kind, folder, request, None, f"{kind} left no answer: {error}")
-    # 1 is the child's own word on what was wrong; anything else is a crash, whatever it wrote before.
-    complaint = late or (_complaint(folder) if status == 1 else "")
-    return JobResult(kind, folder, request, None, complaint or f"{kind} ended with status {status}")
+    # These are the child's own word on what was wrong; anything else is a crash, whatever it wrote before.
+    complaint = late or (_complaint(folder) if status in (FAILED, REFUSED) else "")
+    return JobResult(
+        kind,
+        folder,
+        request,
+        None,
+        complaint or f"{kind} ended with status {status}",
+        refused=not late and status == REFUSED,
+    )
 
 
 def _complaint(folder: Path) -> str:

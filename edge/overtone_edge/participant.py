@@ -163,12 +163,12 @@ class Participant:
     # What this device is
 
     def _switched(self, model: Model) -> None:
+        self._use(model)
         # A pretrained model listens, but is nothing of the fleet's: to the aggregator there is none yet.
         self._bundle = None if model.pretrained else model.bundle
         current = self._home.desk.current
         if current is not None and current.call.base != self._standing().base:
             self._give_up_round("wrong-base: another bundle was installed")
-        self._use(model)
 
     def _presence(self, *, online: bool) -> Presence:
         standing, slot = self._standing(), self._home.slots.state.current

@@ -27,6 +27,11 @@ class Slot:
     payload: str
     version: int
 
+    @property
+    def is_signed(self) -> bool:
+        """Whether somebody signed it: a pretrained model is installed as it came with the software."""
+        return self.signed != self.payload
+
 
 @dataclass(frozen=True)
 class SlotState:

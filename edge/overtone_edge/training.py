@@ -8,7 +8,7 @@ from typing import Any
 
 from overtone_edge.errors import LearningError
 from overtone_edge.home import Home
-from overtone_edge.jobs import Jobs
+from overtone_edge.jobs import PERSONAL, ROUND, Jobs
 from overtone_edge.learning import Plan
 from overtone_edge.personal import PersonalHead
 from overtone_models.bundle import Bundle
@@ -17,7 +17,6 @@ from overtone_protocol import RoundCall
 
 _log = logging.getLogger(__name__)
 
-ROUND, PERSONAL = "round", "personal"
 _MODULE = "overtone_edge.trainer"
 
 OnPersonal = Callable[[dict[str, Any] | None, str], None]

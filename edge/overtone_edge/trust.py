@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from overtone_edge.errors import TrustError
+from overtone_edge.errors import TrustError, UndecidedError
 from overtone_models.archive import unpack
 from overtone_models.errors import BundleError
 
@@ -30,7 +30,8 @@ class TrustStore:
         """Return the bundle inside `signed`.
 
         Raises:
-            TrustError: changed by one bit, expired, older than one already trusted, or signed by others.
+            TrustError: changed by one bit, older than one already trusted, or signed by others.
+            UndecidedError: expired, or the disk refuses; another attempt may end differently.
         """
         from tuf.api.exceptions import DownloadError, ExpiredMetadataError, RepositoryError
         from tuf.ngclient.updater import Updater
@@ -54,10 +55,12 @@ class TrustStore:
                     raise TrustError(f"the signed metadata does not list {name}")
                 return Path(updater.download_target(target)).read_bytes()
         except ExpiredMetadataError as error:
-            raise TrustError(f"the bundle's signature has expired: {error}") from error
+            raise UndecidedError(f"the bundle's signature has expired: {error}") from error
         except (RepositoryError, DownloadError) as error:
             raise TrustError(f"the bundle is not to be trusted: {error}") from error
-        except (OSError, ValueError) as error:
+        except OSError as error:
+            raise UndecidedError(f"the trust store {self._directory.name} cannot be used: {error}") from error
+        except ValueError as error:
             raise TrustError(f"the trust store {self._directory.name} cannot be used: {error}") from error
 
 

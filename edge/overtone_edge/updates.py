@@ -39,8 +39,8 @@ class Updates:
     ) -> None:
         self._device = device
         self._slots = slots
+        self._incoming = folder
         self._folder = folder / "download"
-        self._file = folder / "signed.bundle"
         self._limits = limits
         self._patience = patience or Patience()
         self._download: Download | None = None
@@ -48,20 +48,24 @@ class Updates:
         self._attempts = 0
         self._damaged = 0
         self._due_s = 0.0
+        self._install_due_s = 0.0
+        self._postponed = 0
         self.ready: tuple[Release, Path] | None = None
 
     def release(self, release: Release, now_s: float) -> list[Message]:
         """Return the first fetch of a release that is new here; a report for one that failed here before."""
         digest = release.bundle.hex()
-        state = self._slots.state
-        installed = state.current is not None and state.current.signed == digest
-        under_way = self.ready is not None and self.ready[0].bundle == release.bundle
-        if digest in state.refused:
+        current = self._slots.state.current
+        if digest in self._slots.state.refused:
             return [self.health(release.bundle, release.version, "refused", "it failed here before")]
-        if installed or under_way:
+        if self._is_ready(release) or (current is not None and current.signed == digest):
             return []
+        if current is not None and current.is_signed and release.version < current.version:
+            older = f"version {release.version} is older than the installed {current.version}"
+            return [self.health(release.bundle, release.version, "refused", older)]
         if self._download is not None and self._download.release == release:
             return []
+        self._sweep()
         self._download = Download(self._folder, release, self._limits)
         self._attempts = self._damaged = 0
         if self._download.complete:
@@ -95,12 +99,30 @@ class Updates:
             return self._complete(download, now_s)
         return [] if self._asked else self._fetch(download, now_s)
 
+    def due(self, now_s: float) -> tuple[Release, Path] | None:
+        """Return what is ready and may be installed now."""
+        return self.ready if now_s >= self._install_due_s else None
+
+    def postpone(self, release: Release, reason: str, now_s: float) -> None:
+        """Try an installation again later: this device was the trouble, not the bundle."""
+        if not self._is_ready(release):
+            self._sweep()
+            return
+        wait_s = self._patience.wait_s(self._postponed)
+        self._postponed += 1
+        self._install_due_s = now_s + wait_s
+        _log.warning("version %d is installed later, in %.0f s: %s", release.version, wait_s, reason)
+
     def settled(self, release: Release, *, error: str) -> Health:
         """Return the report of an installation that ended, with `error` empty where it succeeded."""
-        self.ready = None
-        remove(self._file)
+        if self._is_ready(release):
+            self.ready = None
+        self._sweep()
         if error:
-            self._slots.refuse(release.bundle.hex())
+            try:
+                self._slots.refuse(release.bundle.hex())
+            except StorageError as problem:
+                _log.error("a refused bundle cannot be noted, it may be fetched again: %s", problem)
         state = "refused" if error else "installed"
         return self.health(release.bundle, release.version, state, error)
 
@@ -122,8 +144,9 @@ class Updates:
         return [Fetch(device=self._device, bundle=download.release.bundle, indices=window)]
 
     def _complete(self, download: Download, now_s: float) -> list[Message]:
+        file = self._incoming / f"{download.release.bundle.hex()}.bundle"
         try:
-            download.assemble(self._file)
+            download.assemble(file)
         except TransferError as error:
             return self._again(download.release, error, now_s)
         except StorageError as error:
@@ -133,8 +156,18 @@ class Updates:
             return []
         download.discard()
         self._download = None
-        self.ready = (download.release, self._file)
+        self.ready = (download.release, file)
+        self._install_due_s, self._postponed = now_s, 0
         return []
+
+    def _is_ready(self, release: Release) -> bool:
+        return self.ready is not None and self.ready[0].bundle == release.bundle
+
+    def _sweep(self) -> None:
+        """Remove signed files that nothing waits for."""
+        for path in self._incoming.glob("*.bundle"):
+            if self.ready is None or path != self.ready[1]:
+                remove(path)
 
     def _again(self, release: Release, error: TransferError, now_s: float) -> list[Message]:
         """Begin anew after a digest that differs; give the release up after `MAX_DAMAGED` times."""

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from overtone_converters.signing import make_keys, sign_bundle
-from overtone_edge.errors import TrustError
+from overtone_edge.errors import TrustError, UndecidedError
 from overtone_edge.trust import MAX_SIGNED_BYTES, TrustStore, read_entries, target_name
 from overtone_models.archive import pack, unpack
 
@@ -87,7 +87,7 @@ def test_one_key_of_another_set_is_refused(store: TrustStore, keys: Path, tmp_pa
 
 
 def test_expired_metadata_is_refused(store: TrustStore, keys: Path) -> None:
-    with pytest.raises(TrustError, match="expired"):
+    with pytest.raises(UndecidedError, match="expired"):
         store.verify(signed(keys, 1, now=datetime(2020, 1, 1, tzinfo=UTC), days=30))
     assert store.verify(signed(keys, 1)) == PAYLOADS[1]
 
@@ -169,7 +169,7 @@ def test_a_root_that_is_none(tmp_path: Path, keys: Path, root: bytes) -> None:
 
 def test_a_store_that_cannot_be_written(tmp_path: Path, keys: Path) -> None:
     (tmp_path / "trust").write_text("a file stands where the folder should be")
-    with pytest.raises(TrustError, match="trust store trust cannot be used"):
+    with pytest.raises(UndecidedError, match="trust store trust cannot be used"):
         TrustStore(tmp_path / "trust", (keys / "root.json").read_bytes()).verify(signed(keys, 1))
 
 

@@ -137,3 +137,37 @@ def test_a_newer_release_takes_the_place_of_one_under_way(make) -> None:
     other = SIGNED[::-1]
     drain(updates, updates.release(release(other, 3), 0.0), other)
     assert updates.ready is not None and updates.ready[0].version == 3
+
+
+def test_an_installation_that_the_device_prevented_is_tried_again_with_patience(make) -> None:
+    updates = make()
+    drain(updates, updates.release(release(), 0.0))
+    assert updates.due(0.0) == updates.ready
+    updates.postpone(release(), "no space left", 0.0)
+    assert updates.due(1.9) is None and updates.due(2.0) == updates.ready
+    updates.postpone(release(), "no space left", 2.0)
+    assert updates.due(5.9) is None and updates.due(6.0) == updates.ready
+    assert updates.release(release(), 7.0) == []
+    assert updates.settled(release(), error="").state == "installed"
+
+
+def test_the_end_of_one_installation_leaves_the_next_release_alone(make, tmp_path: Path) -> None:
+    updates = make()
+    drain(updates, updates.release(release(), 0.0))
+    first, other = updates.ready, SIGNED[::-1]
+    drain(updates, updates.release(release(other, 3), 0.0), other)
+    assert first is not None and first[1].read_bytes() == SIGNED
+    assert updates.settled(release(), error="").bundle == release().bundle
+    assert updates.ready is not None and updates.ready[1].read_bytes() == other
+    updates.settled(release(other, 3), error="")
+    assert list((tmp_path / "incoming").glob("*.bundle")) == []
+
+
+def test_an_older_release_is_refused_unless_nobody_signed_what_is_installed(make, tmp_path: Path) -> None:
+    slots = Slots(tmp_path / "slots")
+    slots.activate(slots.stage(b"signed", b"payload", 7))
+    (report,) = make().release(release(version=6), 0.0)
+    assert isinstance(report, Health) and report.detail == "version 6 is older than the installed 7"
+    assert isinstance(make().release(release(version=7), 0.0)[0], Fetch)
+    slots.activate(slots.stage(b"payload", b"payload", 7))
+    assert isinstance(make().release(release(version=6), 0.0)[0], Fetch)

@@ -1,10 +1,17 @@
 """Releases reach the agent, and bad ones leave it as it was."""
 
+import dataclasses
+import time
 from pathlib import Path
 
+import pytest
+
+from overtone_converters.signing import sign_bundle
+from overtone_edge import agent as agent_module
 from overtone_edge import loading
+from overtone_edge.cli import main
 from overtone_edge.config import load_config
-from overtone_edge.errors import InstallError
+from overtone_edge.errors import InstallError, StorageError
 from overtone_edge.home import Home
 from overtone_models.bundle import read_bundle
 from overtone_protocol import (
@@ -12,6 +19,16 @@ from overtone_protocol import (
 )
 
 NONE = '[source]\nkind = "none"\n[mqtt]\n'
+STAYING = '[source]\nkind = "file"\npath = "speech.wav"\npaced = false\nat_end = "stay"\n'
+
+
+@pytest.fixture
+def patient_gate(fleet) -> bytes:
+    """Bundle 2, signed, with a longer hangover than the pause of 600 ms that a user may have set."""
+    bundle = read_bundle(fleet.payload(2))
+    gate = dataclasses.replace(bundle.manifest.gate, hangover_ms=800)
+    payload = dataclasses.replace(bundle, manifest=dataclasses.replace(bundle.manifest, gate=gate)).to_bytes()
+    return sign_bundle(payload, name="tiny", version=2, keys=fleet.folder / "keys")
 
 
 def test_a_release_is_fetched_installed_and_reported(make_config, fleet, broker, cloud, start) -> None:
@@ -39,7 +56,8 @@ def test_bad_releases_are_refused_and_the_old_bundle_stays(make_config, fleet, c
     cloud.release(bytes(changed), 3)
     cloud.wait(lambda: len(cloud.health) == 2)
     assert cloud.health[1].state == "refused"
-    cloud.release(fleet.signed(1), 1)
+    # What a release says of its version is an announcement only: the signature tells that the file is an older one.
+    cloud.release(fleet.signed(1), 4)
     cloud.wait(lambda: len(cloud.health) == 3)
     assert cloud.health[2].state == "refused" and "not to be trusted" in cloud.health[2].detail
     assert cloud.presence("device-a").bundle_version == 2
@@ -69,3 +87,106 @@ def test_a_bundle_that_ends_the_agent_again_and_again_is_rolled_back(labelled: P
     start(labelled)
     cloud.wait(lambda: cloud.health)
     assert cloud.health[0].state == "rolled-back" and "ended the agent 3 times" in cloud.health[0].detail
+
+
+def test_a_bundle_that_the_user_s_gate_does_not_fit_is_refused_once(
+    make_config, fleet, patient_gate: bytes, recording: Path, cloud, start, monkeypatch
+) -> None:
+    monkeypatch.setattr(agent_module, "CONFIRM_AFTER_S", 0.5)
+    path = make_config(STAYING + "[gate]\npause_ms = 600\n[mqtt]\n")
+    assert main(["install", str(fleet.path(1)), "--config", str(path)]) == 0
+    running = start(path)
+    cloud.wait(lambda: cloud.presence("device-a"))
+    cloud.release(patient_gate, 2)
+    cloud.wait(lambda: cloud.health)
+    time.sleep(2.0)
+    (report,) = cloud.health
+    assert report.state == "refused"
+    assert "[gate] does not fit version 2: gate: pause_ms is 600" in report.detail
+    assert running.ask(command="status")["status"]["bundle"]["version"] == 1
+    assert running.stop() == 0
+    state = Home(load_config(path)).slots.state
+    assert state.current is not None and (state.current.version, state.confirmed) == (1, True)
+
+
+def test_a_gate_that_does_not_fit_a_proven_bundle_is_the_user_s_mistake(
+    make_config, patient_gate: bytes, recording: Path, tmp_path: Path, capsys
+) -> None:
+    (tmp_path / "patient").write_bytes(patient_gate)
+    path = make_config(STAYING)
+    assert main(["install", str(tmp_path / "patient"), "--config", str(path)]) == 0
+    path = make_config(STAYING + "[gate]\npause_ms = 600\n")
+    assert main(["run", "--config", str(path)]) == 1
+    assert "[gate] does not fit version 2: gate: pause_ms is 600" in capsys.readouterr().err.splitlines()[-1]
+    assert Home(load_config(path)).slots.state.current is not None
+
+
+def test_a_bundle_that_cannot_be_used_stays_on_trial(make_config, fleet, recording, cloud, start, monkeypatch) -> None:
+    path = make_config(STAYING + "[mqtt]\n")
+    assert main(["install", str(fleet.path(1)), "--config", str(path)]) == 0
+    running = start(path)
+    cloud.wait(lambda: cloud.presence("device-a"))
+
+    def fails(*_arguments: object, **_values: object) -> None:
+        raise InstallError("it cannot be listened with")
+
+    monkeypatch.setattr(agent_module, "Hearing", fails)
+    cloud.release(fleet.signed(2), 2)
+    cloud.wait(lambda: cloud.health)
+    assert (cloud.health[0].state, cloud.health[0].detail) == ("refused", "it cannot be listened with")
+    running.stop()
+    assert not Home(load_config(path)).slots.state.confirmed
+
+
+def test_what_goes_wrong_with_the_device_is_tried_again(make_config, fleet, cloud, start) -> None:
+    running = start(make_config(NONE))
+    cloud.wait(lambda: cloud.presence("device-a"))
+    slots, failures = running.agent.home.slots, [StorageError("slots.json: No space left on device")]
+    activate = slots.activate
+
+    def full(slot) -> None:
+        if failures:
+            raise failures.pop()
+        activate(slot)
+
+    slots.activate = full
+    cloud.release(fleet.signed(1), 1)
+    jobs = running.agent._jobs
+    cloud.wait(lambda: jobs.running("install"))
+    with jobs._lock:
+        jobs._running["install"].process.kill()
+    cloud.wait(lambda: cloud.health)
+    assert [(report.state, report.version) for report in cloud.health] == [("installed", 1)]
+    assert failures == []
+
+
+def test_erasing_lets_an_installation_go_on(make_config, fleet, cloud, start) -> None:
+    running = start(make_config(NONE))
+    cloud.wait(lambda: cloud.presence("device-a"))
+    cloud.release(fleet.signed(1), 1)
+    cloud.wait(lambda: running.agent._jobs.running("install"))
+    running.ask(command="erase")
+    cloud.wait(lambda: cloud.health)
+    assert cloud.health[0].state == "installed"
+
+
+def test_a_release_that_comes_during_an_installation_is_installed_next(make_config, fleet, cloud, start) -> None:
+    running = start(make_config(NONE))
+    cloud.wait(lambda: cloud.presence("device-a"))
+    cloud.release(fleet.signed(1), 1)
+    cloud.wait(lambda: running.agent._jobs.running("install"))
+    cloud.release(fleet.signed(2), 2)
+    cloud.wait(lambda: len(cloud.health) == 2)
+    assert [(report.state, report.version) for report in cloud.health] == [("installed", 1), ("installed", 2)]
+    assert list(running.agent.home.incoming.glob("*.bundle")) == []
+
+
+def test_an_older_release_is_not_fetched(make_config, fleet, cloud, start) -> None:
+    path = make_config(NONE)
+    assert main(["install", str(fleet.path(2)), "--config", str(path)]) == 0
+    start(path)
+    cloud.wait(lambda: cloud.presence("device-a"))
+    cloud.files.clear()
+    cloud.release(fleet.signed(1), 1)
+    cloud.wait(lambda: cloud.health)
+    assert cloud.health[0].detail == "version 1 is older than the installed 2"
