@@ -135,7 +135,7 @@ def _read_line(connection: socket.socket) -> bytes:
 def _parse(line: bytes) -> dict[str, Any]:
     try:
         values = json.loads(line)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise ControlError(f"not JSON: {error}") from error
     if not isinstance(values, dict):
         raise ControlError("a request is one JSON object")

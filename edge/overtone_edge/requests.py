@@ -16,7 +16,8 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger(__name__)
 
-MAX_LABEL_BYTES = 1_024
+MAX_LABEL_BYTES = 4_096
+LABEL_KEYS = ("label", "last_s")
 
 
 class Requests:
@@ -50,10 +51,12 @@ class Requests:
             raise ControlError(f"label message is {len(payload)} bytes, limit is {MAX_LABEL_BYTES}")
         try:
             request = json.loads(payload)
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise ControlError(f"label message is not JSON: {error}") from error
         if not isinstance(request, dict):
             raise ControlError('a label message is an object: {"label": "happy", "last_s": 5}')
+        if unknown := sorted(set(request) - set(LABEL_KEYS)):
+            raise ControlError(f"label message has an unknown key {unknown[0]!r}; known are {', '.join(LABEL_KEYS)}")
         self._label(request, lambda answer: _log.info("labelled over MQTT: %s", answer))
 
     def _label(self, request: dict[str, Any], reply: Reply) -> None:

@@ -52,7 +52,7 @@ def test_without_an_agent_there_is_no_answer(tmp_path: Path) -> None:
     assert ask(tmp_path / "agent.sock", {}) is None
 
 
-@pytest.mark.parametrize("line", [b"not json\n", b"[1]\n", b"x" * (MAX_LINE_BYTES + 10) + b"\n"])
+@pytest.mark.parametrize("line", [b"not json\n", b"[1]\n", b"[" * 50_000 + b"\n", b"x" * (MAX_LINE_BYTES + 10) + b"\n"])
 def test_what_is_no_request_is_hung_up_on(serve, line: bytes) -> None:
     calls = []
     path = serve(lambda request, _reply: calls.append(request))

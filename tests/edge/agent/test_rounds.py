@@ -124,8 +124,14 @@ def test_bad_messages_are_one_line_each(labelled: Path, broker, cloud, start, ca
     broker.publish(TOPICS.label("device-a"), b'{"label": 5}')
     broker.publish(TOPICS.label("device-a"), b'{"label": "happy", "last_s": "5s"}')
     broker.publish(TOPICS.label("device-a"), b'{"label": "happy", "last_s": 5}')
+    broker.publish(TOPICS.label("device-a"), b'{"label": "happy", "last_s": 5, "note": "x"}')
+    broker.publish(TOPICS.label("device-a"), b"[" * 4_096)
+    broker.publish(TOPICS.label("device-a"), b" " * 4_097)
     running.ask(command="status")
     lines = [record.getMessage() for record in caplog.records if record.levelname == "ERROR"]
-    assert len(lines) == 7
+    assert len(lines) == 10
     assert "message is 70000 bytes, limit is 65536" in lines[1]
+    assert lines[7] == "label message has an unknown key 'note'; known are label, last_s"
+    assert "label message is not JSON" in lines[8]
+    assert lines[9] == "label message is 4097 bytes, limit is 4096"
     assert running.status is None
