@@ -1,6 +1,7 @@
 """Recordings and raw PCM as float32 mono at 16 kHz."""
 
 import os
+import stat
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -65,12 +66,14 @@ def read_blocks(path: Path, block_ms: int) -> Iterator[F32]:
     """
     import soundfile
 
-    if path.is_file() and path.stat().st_size == 0:
-        raise SourceError(f"{path}: the file is empty (0 bytes)")
     try:
         descriptor = os.open(path, os.O_RDONLY)
     except OSError as error:
         raise SourceError(f"{path}: {error.strerror or error}") from error
+    found = os.fstat(descriptor)
+    if stat.S_ISREG(found.st_mode) and found.st_size == 0:
+        os.close(descriptor)
+        raise SourceError(f"{path}: the file is empty (0 bytes)")
     try:
         with soundfile.SoundFile(descriptor, closefd=True) as file:
             yield from _resampled(file, path, block_ms)

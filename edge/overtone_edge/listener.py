@@ -77,6 +77,10 @@ class Listener:
             complaint = str(error)
         except MemoryError:
             complaint = "out of memory"
+        except Exception as error:  # noqa: BLE001
+            # Whatever it is: an agent must not be deaf without knowing it.
+            _log.exception("listening failed")
+            complaint = f"unexpected {type(error).__name__}: {error}"
         self._on_end(complaint)
 
     def _apply_changes(self) -> None:

@@ -3,7 +3,6 @@
 import os
 import signal
 import subprocess
-import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -22,6 +21,8 @@ from overtone_edge.audio import (
 from overtone_edge.config import SourceConfig
 from overtone_edge.errors import ConfigError, SourceError
 from overtone_models.front_end import F32
+
+MAX_COMPLAINT_BYTES = 500
 
 
 class Source(Protocol):
@@ -93,26 +94,26 @@ class CommandSource:
 
     def blocks(self) -> Iterator[F32]:
         """Yield what the command writes until it ends; raise SourceError where it fails."""
-        with tempfile.TemporaryFile() as complaints:
-            process = self._start(complaints)
-            try:
-                yield from self._read(process)
-                code = process.wait(timeout=5.0)
-                if code != 0 and not self._closed.is_set():
-                    raise SourceError(f"command {self._config.command[0]!r} failed ({code}): {_last_line(complaints)}")
-            except subprocess.TimeoutExpired:
-                return
-            finally:
-                _end(process)
+        process = self._start()
+        complaints = _Complaints(process.stderr)
+        try:
+            yield from self._read(process)
+            code = process.wait(timeout=5.0)
+            if code != 0 and not self._closed.is_set():
+                raise SourceError(f"command {self._config.command[0]!r} failed ({code}): {complaints.last_line()}")
+        except subprocess.TimeoutExpired:
+            return
+        finally:
+            _end(process)
 
-    def _start(self, complaints: IO[bytes]) -> subprocess.Popen[bytes]:
+    def _start(self) -> subprocess.Popen[bytes]:
         try:
             # Its own process group, so that whatever the command starts ends with it.
             self._process = subprocess.Popen(
                 self._config.command,
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE,
-                stderr=complaints,
+                stderr=subprocess.PIPE,
                 start_new_session=True,
             )
         except OSError as error:
@@ -145,6 +146,28 @@ class CommandSource:
             _end(self._process, wait=False)
 
 
+class _Complaints:
+    """The end of what a command writes to its standard error; what nobody read would stop or fill something."""
+
+    def __init__(self, stream: IO[bytes] | None) -> None:
+        self._end = b""
+        self._thread = threading.Thread(target=self._read, args=(stream,), name="complaints", daemon=True)
+        self._thread.start()
+
+    def _read(self, stream: IO[bytes] | None) -> None:
+        if stream is None:
+            return
+        with stream:
+            while data := os.read(stream.fileno(), 4096):
+                self._end = (self._end + data)[-MAX_COMPLAINT_BYTES:]
+
+    def last_line(self) -> str:
+        """Return the last line of a command that has ended."""
+        self._thread.join(timeout=1.0)  # no longer, should something that the command started hold it open
+        lines = self._end.decode("utf-8", "replace").strip().splitlines()
+        return lines[-1] if lines else "it wrote no reason"
+
+
 def _end(process: subprocess.Popen[bytes], *, wait: bool = True) -> None:
     """End a process group: asked first, then killed."""
     if process.poll() is None:
@@ -165,13 +188,6 @@ def _signal(process: subprocess.Popen[bytes], number: signal.Signals) -> None:
         os.killpg(process.pid, number)
     except ProcessLookupError:
         return
-
-
-def _last_line(file: IO[bytes]) -> str:
-    file.seek(0, os.SEEK_END)
-    file.seek(max(0, file.tell() - 500))
-    lines = file.read().decode("utf-8", "replace").strip().splitlines()
-    return lines[-1] if lines else "it wrote no reason"
 
 
 def open_source(config: SourceConfig) -> Source | None:

@@ -85,6 +85,11 @@ def test_files_that_cannot_be_read(tmp_path, content, expected) -> None:
     assert str(path) in str(error.value)
 
 
+def test_a_path_that_cannot_be_looked_at_is_named(tmp_path) -> None:
+    with pytest.raises(SourceError, match="File name too long"):
+        heard(FileSource(tmp_path / ("a" * 300) / "a.wav", paced=False))
+
+
 def test_samples_that_are_no_numbers_are_named(tmp_path) -> None:
     samples = tone(16_000)
     samples[5_000] = np.nan
@@ -124,6 +129,18 @@ def test_a_command_that_fails_says_why() -> None:
     source = CommandSource(SourceConfig(kind="command", command=python("raise SystemExit('no such card')")))
     with pytest.raises(SourceError, match=r"failed \(1\): no such card"):
         heard(source)
+
+
+def test_a_command_may_complain_without_end() -> None:
+    code = "import sys\nfor n in range(200_000): print(f'complaint {n:06}', file=sys.stderr)\nsys.exit(3)"
+    source = CommandSource(SourceConfig(kind="command", command=python(code)))
+    with pytest.raises(SourceError, match=r"failed \(3\): complaint 199999"):
+        heard(source)
+
+
+def test_a_command_needs_no_room_on_the_disk(monkeypatch) -> None:
+    monkeypatch.setattr("tempfile.tempdir", "/nowhere")
+    test_a_command_that_fails_says_why()
 
 
 def test_a_command_that_does_not_exist() -> None:
