@@ -1,6 +1,8 @@
 """Where events go: JSON lines on disk (bounded), standard output, the broker."""
 
+import errno
 import logging
+import os
 import sys
 import threading
 from collections.abc import Callable, Iterable
@@ -44,11 +46,9 @@ class JsonLines:
             if size and size + len(line) > self._max_bytes:
                 self._rotate()
                 file, size = self._open(), 0
-            try:
-                file.write(line)
-            except OSError:
-                file.truncate(size)
-                raise
+            if file.write(line) < len(line):  # the disk filled up within the line
+                file.seek(file.truncate(size))
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     def _open(self) -> IO[bytes]:
         make_folder(self._path.parent)

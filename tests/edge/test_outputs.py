@@ -3,6 +3,8 @@
 import io
 import json
 import os
+import resource
+import signal
 from pathlib import Path
 
 import pytest
@@ -53,6 +55,25 @@ def test_a_full_disk_costs_one_line_in_the_log(caplog: pytest.LogCaptureFixture)
     assert "No space left" in caplog.text
     with pytest.raises(OSError, match="No space"):
         full._stream.close()
+
+
+def test_a_disk_that_fills_up_within_a_line_keeps_none_of_it(tmp_path: Path) -> None:
+    path = tmp_path / "events.jsonl"
+    outputs = Outputs([JsonLines(path, max_bytes=100_000, keep_files=1)])
+    line = len(event().to_json()) + 1
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    handler = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    try:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (line * 5 // 2, before[1]))
+        for number in range(5):
+            outputs.emit(event(number))
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+        signal.signal(signal.SIGXFSZ, handler)
+    assert outputs.failures == 3
+    outputs.emit(event(5))
+    outputs.close()
+    assert [json.loads(text)["time_s"] for text in path.read_text().splitlines()] == [0.0, 1.0, 5.0]
 
 
 def test_what_cannot_be_published_is_counted() -> None:
