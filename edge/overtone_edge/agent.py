@@ -79,6 +79,7 @@ class Agent:
         self._outputs = Outputs(self._make_outputs())
         self._listener: Listener | None = None
         self._in_use_since_s = 0.0
+        self._failing: dict[str, str] = {}
         self._stopping = False
         self._status = 0
 
@@ -128,7 +129,7 @@ class Agent:
         while not self._stopping:
             if time.monotonic() >= next_tick_s:
                 next_tick_s = time.monotonic() + TICK_S
-                self._guarded(self._tick)
+                self._tick()
             with contextlib.suppress(queue.Empty):
                 self._guarded(self._mailbox.get(timeout=max(0.0, next_tick_s - time.monotonic())))
 
@@ -139,10 +140,21 @@ class Agent:
         except (AgentError, ModelError, ProtocolError) as error:
             _log.error("%s", error)
 
+    def _repeatedly(self, what: str, action: Callable[[], None]) -> None:
+        """Do what comes round with every tick: a failure that lasts is one line, and holds up nothing else."""
+        try:
+            action()
+        except (AgentError, ModelError, ProtocolError) as error:
+            if self._failing.get(what) != str(error):
+                _log.error("%s", error)
+            self._failing[what] = str(error)
+        else:
+            self._failing.pop(what, None)
+
     def _tick(self) -> None:
         if self.model.bundle is not None and time.monotonic() - self._in_use_since_s > CONFIRM_AFTER_S:
-            self._confirm()
-        self.participant.tick()
+            self._repeatedly("trial", self._confirm)
+        self._repeatedly("fleet", self.participant.tick)
 
     def _confirm(self) -> None:
         """End the trial of the bundle in use; one that was activated and could not be used stays on trial."""

@@ -98,13 +98,13 @@ class Participant:
     def tick(self) -> None:
         """Let time pass: deadlines, and what has to be asked again."""
         now_s = time.monotonic()
-        current = self._home.desk.current
-        if current is not None and current.expired(time.time()):
-            self._give_up_round("late: the deadline passed before training ended")
         if self.uplink.connected:
             self.uplink.send(self._federation.tick(now_s))
             self.uplink.send(self._updates.tick(now_s))
             self.rollout.install_fetched()
+        current = self._home.desk.current
+        if current is not None and current.expired(time.time()):
+            self._give_up_round("late: the deadline passed before training ended")
 
     def received(self, topic: str, payload: bytes) -> None:
         """Act on a message; raise MessageError for one that cannot be, or is not for this device."""

@@ -190,3 +190,22 @@ def test_an_older_release_is_not_fetched(make_config, fleet, cloud, start) -> No
     cloud.release(fleet.signed(1), 1)
     cloud.wait(lambda: cloud.health)
     assert cloud.health[0].detail == "version 1 is older than the installed 2"
+
+
+def test_a_trial_that_cannot_be_ended_holds_nothing_up_and_is_named_once(
+    make_config, fleet, cloud, start, monkeypatch, caplog
+) -> None:
+    monkeypatch.setattr(agent_module, "CONFIRM_AFTER_S", 0.0)
+    path = make_config(NONE)
+    assert main(["install", str(fleet.path(1)), "--config", str(path)]) == 0
+    running = start(path)
+
+    def full() -> None:
+        raise StorageError("slots.json: No space left on device")
+
+    running.agent.home.slots.confirm = full
+    cloud.wait(lambda: "No space left" in caplog.text)
+    cloud.release(fleet.signed(2), 2)  # it is installed by what comes round with every tick
+    cloud.wait(lambda: cloud.health)
+    time.sleep(1.2)
+    assert caplog.text.count("slots.json: No space left") == 1
