@@ -182,6 +182,8 @@ def _status(arguments: argparse.Namespace) -> int:
 
 
 def _shown(value: Any) -> str:
+    if value is None:
+        return "no"
     if isinstance(value, dict):
         return ", ".join(f"{key} {_shown(inner)}" for key, inner in value.items())
     return ", ".join(map(str, value)) if isinstance(value, list) else str(value)

@@ -21,7 +21,7 @@ from overtone_edge.rounds import RoundDesk
 from overtone_edge.slots import Slots
 from overtone_edge.store import Store
 from overtone_models.bundle import MAX_BYTES, Bundle, read_bundle
-from overtone_models.errors import PretrainedError
+from overtone_models.errors import ModelError, PretrainedError
 from overtone_models.gate import GateSpec
 from overtone_models.pretrained import Pretrained, find_pretrained
 from overtone_models.window_spec import WindowSpec
@@ -172,19 +172,20 @@ class Home:
         }
 
     def _bundle_status(self) -> dict[str, Any] | None:
-        slot, path = self.slots.state.current, self.payload_path()
-        if path is None:
-            return None
+        slot = self.slots.state.current
+        signed = slot.signed if slot is not None and slot.is_signed else None
         try:
-            bundle = read_bundle(read_limited(path, MAX_BYTES))
-        except AgentError as error:
-            return {"version": slot.version if slot else None, "signed": slot and slot.signed, "error": str(error)}
+            bundle = self.bundle()
+        except (AgentError, ModelError) as error:
+            return {"version": slot.version if slot else None, "signed": signed, "error": str(error)}
+        if bundle is None:
+            return None
         manifest = bundle.manifest
         return {
             "name": manifest.name,
             "version": manifest.version,
             "installed": slot is not None,
-            "signed": slot and slot.signed,
+            "signed": signed,
             "digest": bundle.digest,
             "base": bundle.base,
             "layout": manifest.layout.digest,

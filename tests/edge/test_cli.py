@@ -117,6 +117,19 @@ def test_a_bundle_that_is_not_to_be_trusted_changes_nothing(config: Path, fleet,
     assert status(config, capsys)["previous_version"] == 1
 
 
+def test_a_damaged_bundle_has_a_status(config: Path, capsys) -> None:
+    from overtone_edge.config import load_config
+    from overtone_edge.home import Home
+
+    path = Home(load_config(config)).payload_path()
+    assert path is not None
+    data = bytearray(path.read_bytes())
+    data[len(data) // 2] ^= 1
+    path.write_bytes(data)
+    found = status(config, capsys)["bundle"]
+    assert found["version"] == 1 and "is not what was installed: its digest differs" in found["error"]
+
+
 def test_without_a_bundle_there_is_nothing_to_run(make_config, recording: Path, capsys) -> None:
     path = make_config(FILE_SOURCE)
     assert "no bundle is installed" in refused(capsys, "run", "--config", path)

@@ -107,7 +107,8 @@ def test_installing_by_name_and_a_signed_one_after_it(make_config, shipped: Path
     config = make_config(FILE_SOURCE)
     status, out, _ = run(capsys, "install", "small", "--config", config)
     assert (status, out) == (0, "installed tiny version 2\n")
-    assert state(capsys, config)["bundle"]["installed"] is True
+    assert (state(capsys, config)["bundle"]["installed"], state(capsys, config)["bundle"]["signed"]) == (True, None)
+    assert "signed no," in run(capsys, "status", "--config", config)[1]
     assert run(capsys, "install", fleet.path(3), "--config", config)[0] == 0
     found = state(capsys, config)
     assert (found["bundle"]["version"], found["previous_version"]) == (3, 2)
