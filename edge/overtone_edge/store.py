@@ -66,7 +66,7 @@ class Store:
         remove_leftovers(folder)
 
     def add(self, frames: F32, label: str, *, front_end: str, time_ns: int, audio: F32 | None = None) -> Entry:
-        """Keep an example and return its entry; the same features again only change the label.
+        """Keep an example as the newest and return its entry; the same features again only change the label.
 
         `audio` (16 kHz) is given only where the user turned that on. Raises StorageError, and then
         nothing of the example is kept.
@@ -76,11 +76,13 @@ class Store:
         identity = hashlib.sha256(frames.tobytes()).hexdigest()[:24]
         with self._locked():
             entries = list(self.entries())
+            # Also where the clock was set back, the newest is the last to be evicted.
+            time_ns = max([time_ns, *(entry.time_ns + 1 for entry in entries[-1:])])
             twins = [entry for entry in entries if entry.id == identity]
             held_out = twins[0].held_out if twins else self._hold_out(entries, label, identity)
             name = f"{time_ns:020d}-{label}-{'h' if held_out else 't'}-{front_end[:16]}-{identity}{_SUFFIX}"
             entry = Entry(self._folder / name, time_ns, label, held_out, front_end[:16], identity)
-            data = _npz(frames, label, time_ns, held_out, front_end)
+            data = _npz(frames)
             self._check_size(len(data) + (2 * audio.size if audio is not None else 0))
             if audio is not None:
                 write_atomically(entry.audio, _wav(audio))
@@ -192,16 +194,9 @@ def _parse(path: Path) -> Entry | None:
     return Entry(path, int(parts[0]), parts[1], parts[2] == "h", parts[3], parts[4])
 
 
-def _npz(frames: F32, label: str, time_ns: int, held_out: bool, front_end: str) -> bytes:
+def _npz(frames: F32) -> bytes:
     buffer = io.BytesIO()
-    np.savez(
-        buffer,
-        frames=frames,
-        label=np.array(label),
-        time_ns=np.array(time_ns, np.int64),
-        held_out=np.array(held_out),
-        front_end=np.array(front_end),
-    )
+    np.savez(buffer, frames=frames)
     return buffer.getvalue()
 
 

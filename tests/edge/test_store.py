@@ -129,3 +129,13 @@ def test_a_damaged_example_is_left_out_and_named(tmp_path: Path, damage: bytes, 
 def test_features_that_cannot_be_are_refused(tmp_path: Path, bad: np.ndarray) -> None:
     with pytest.raises(StorageError, match="finite float32"):
         make(tmp_path).add(bad, "happy", front_end=FRONT_END, time_ns=1)
+
+
+def test_a_clock_that_was_set_back_does_not_cost_the_label_just_given(tmp_path: Path) -> None:
+    store = make(tmp_path)
+    add(store, 1_000)
+    store = make(tmp_path, max_bytes=store.size_bytes() * 5 // 2)
+    add(store, 1_001)
+    latest = add(store, 7)
+    assert latest.path.exists() and latest.time_ns == 1_002
+    assert [entry.time_ns for entry in store.entries()] == [1_001, 1_002]
