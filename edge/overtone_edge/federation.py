@@ -1,6 +1,8 @@
 """The device's side of a round: messages in, messages out. No clock, no network, no training."""
 
+import random
 import uuid
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -32,14 +34,18 @@ WINDOW_CHUNKS = 16
 
 @dataclass(frozen=True, kw_only=True)
 class Patience:
-    """How long to wait for an answer before asking again: doubled each time."""
+    """How long to wait for an answer before asking again: doubled each time, and never the same for two devices.
+
+    `draw` gives random numbers in 0..1.
+    """
 
     first_s: float = 5.0
     longest_s: float = 300.0
+    draw: Callable[[], float] = random.random
 
     def wait_s(self, attempts: int) -> float:
-        """Return the wait after the `attempts`-th attempt."""
-        return min(self.first_s * 2.0 ** min(attempts, 30), self.longest_s)
+        """Return the wait after the `attempts`-th attempt, times a random factor of 0.5 to 1.5."""
+        return min(self.first_s * 2.0 ** min(attempts, 30), self.longest_s) * (0.5 + self.draw())
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -196,7 +202,7 @@ class Federation:
         self._attempts[parcel.transfer] = 0
         if len(indices) > WINDOW_CHUNKS:
             return [*messages, self._offer(parcel, now_s)]
-        self._due_s[parcel.transfer] = now_s + self._patience.first_s
+        self._due_s[parcel.transfer] = now_s + self._patience.wait_s(0)
         return messages
 
     def receipt(self, receipt: Receipt) -> Parcel | None:

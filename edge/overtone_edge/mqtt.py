@@ -1,6 +1,7 @@
 """The MQTT 5 link: the only module of the device that imports paho."""
 
 import logging
+import random
 import ssl
 import threading
 from typing import Any
@@ -11,7 +12,10 @@ from overtone_edge.link import Delivery, OnConnection, OnDelivery, Will
 
 _log = logging.getLogger(__name__)
 
-FIRST_RETRY_S, LONGEST_RETRY_S = 1, 60
+FIRST_RETRY_S = 1
+LONGEST_RETRY_S = (30, 90)
+"""Each agent draws its own, so that a fleet does not come back in the same instant."""
+MAX_IN_FLIGHT = 8
 PACKET_MARGIN_BYTES = 1_024
 MAX_QUEUED = 512
 
@@ -42,7 +46,8 @@ class MqttLink:
             manual_ack=True,
         )
         self._client.will_set(will.topic, will.payload, qos=1, retain=True)
-        self._client.reconnect_delay_set(FIRST_RETRY_S, LONGEST_RETRY_S)
+        self._client.reconnect_delay_set(FIRST_RETRY_S, random.randint(*LONGEST_RETRY_S))
+        self._client.max_inflight_messages_set(MAX_IN_FLIGHT)
         self._client.max_queued_messages_set(MAX_QUEUED)
         self._set_tls()
 

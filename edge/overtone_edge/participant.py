@@ -37,6 +37,8 @@ from overtone_protocol import (
 
 _log = logging.getLogger(__name__)
 
+EXAMPLES_EVERY_S = 10.0
+
 
 class Participant:
     """Speaks with the aggregator; `use` is called with each model that is to be used from then on."""
@@ -61,6 +63,8 @@ class Participant:
         self._use = use
         self._bundle: Bundle | None = None
         self._boot = uuid.uuid4().bytes
+        self._examples_changed = False
+        self._examples_due_s = 0.0
         self._federation = Federation(
             device,
             home.desk,
@@ -89,7 +93,18 @@ class Participant:
 
     def announce(self) -> None:
         """Publish the presence where it changed."""
+        self._examples_changed = False
         self.uplink.announce(self._presence(online=True))
+
+    def examples_changed(self) -> None:
+        """Publish the presence for new examples: now, or with a later tick where that was done just now."""
+        self._examples_changed = True
+        self._announce_examples(time.monotonic())
+
+    def _announce_examples(self, now_s: float) -> None:
+        if self._examples_changed and now_s >= self._examples_due_s:
+            self._examples_due_s = now_s + EXAMPLES_EVERY_S
+            self.announce()
 
     def close(self) -> None:
         """Say goodbye."""
@@ -99,6 +114,7 @@ class Participant:
         """Let time pass: deadlines, and what has to be asked again."""
         now_s = time.monotonic()
         if self.uplink.connected:
+            self._announce_examples(now_s)
             self.uplink.send(self._federation.tick(now_s))
             self.uplink.send(self._updates.tick(now_s))
             self.rollout.install_fetched()

@@ -71,7 +71,7 @@ class Requests:
         label = checked_label(label, bundle.manifest.labels)
         pieces = self._agent.recent.last(float(last_s))
         stored = label_speech(self._agent.home.store, pieces, label, kept_for(bundle.manifest))
-        self._agent.participant.announce()
+        self._agent.participant.examples_changed()
         reply({"ok": True, "label": label, "stored": stored})
 
     def _personalise(self, _request: dict[str, Any], reply: Reply) -> None:
@@ -96,7 +96,7 @@ class Requests:
 
     def _refresh(self, _request: dict[str, Any], reply: Reply) -> None:
         """Another process added examples."""
-        self._agent.participant.announce()
+        self._agent.participant.examples_changed()
         reply({"ok": True})
 
     def _erase(self, _request: dict[str, Any], reply: Reply) -> None:

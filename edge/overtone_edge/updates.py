@@ -93,7 +93,7 @@ class Updates:
             return []
         if download.add(chunk.index, chunk.data):
             self._attempts = 0
-            self._due_s = now_s + self._patience.first_s
+            self._due_s = now_s + self._patience.wait_s(0)
         self._asked.discard(chunk.index)
         if download.complete:
             return self._complete(download, now_s)

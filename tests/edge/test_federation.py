@@ -1,5 +1,6 @@
 """The device's side of a round, without clock, network or training."""
 
+import random
 from dataclasses import replace
 from pathlib import Path
 
@@ -22,6 +23,7 @@ from overtone_protocol import (
     decode_update,
     encode,
 )
+from overtone_protocol.errors import DECLINE_CODES
 
 BASE, LAYOUT, FRONT_END = (bytes([n]) * 32 for n in (1, 2, 3))
 CALL = RoundCall(
@@ -96,12 +98,13 @@ def test_a_round_from_call_to_receipt(device: Device) -> None:
 def test_calls_that_are_declined(device: Device, call: RoundCall, standing: Standing, reason: str) -> None:
     (reply,) = device.call(call, standing)
     assert not reply.joining and reply.reason.startswith(reason)
+    assert reply.reason.split(":")[0] in DECLINE_CODES
     assert device.desk.current is None
 
 
 def test_an_unwilling_device_declines(tmp_path: Path) -> None:
     (reply,) = Device(tmp_path, willing=False).call()
-    assert not reply.joining and reply.reason.startswith("unwilling")
+    assert not reply.joining and reply.reason.split(":")[0] == "unwilling" in DECLINE_CODES
 
 
 def test_the_same_call_again_changes_nothing(device: Device) -> None:
@@ -136,12 +139,19 @@ def test_a_restart_forgets_neither_the_call_nor_the_update(device: Device) -> No
 
 
 def test_offers_are_repeated_with_growing_patience(tmp_path: Path) -> None:
-    device = Device(tmp_path, patience=Patience(first_s=2.0, longest_s=10.0))
+    device = Device(tmp_path, patience=Patience(first_s=2.0, longest_s=10.0, draw=lambda: 0.5))
     device.call()
     device.federation.finished(REPORT, STANDING, 0.0)
     times = [tick / 2 for tick in range(1, 90) if device.federation.tick(tick / 2)]
     assert np.diff([0.0, *times]).tolist() == [2.0, 4.0, 8.0, 10.0, 10.0, 10.0]
     assert len(device.federation.connected(44.6)) == 1
+
+
+def test_no_two_devices_wait_equally_long() -> None:
+    draw = random.Random(7).random
+    waits = [Patience(first_s=2.0, longest_s=10.0, draw=draw).wait_s(attempts) for attempts in [1] * 500 + [9] * 500]
+    assert all(2.0 <= wait <= 6.0 for wait in waits[:500]) and all(5.0 <= wait <= 15.0 for wait in waits[500:])
+    assert len(set(waits)) == 1000
 
 
 def test_a_large_update_goes_window_by_window(device: Device) -> None:
@@ -167,7 +177,7 @@ def test_a_full_outbox_declines(device: Device) -> None:
     for number in range(MAX_PARCELS):
         device.outbox.put(bytes([number]) * 16, b"update")
     (reply,) = device.call()
-    assert not reply.joining and reply.reason.startswith("outbox-full")
+    assert not reply.joining and reply.reason.split(":")[0] == "outbox-full" in DECLINE_CODES
 
 
 @pytest.mark.parametrize(("value", "code"), [(np.nan, "not-finite"), (1e9, "norm-too-large")])

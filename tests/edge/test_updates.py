@@ -37,7 +37,9 @@ def make(tmp_path: Path):
     def make() -> Updates:
         (tmp_path / "incoming").mkdir(exist_ok=True)
         slots = Slots(tmp_path / "slots")
-        return Updates("device-a", slots, tmp_path / "incoming", patience=Patience(first_s=2.0, longest_s=8.0))
+        return Updates(
+            "device-a", slots, tmp_path / "incoming", patience=Patience(first_s=2.0, longest_s=8.0, draw=lambda: 0.5)
+        )
 
     return make
 

@@ -1,10 +1,12 @@
 """Rounds through a whole agent: training, restarts, deadlines, lost connections."""
 
+import time
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from overtone_edge import participant
 from overtone_edge.config import load_config
 from overtone_edge.home import Home
 from overtone_edge.learning import Plan, train, usable
@@ -15,6 +17,7 @@ from overtone_protocol import (
     Topics,
     encode,
 )
+from overtone_protocol.errors import DECLINE_CODES
 
 TOPICS = Topics("test")
 
@@ -78,6 +81,7 @@ def test_a_late_round_is_given_up(labelled: Path, cloud, start, call_for) -> Non
     cloud.send("device-a", call_for(steps=100_000, scope="full", deadline_s=1.0))
     cloud.wait(lambda: len(cloud.replies) == 2)
     assert [reply.joining for reply in cloud.replies] == [True, False]
+    assert cloud.replies[1].reason.split(":")[0] in DECLINE_CODES
 
 
 def test_a_trainer_that_is_killed_costs_the_round_and_nothing_else(labelled: Path, cloud, start, call_for) -> None:
@@ -88,6 +92,7 @@ def test_a_trainer_that_is_killed_costs_the_round_and_nothing_else(labelled: Pat
     running.agent._jobs._running["round"].process.kill()
     cloud.wait(lambda: len(cloud.replies) == 2)
     assert not cloud.replies[1].joining and "ended with status -9" in cloud.replies[1].reason
+    assert cloud.replies[1].reason.split(":")[0] == "failed" in DECLINE_CODES
     assert running.ask(command="status")["status"]["running"]
     cloud.send("device-a", call_for(round=2, round_id=b"2" * 16))
     cloud.wait(lambda: cloud.updates)
@@ -135,3 +140,24 @@ def test_bad_messages_are_one_line_each(labelled: Path, broker, cloud, start, ca
     assert "label message is not JSON" in lines[8]
     assert lines[9] == "label message is 4097 bytes, limit is 4096"
     assert running.status is None
+
+
+def test_new_examples_are_announced_at_most_once_in_a_while(labelled: Path, broker, cloud, start, monkeypatch) -> None:
+    monkeypatch.setattr(participant, "EXAMPLES_EVERY_S", 3.0)
+    running = start(labelled)
+    cloud.wait(lambda: cloud.presence("device-a"))
+    store, topic = running.agent.home.store, TOPICS.presence("device-a")
+    digest = running.agent.model.bundle.manifest.front_end.digest
+
+    def announced() -> int:
+        return sum(one == topic for one, _ in broker.published)
+
+    before, began_s = announced(), time.monotonic()
+    for seed in range(3):
+        frames = np.random.default_rng(seed).normal(size=(50, 40)).astype(np.float32)
+        store.add(frames, "happy", front_end=digest, time_ns=time.time_ns())
+        running.ask(command="refresh")
+    assert announced() == before + 1
+    cloud.wait(lambda: announced() == before + 2)
+    assert time.monotonic() - began_s >= 3.0
+    assert (presence := cloud.presence("device-a")) and presence.examples + presence.held_out == 15
