@@ -17,6 +17,19 @@ UPDATE_CODES = (
     "too-few-examples",
 )
 
+DECLINE_CODES = (
+    "unwilling",
+    "no-bundle",
+    "wrong-base",
+    "wrong-layout",
+    "wrong-scope",
+    "too-few-examples",
+    "outbox-full",
+    "late",
+    "failed",
+)
+"""What the reason of a round reply that declines begins with."""
+
 
 class ProtocolError(Exception):
     """Base of every error raised by `overtone_protocol`."""

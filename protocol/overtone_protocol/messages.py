@@ -83,7 +83,7 @@ def open_envelope(message: type, content: Mapping[str, Any]) -> dict[str, Any]:
         if name not in content:
             raise MessageError(f"{kind}: field {name} is missing")
     version = content["v"]
-    if isinstance(version, bool) or version != VERSION:
+    if type(version) is not int or version != VERSION:
         raise MessageError(f"{kind}: v is {shown(version)}, this software speaks {VERSION}")
     values = {name: value for name, value in content.items() if name not in ("v", "kind", "from")}
     if "device" in values:

@@ -36,7 +36,7 @@ class RoundCall:
 
 @dataclass(frozen=True)
 class RoundReply:
-    """Joins a round, or declines it with a reason (`code: text`)."""
+    """Joins a round, or declines it with a reason (`code: text`, the code one of `DECLINE_CODES`)."""
 
     kind: ClassVar[str] = "round-reply"
 

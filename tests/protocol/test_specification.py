@@ -15,7 +15,7 @@ from overtone_protocol import (
     encode,
     encode_update,
 )
-from overtone_protocol.errors import UPDATE_CODES
+from overtone_protocol.errors import DECLINE_CODES, UPDATE_CODES
 from overtone_protocol.messages import MESSAGES
 
 ALL = {**MESSAGES, Update.kind: Update}
@@ -132,6 +132,12 @@ def test_the_document_names_every_kind_code_and_limit(document):
     for field in dataclasses.fields(DEFAULT_LIMITS):
         value = int(getattr(DEFAULT_LIMITS, field.name))
         assert f"| `{field.name}` | {value:,} |" in document, field.name
+
+
+def test_the_table_of_codes_has_those_of_the_code(document):
+    rows = re.findall(r"^\| `([a-z-]+)` \| ([a-z, -]+) \|", document.split("\n## 11 ")[1].split("\n## ")[0], re.M)
+    assert {code for code, where in rows if "round-reply" in where} == set(DECLINE_CODES)
+    assert {code for code, where in rows if "receipt" in where} >= set(UPDATE_CODES)
 
 
 def test_the_hex_in_the_document_is_that_of_the_vectors(document, vectors):
