@@ -12,6 +12,7 @@ from overtone_edge.settings import read_section
 from overtone_models.errors import FrontEndError
 from overtone_models.gate import GateSpec
 from overtone_models.pretrained import DEFAULT
+from overtone_protocol import AGGREGATOR
 
 _ID = re.compile(r"[a-z0-9][a-z0-9-]{0,62}\Z")
 NO_PRETRAINED = "none"
@@ -179,7 +180,7 @@ def load_config(path: Path) -> Config:
         table = tomllib.loads(path.read_text("utf-8"))
     except OSError as error:
         raise ConfigError(f"{path}: {error.strerror or error}") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except (ValueError, RecursionError) as error:
         raise ConfigError(f"{path}: not TOML: {error}") from error
     return parse_config(table, str(path), path.parent)
 
@@ -204,6 +205,8 @@ def _check(config: Config, name: str) -> None:
     for key, value in (("id", config.device.id), ("fleet", config.device.fleet)):
         if not _ID.match(value):
             raise ConfigError(f"{name}: [device] {key} is {value!r}; use 1 to 63 of a-z, 0-9 and '-'")
+    if config.device.id == AGGREGATOR:
+        raise ConfigError(f"{name}: [device] id is {AGGREGATOR!r}, which is the aggregator's own")
     try:
         gate_spec(GateSpec(), config.gate)
     except FrontEndError as error:
@@ -220,10 +223,16 @@ def _check(config: Config, name: str) -> None:
     if config.mqtt is not None:
         if root_file is None:
             raise ConfigError(f"{name}: [trust] root_file is missing: what comes over [mqtt] must be verified")
-        _check_tls(config.mqtt, name)
+        _check_mqtt(config.mqtt, name)
 
 
-def _check_tls(mqtt: MqttConfig, name: str) -> None:
+def _check_mqtt(mqtt: MqttConfig, name: str) -> None:
+    try:
+        named = bool(mqtt.host.encode("idna"))
+    except UnicodeError:
+        named = False
+    if not named:
+        raise ConfigError(f"{name}: [mqtt] host is {mqtt.host!r}, which names no host")
     for key in ("ca_file", "cert_file", "key_file"):
         path = getattr(mqtt, key)
         if path is not None and not path.is_file():

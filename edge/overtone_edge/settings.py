@@ -1,7 +1,6 @@
 """A TOML table into a frozen dataclass: names, types, units and limits are checked once, here."""
 
 import difflib
-import math
 import types
 import typing
 from collections.abc import Mapping
@@ -75,14 +74,28 @@ def _convert(value: Any, hint: Any, *, where: str, unit: str, folder: Path) -> A
         if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
             raise ConfigError(f"{where} must be a list of texts, got {value!r}")
         return tuple(value)
-    if hint is Path and isinstance(value, str) and value:
-        return folder / Path(value).expanduser()
-    if hint is float and isinstance(value, int | float) and not isinstance(value, bool):
-        return float(value)
+    if hint is Path and isinstance(value, str) and value and "\0" not in value:
+        return folder / _expanded(value, where)
+    if hint is float and type(value) is int:
+        return _float(value, where)
     if type(value) is hint and hint is not Path:
         return value
     wanted = _NAMES.get(hint, str(hint))
     raise ConfigError(f"{where} must be {wanted}{f' ({unit})' if unit else ''}, got {value!r}")
+
+
+def _expanded(value: str, where: str) -> Path:
+    try:
+        return Path(value).expanduser()
+    except RuntimeError as error:
+        raise ConfigError(f"{where} is {value!r}: {error}") from error
+
+
+def _float(value: int, where: str) -> float:
+    try:
+        return float(value)
+    except OverflowError as error:
+        raise ConfigError(f"{where} is too large for a number") from error
 
 
 def _convert_union(value: Any, hint: Any, *, where: str, unit: str, folder: Path) -> Any:
@@ -97,5 +110,5 @@ def _check_limits(value: Any, metadata: Mapping[str, Any], where: str) -> None:
     if "low" not in metadata or value is None:
         return
     low, high = metadata["low"], metadata["high"]
-    if not (math.isfinite(value) and low <= value <= high):
+    if not low <= value <= high:  # neither holds for nan
         raise ConfigError(f"{where} is {value}, limit is {low:g}..{high:g}")
