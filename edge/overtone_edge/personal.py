@@ -5,12 +5,12 @@ import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from zipfile import BadZipFile
 
 import numpy as np
 
+from overtone_edge.arrays import read_arrays
 from overtone_edge.errors import StorageError
-from overtone_edge.files import make_folder, read_limited, remove, write_atomically
+from overtone_edge.files import make_folder, remove, write_atomically
 from overtone_models.front_end import F32
 
 MAX_BYTES = 64 * 1024 * 1024
@@ -41,10 +41,11 @@ class PersonalStore:
         """Return the stored head, None where there is none; raise StorageError for a broken file."""
         if not self._path.exists():
             return None
+        what = "a personal head"
+        base, weights, quality = read_arrays(self._path, MAX_BYTES, "base", "weights", "quality", what=what)
         try:
-            with np.load(io.BytesIO(read_limited(self._path, MAX_BYTES)), allow_pickle=False) as data:
-                head = PersonalHead(str(data["base"]), data["weights"], json.loads(str(data["quality"])))
-        except (ValueError, KeyError, BadZipFile, EOFError) as error:
+            head = PersonalHead(str(base), weights, dict(json.loads(str(quality))))
+        except (ValueError, TypeError, RecursionError) as error:
             raise StorageError(f"{self._path}: not a personal head ({error})") from error
         if head.weights.dtype != np.float32 or head.weights.ndim != 1 or not np.isfinite(head.weights).all():
             raise StorageError(f"{self._path}: not a personal head (weights are {head.weights.dtype})")

@@ -16,12 +16,12 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from zipfile import BadZipFile
 
 import numpy as np
 
+from overtone_edge.arrays import read_arrays
 from overtone_edge.errors import StorageError
-from overtone_edge.files import make_folder, read_limited, remove, remove_leftovers, storing, write_atomically
+from overtone_edge.files import make_folder, remove, remove_leftovers, storing, write_atomically
 from overtone_models.front_end import F32
 
 _log = logging.getLogger(__name__)
@@ -201,11 +201,8 @@ def _npz(frames: F32) -> bytes:
 
 
 def _read_frames(path: Path) -> F32:
-    try:
-        with np.load(io.BytesIO(read_limited(path, MAX_EXAMPLE_BYTES)), allow_pickle=False) as data:
-            frames: F32 = data["frames"]
-    except (ValueError, KeyError, BadZipFile, EOFError) as error:
-        raise StorageError(f"{path}: not an example ({error})") from error
+    frames: F32
+    (frames,) = read_arrays(path, MAX_EXAMPLE_BYTES, "frames", what="an example")
     if frames.ndim != 2 or frames.dtype != np.float32 or not np.isfinite(frames).all():
         raise StorageError(f"{path}: not an example (frames are {frames.dtype} of shape {frames.shape})")
     return frames
