@@ -113,7 +113,7 @@ def read_bundle(data: bytes) -> Bundle:
     try:
         listed = json.loads(text)
         entries = {name: (int(listed["files"][name]["bytes"]), str(listed["files"][name]["sha256"])) for name in files}
-    except (ValueError, KeyError, TypeError, RecursionError) as error:
+    except (ArithmeticError, ValueError, KeyError, TypeError, RecursionError) as error:
         raise BundleError(f"{MANIFEST} does not list its files: {error!r}") from error
     for name, (size, digest) in entries.items():
         if len(files[name]) != size or digest_bytes(files[name]) != digest:

@@ -100,12 +100,13 @@ class Manifest:
                 licence=str(data["licence"]),
                 label_smoothing=float(data["label_smoothing"]),
             )
-            layout_digest = data["layout"]["digest"]
+            manifest.check(front_end_digest, str(data["layout"]["digest"]))
+        except BundleError:
+            raise
         except ModelError as error:
             raise BundleError(f"{MANIFEST}: {error}") from error
-        except (KeyError, TypeError, ValueError) as error:
+        except (ArithmeticError, AttributeError, KeyError, RecursionError, TypeError, ValueError) as error:
             raise BundleError(f"{MANIFEST} has no valid field: {error!r}") from error
-        manifest.check(front_end_digest, layout_digest)
         return manifest
 
     def check(self, front_end_digest: str, layout_digest: str) -> None:
@@ -140,7 +141,7 @@ def _front_end(data: Mapping[str, Any]) -> tuple[FrontEndSpec, str]:
     if data["format"] == WINDOW_FORMAT:
         return FrontEndSpec(), FrontEndSpec().digest
     front_end = dict(data["front_end"])
-    digest = front_end.pop("digest")
+    digest = str(front_end.pop("digest"))
     return FrontEndSpec(**front_end), digest
 
 

@@ -2,7 +2,9 @@
 
 import io
 import json
+import math
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
@@ -196,3 +198,23 @@ def test_trained_model_checks_its_weights_and_labels(parts: dict[str, Any]) -> N
         TrainedModel(**common, weights=parts["weights"], labels=("neutral", "happy"))
     with pytest.raises(LayoutError, match="not finite"):
         TrainedModel(**common, weights=parts["weights"] * np.nan, labels=("neutral", "happy", "sad"))
+
+
+def places(value: Any, path: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
+    """Return the paths of everything that a JSON value holds."""
+    items = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    return [path, *(place for key, inner in items for place in places(inner, (*path, key)))]
+
+
+def test_whatever_stands_in_a_field_is_a_bundle_or_a_bundle_error(make_bundle: Make) -> None:
+    data = make_bundle()
+    for path in places(json.loads(unpack(data, MAX_BYTES)[MANIFEST]))[1:]:
+        for odd in (math.inf, -math.inf, math.nan, 10**400, -1, 0, 0.5, True, None, "x", "", [], {}, [[]], {"a": 1}):
+
+            def edit(manifest: Any, path: tuple[Any, ...] = path, odd: object = odd) -> None:
+                for key in path[:-1]:
+                    manifest = manifest[key]
+                manifest[path[-1]] = odd
+
+            with suppress(BundleError):
+                read_bundle(forged(data, edit))
