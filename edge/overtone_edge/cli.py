@@ -12,7 +12,7 @@ from typing import Any
 
 from overtone_edge import __version__, commands
 from overtone_edge.config import Config, SourceConfig, default_config, load_config
-from overtone_edge.errors import AgentError, ControlError
+from overtone_edge.errors import AgentError, ControlError, SourceError
 from overtone_edge.home import Home
 from overtone_edge.labelling import Row, checked_label, label_recordings, read_rows
 from overtone_models.errors import ModelError
@@ -193,7 +193,7 @@ def _erase(arguments: argparse.Namespace) -> int:
     home = _home(arguments)
     if not arguments.yes:
         question = f"Erase all examples, the personal head, waiting updates and logs of {home.config.device.id}? [y/N] "
-        if input(question).strip().lower() not in ("y", "yes"):
+        if _answer(question) not in ("y", "yes"):
             print("nothing was erased")
             return 1
     commands.erase(home)
@@ -201,10 +201,20 @@ def _erase(arguments: argparse.Namespace) -> int:
     return 0
 
 
+def _answer(question: str) -> str:
+    try:
+        return input(question).strip().lower()
+    except EOFError:
+        raise ControlError("nobody is there to answer: nothing was erased; --yes erases without asking") from None
+
+
 def _devices(_arguments: argparse.Namespace) -> int:
     from overtone_edge.microphone import list_devices
 
-    for device in list_devices():
+    devices = list_devices()
+    if not devices:
+        raise SourceError("no microphone found (see `arecord -l`; the user needs the group audio)")
+    for device in devices:
         print(f"{device.index:3} {device.name} ({device.channels} channels, {device.rate_hz} Hz)")
     return 0
 

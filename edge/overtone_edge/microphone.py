@@ -15,6 +15,7 @@ from overtone_edge.audio import RATE_HZ, Resampler, from_s16le
 from overtone_edge.config import SourceConfig
 from overtone_edge.errors import SourceError
 from overtone_models.front_end import F32
+from overtone_models.native import native_stderr_silenced
 
 _log = logging.getLogger(__name__)
 
@@ -34,7 +35,8 @@ class InputDevice:
 
 def list_devices() -> list[InputDevice]:
     """Return the inputs that PortAudio finds now."""
-    with _port_audio() as audio:
+    # ALSA tells of every device in its configuration that is not there.
+    with native_stderr_silenced(), _port_audio() as audio:
         return _devices(audio)
 
 
@@ -73,7 +75,7 @@ def choose_device(devices: list[InputDevice], wanted: int | str | None) -> Input
         found = [d for d in devices if wanted.casefold() in d.name.casefold()]
     if not found:
         names = ", ".join(f"{d.index} {d.name!r}" for d in devices) or "none"
-        raise SourceError(f"there is no microphone {'' if wanted is None else repr(wanted)}; found: {names}")
+        raise SourceError(f"there is no microphone{'' if wanted is None else f' {wanted!r}'}; found: {names}")
     return found[0]
 
 

@@ -1,5 +1,6 @@
 """The commands without a running agent: install, label recordings, personalise, status, erase."""
 
+import io
 import json
 from pathlib import Path
 
@@ -77,6 +78,13 @@ def test_erasing_asks_first(config: Path, manifest: Path, monkeypatch, capsys) -
     main(["label", "--manifest", str(manifest), "--config", str(config)])
     monkeypatch.setattr("builtins.input", lambda _question: "n")
     assert main(["erase", "--config", str(config)]) == 1
+    assert status(config, capsys)["examples"] >= 8
+
+
+def test_erasing_without_anybody_to_ask_erases_nothing(config: Path, manifest: Path, monkeypatch, capsys) -> None:
+    main(["label", "--manifest", str(manifest), "--config", str(config)])
+    monkeypatch.setattr("sys.stdin", io.StringIO(""))
+    assert "--yes erases without asking" in refused(capsys, "erase", "--config", config)
     assert status(config, capsys)["examples"] >= 8
 
 

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from overtone_edge import microphone
+from overtone_edge.cli import main
 from overtone_edge.config import SourceConfig
 from overtone_edge.errors import SourceError
 from overtone_edge.microphone import InputDevice, Microphone, choose_device
@@ -31,6 +32,29 @@ def test_choosing_a_device(wanted, index: int) -> None:
 def test_a_device_that_is_not_there_lists_those_that_are(wanted) -> None:
     with pytest.raises(SourceError, match="found: 0 'HDA Intel', 3 'USB Audio Device'"):
         choose_device(DEVICES, wanted)
+
+
+def test_without_any_device_nothing_is_left_out_of_the_sentence() -> None:
+    with pytest.raises(SourceError, match=r"^there is no microphone; found: none$"):
+        choose_device([], None)
+
+
+def test_the_command_says_that_there_is_none(monkeypatch, capfd) -> None:
+    class NoisyPyAudio:
+        def __init__(self) -> None:
+            os.write(2, b"ALSA lib pcm.c: Unknown PCM\n" * 90)
+
+        def get_device_count(self) -> int:
+            return 0
+
+        def terminate(self) -> None:
+            pass
+
+    monkeypatch.setitem(sys.modules, "pyaudio", types.SimpleNamespace(PyAudio=NoisyPyAudio))
+    assert main(["devices"]) == 1
+    assert capfd.readouterr().err == (
+        "overtone-agent: no microphone found (see `arecord -l`; the user needs the group audio)\n"
+    )
 
 
 class FakeStream:

@@ -1,0 +1,21 @@
+"""What native libraries say without being asked."""
+
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+
+@contextmanager
+def native_stderr_silenced() -> Iterator[None]:
+    """Keep what native libraries write to file descriptor 2 off the terminal; Python's errors pass."""
+    sys.stderr.flush()
+    saved = os.dup(2)
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, 2)
+    try:
+        yield
+    finally:
+        os.dup2(saved, 2)
+        os.close(nowhere)
+        os.close(saved)
