@@ -20,6 +20,9 @@ from paho.mqtt.client import Client
 from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
 
 from overtone_edge.cli import main
+from overtone_edge.config import MqttConfig
+from overtone_edge.link import Will
+from overtone_edge.mqtt import MqttLink
 from overtone_protocol import Presence, RoundCall, RoundReply, Topics, decode, encode
 
 pytestmark = pytest.mark.broker
@@ -33,6 +36,11 @@ def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return probe.getsockname()[1]
+
+
+def test_few_publications_stay_unacknowledged() -> None:
+    link = MqttLink(MqttConfig(), client_id="a", subscriptions=(), will=Will("will", b""), max_message_bytes=65_536)
+    assert link._client.max_inflight_messages == 8
 
 
 class Broker:
