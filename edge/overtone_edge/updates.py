@@ -74,6 +74,7 @@ class Updates:
 
     def connected(self, now_s: float) -> list[Message]:
         """Ask again at once: what was asked for may have been lost with the connection."""
+        self._sweep()  # what was left when the agent was killed within an installation
         self._attempts = 0
         self._due_s = now_s
         return self.tick(now_s)

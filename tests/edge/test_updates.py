@@ -173,3 +173,11 @@ def test_an_older_release_is_refused_unless_nobody_signed_what_is_installed(make
     assert isinstance(make().release(release(version=7), 0.0)[0], Fetch)
     slots.activate(slots.stage(b"payload", b"payload", 7))
     assert isinstance(make().release(release(version=6), 0.0)[0], Fetch)
+
+
+def test_what_a_killed_agent_left_is_removed(make, tmp_path: Path) -> None:
+    updates = make()
+    drain(updates, updates.release(release(), 0.0))
+    assert updates.connected(0.0) == [] and len(list((tmp_path / "incoming").glob("*.bundle"))) == 1
+    make().connected(0.0)
+    assert list((tmp_path / "incoming").glob("*.bundle")) == []
