@@ -105,8 +105,8 @@ class Rollout:
             verdict = Verdict(result.error, final=result.refused)
         else:
             verdict = self._switch(Slot(**result.answer))
-        if verdict.error:
-            _log.error("bundle %s: %s", "refused" if verdict.final else "not installed", verdict.error)
+        if verdict.error and verdict.final:
+            _log.error("bundle refused: %s", verdict.error)
         if on_end is not None:
             on_end(verdict)
 
