@@ -68,6 +68,20 @@ def test_weights_are_measured_on_the_test_speakers(setting: AggregatorConfig) ->
     assert silent.uar == pytest.approx(1 / 3)
 
 
+def test_speech_that_is_taken_for_a_sound_is_not_recognised(setting: AggregatorConfig) -> None:
+    evaluator, _, first = build(setting)
+    plain = evaluator.evaluate(first.weights)
+    manifest = evaluator.bundle.manifest
+    for speech, uar in ((-100.0, plain.uar), (100.0, 0.0)):
+        calibration = replace(manifest.calibration, speech=speech)
+        asked = replace(
+            evaluator, bundle=replace(evaluator.bundle, manifest=replace(manifest, calibration=calibration))
+        )
+        found = asked.evaluate(first.weights)
+        assert found.uar == uar
+        assert (found.loss == pytest.approx(plain.loss, abs=1e-4)) == (speech < 0)
+
+
 def test_weights_that_cannot_be_measured(setting: AggregatorConfig) -> None:
     evaluator, _, first = build(setting)
     for weights in (np.full_like(first.weights, np.inf), first.weights[:-1]):
