@@ -124,10 +124,11 @@ def numpy_update(store: Path, base: Bundle) -> tuple[np.ndarray[Any, np.dtype[np
     recogniser = Recogniser(base)
     embeddings, targets = [], []
     for path in sorted(store.glob("*.npz")):
-        with np.load(path, allow_pickle=False) as example:
-            if not bool(example["held_out"]):
+        _, label, part, *_ = path.name.split("-")
+        if part == "t":
+            with np.load(path, allow_pickle=False) as example:
                 embeddings.append(recogniser.embedding(example["frames"]))
-                targets.append(base.manifest.labels.index(str(example["label"])))
+            targets.append(base.manifest.labels.index(label))
     x, y = np.stack(embeddings).astype(np.float64), np.eye(len(EMOTIONS))[targets]
     w, b = split_head(base.head.astype(np.float64), base)
     start = np.concatenate([w.reshape(-1), b])

@@ -29,12 +29,12 @@ def read_speech(folder: Path) -> ReadSpeech:
     if not folder.is_dir():
         raise CorpusError(f"{folder}: no such folder of read speech")
     paths = [folder / name for name in find_audio(folder)]
+    check_sounds(paths)
     training, test = (tuple(p for p in paths if is_test(p) == wanted) for wanted in (False, True))
     if not training or not test:
         raise CorpusError(
             f"{folder}: the speakers of {len(paths)} recordings are too few for a training and a test half"
         )
-    check_sounds(paths)
     return ReadSpeech(folder=folder, training=training, test=test)
 
 
