@@ -13,9 +13,11 @@ import numpy as np
 from overtone_cloud import audio
 from overtone_cloud.demo.fleet import Child, DemoError, last_line
 from overtone_cloud.synthesis.corpus import write_wav
+from overtone_models.front_end import F32
 
 UTTERANCES = 4
 PAUSE_S = 1.4
+QUIET_S = 0.1
 TIMEOUT_S = 90.0
 
 Say = Callable[[str], None]
@@ -26,16 +28,25 @@ def make_recording(folder: Path) -> tuple[Path, list[tuple[float, str]]]:
     """Write one WAV of a few of the device's kept recordings; return when each label begins (seconds)."""
     rows = csv.DictReader(io.StringIO((folder / "kept.csv").read_text(encoding="utf-8")))
     by_label = {row["label"]: Path(row["path"]) for row in rows}
-    pause = np.zeros(int(PAUSE_S * audio.SAMPLE_RATE_HZ), np.float32)
-    parts, spoken, position = [pause], [], pause.size
-    for label, path in list(by_label.items())[:UTTERANCES]:
-        samples = audio.load(path)
+    heard = [(label, audio.load(path)) for label, path in list(by_label.items())[:UTTERANCES]]
+    pauses = [background(samples) for _, samples in heard]
+    parts, spoken, position = [pauses[0]], [], pauses[0].size
+    for (label, samples), pause in zip(heard, pauses, strict=True):
         spoken.append((position / audio.SAMPLE_RATE_HZ, label))
         parts += [samples, pause]
         position += samples.size + pause.size
     recording = folder / "listen.wav"
     write_wav(recording, np.concatenate(parts))
     return recording, spoken
+
+
+def background(samples: F32) -> F32:
+    """Return a pause as the recording's room sounds: its quietest stretch to and fro, since no room is silent."""
+    length = min(int(QUIET_S * audio.SAMPLE_RATE_HZ), samples.size)
+    power = np.convolve(np.square(samples, dtype=np.float64), np.ones(length), "valid")
+    first = int(power.argmin())
+    quietest = samples[first : first + length]
+    return np.resize(np.concatenate([quietest, quietest[::-1]]), int(PAUSE_S * audio.SAMPLE_RATE_HZ))
 
 
 def listen(agent: Child, spoken: Spoken, say: Say) -> list[dict[str, Any]]:
