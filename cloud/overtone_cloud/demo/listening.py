@@ -30,7 +30,8 @@ def make_recording(folder: Path) -> tuple[Path, list[tuple[float, str]]]:
     by_label = {row["label"]: Path(row["path"]) for row in rows}
     heard = [(label, audio.load(path)) for label, path in list(by_label.items())[:UTTERANCES]]
     pauses = [background(samples) for _, samples in heard]
-    parts, spoken, position = [pauses[0]], [], pauses[0].size
+    # The detector takes noise that it begins with for speech until it knows it.
+    parts, spoken, position = [np.zeros_like(pauses[0])], [], pauses[0].size
     for (label, samples), pause in zip(heard, pauses, strict=True):
         spoken.append((position / audio.SAMPLE_RATE_HZ, label))
         parts += [samples, pause]
@@ -41,12 +42,11 @@ def make_recording(folder: Path) -> tuple[Path, list[tuple[float, str]]]:
 
 
 def background(samples: F32) -> F32:
-    """Return a pause as the recording's room sounds: its quietest stretch to and fro, since no room is silent."""
+    """Return a pause with noise as loud as the recording's quietest stretch: no room is silent."""
     length = min(int(QUIET_S * audio.SAMPLE_RATE_HZ), samples.size)
-    power = np.convolve(np.square(samples, dtype=np.float64), np.ones(length), "valid")
-    first = int(power.argmin())
-    quietest = samples[first : first + length]
-    return np.resize(np.concatenate([quietest, quietest[::-1]]), int(PAUSE_S * audio.SAMPLE_RATE_HZ))
+    power = np.convolve(np.square(samples, dtype=np.float64), np.full(length, 1.0 / length), "valid").min()
+    noise = np.random.default_rng(0).normal(size=int(PAUSE_S * audio.SAMPLE_RATE_HZ))
+    return (np.sqrt(max(power, 0.0)) * noise).astype(np.float32)
 
 
 def listen(agent: Child, spoken: Spoken, say: Say) -> list[dict[str, Any]]:
