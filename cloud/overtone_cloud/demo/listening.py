@@ -46,7 +46,8 @@ def background(samples: F32) -> F32:
     length = min(int(QUIET_S * audio.SAMPLE_RATE_HZ), samples.size)
     power = np.convolve(np.square(samples, dtype=np.float64), np.full(length, 1.0 / length), "valid").min()
     noise = np.random.default_rng(0).normal(size=int(PAUSE_S * audio.SAMPLE_RATE_HZ))
-    return (np.sqrt(max(power, 0.0)) * noise).astype(np.float32)
+    pause: F32 = (np.sqrt(max(power, 0.0)) * noise).astype(np.float32)
+    return pause
 
 
 def listen(agent: Child, spoken: Spoken, say: Say) -> list[dict[str, Any]]:
