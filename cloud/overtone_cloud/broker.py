@@ -1,4 +1,4 @@
-"""Mosquitto for Overtone: its configuration, its certificates, and a child process for demo and tests.
+"""The broker of a fleet: Mosquitto's configuration, its access list and everyone's certificates.
 
 Every client proves who it is by a certificate whose common name is its user name; the access list
 lets a device publish and read its own topics only. MQTT client identifiers are free (a home may
@@ -6,42 +6,25 @@ read a device's emotions with the device's certificate beside the agent), so lon
 use identifiers that others cannot guess: whoever connects with the same one takes over the session.
 """
 
-import argparse
 import json
-import logging
 import os
-import pwd
 import re
-import shlex
 import shutil
-import socket
-import ssl
-import subprocess
-import sys
-import time
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from types import TracebackType
-from typing import Self
 
 from cryptography import x509
 
 from overtone_cloud import certificates
 from overtone_cloud.certificates import Identity, write_new, write_over
 from overtone_cloud.errors import BrokerError
-from overtone_cloud.interrupts import interrupts_wait
 
 AGGREGATOR = "aggregator"
-OWN_USER = "mosquitto"
-"""What Mosquitto runs as when root starts it and its configuration names no other user."""
 NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
 MAX_MESSAGE_BYTES = 65_536
 PACKET_ENVELOPE_BYTES = 1024
 """Room for the topic and the MQTT header beside the payload."""
-START_TIMEOUT_S = 10.0
-
-log = logging.getLogger(__name__)
 
 CONFIGURATION = """\
 # Written by `overtone broker config`; it is written again when that command runs again.
@@ -131,7 +114,7 @@ def configure(directory: Path, settings: BrokerSettings, devices: Iterable[str])
     if settings.user and os.geteuid() == 0:
         for name in ("acl", "server.key", "state"):
             _give(directory / name, settings.user)
-    return _write_configuration(directory, settings, "mosquitto.conf")
+    return write_configuration(directory, settings, "mosquitto.conf")
 
 
 def add_device(directory: Path, device: str) -> Path:
@@ -205,7 +188,8 @@ def _give(path: Path, user: str) -> None:
         raise BrokerError(f"user: the system has no user {user!r}") from error
 
 
-def _write_configuration(directory: Path, settings: BrokerSettings, name: str) -> Path:
+def write_configuration(directory: Path, settings: BrokerSettings, name: str) -> Path:
+    """Write Mosquitto's own file, called `name`; return its path."""
     text = CONFIGURATION.format(
         listener=f"{settings.port} {settings.bind}".strip(),
         directory=directory,
@@ -216,154 +200,3 @@ def _write_configuration(directory: Path, settings: BrokerSettings, name: str) -
         text += f"user {settings.user}\n"
     write_over(directory / name, text.encode())
     return directory / name
-
-
-class Mosquitto:
-    """A real broker as a child process on 127.0.0.1, ended by its own process id.
-
-    `port` 0 takes a free one. Started by root it stays root, because the keys are readable to their
-    owner only.
-    """
-
-    def __init__(self, directory: Path, *, port: int = 0) -> None:
-        self.directory = directory.resolve()
-        self.host = "127.0.0.1"
-        self.port = port
-        self._child: subprocess.Popen[bytes] | None = None
-
-    def __enter__(self) -> Self:
-        self.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.stop()
-
-    @property
-    def log_file(self) -> Path:
-        """Where the broker's messages go."""
-        return self.directory / "mosquitto.log"
-
-    def start(self) -> None:
-        """Start the broker and return when it accepts connections; raises BrokerError when it does not."""
-        binary = find_mosquitto()
-        settings = load_settings(self.directory)
-        self.port = self.port or free_port()
-        user = "root" if os.geteuid() == 0 else ""
-        settings = replace(settings, port=self.port, bind=self.host, user=user)
-        configuration = _write_configuration(self.directory, settings, "child.conf")
-        with self.log_file.open("ab") as output:
-            command = [binary, "-c", str(configuration)]
-            try:
-                with interrupts_wait():
-                    self._child = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=output, stderr=output)
-                self._wait_until_it_accepts(self._child)
-            except KeyboardInterrupt:
-                self.stop()
-                raise
-        log.debug("mosquitto %d listens on %s:%d", self._child.pid, self.host, self.port)
-
-    def stop(self) -> None:
-        """End the broker; it saves sessions and retained messages first."""
-        child, self._child = self._child, None
-        if child is None:
-            return
-        child.terminate()
-        try:
-            child.wait(timeout=10)
-        except subprocess.TimeoutExpired:
-            child.kill()
-            child.wait()
-
-    def _wait_until_it_accepts(self, child: subprocess.Popen[bytes]) -> None:
-        files = self.directory / "clients" / AGGREGATOR
-        context = ssl.create_default_context(cafile=self.directory / "ca.crt")
-        end = time.monotonic() + START_TIMEOUT_S
-        while time.monotonic() < end and child.poll() is None:
-            try:
-                # Mosquitto listens before it has read its certificates: only a handshake proves that it is up.
-                context.load_cert_chain(files / "client.crt", files / "client.key")
-                with socket.create_connection((self.host, self.port), timeout=1) as plain:
-                    context.wrap_socket(plain, server_hostname=self.host).close()
-            except OSError:
-                time.sleep(0.02)
-            else:
-                return
-        self.stop()
-        last = self.log_file.read_text(errors="replace").strip().splitlines()[-1:]
-        raise BrokerError(f"{self.log_file}: mosquitto does not accept connections: {''.join(last)}")
-
-
-def find_mosquitto() -> str:
-    """Return the path of the mosquitto binary; Debian keeps it outside an ordinary user's PATH."""
-    binary = _installed()
-    if binary is None:
-        raise BrokerError("mosquitto is not installed; on Debian: apt-get install mosquitto")
-    return binary
-
-
-def _installed() -> str | None:
-    return shutil.which("mosquitto") or shutil.which("mosquitto", path="/usr/sbin:/usr/local/sbin:/opt/homebrew/sbin")
-
-
-def default_user() -> str:
-    """Return the user that Mosquitto becomes when root starts it; empty where root does not, or there is none.
-
-    Files that only root can read would keep it from starting.
-    """
-    if os.geteuid() != 0:
-        return ""
-    try:
-        return pwd.getpwnam(OWN_USER).pw_name
-    except KeyError:
-        return ""
-
-
-def free_port() -> int:
-    """Return a TCP port of 127.0.0.1 that was free a moment ago."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
-def register(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
-    """Add `broker config` and `broker add-device` to the command line."""
-    parser = subparsers.add_parser("broker", help="configure the MQTT broker (Mosquitto)")
-    commands = parser.add_subparsers(dest="broker_command", required=True)
-    config = commands.add_parser("config", help="write configuration, access rules and certificates")
-    config.add_argument("--out", type=Path, required=True, help="folder to write to")
-    config.add_argument("--host", required=True, help="name or address by which devices reach the broker")
-    config.add_argument("--port", type=int, default=8883)
-    config.add_argument("--bind", default="", help="address to listen on (default: every interface)")
-    config.add_argument("--user", help=f"system user that Mosquitto runs as when started by root (default {OWN_USER})")
-    config.add_argument("--fleet", required=True)
-    config.add_argument(
-        "--device", action="extend", nargs="+", default=[], metavar="ID", help="who gets certificates; repeatable"
-    )
-    config.set_defaults(func=_run_config)
-    add = commands.add_parser("add-device", help="issue a certificate for one more device")
-    add.add_argument("--dir", type=Path, required=True, help="folder that `broker config` wrote")
-    add.add_argument("device", metavar="ID")
-    add.set_defaults(func=_run_add_device)
-
-
-def _run_config(args: argparse.Namespace) -> int:
-    user = default_user() if args.user is None else args.user
-    settings = BrokerSettings(host=args.host, fleet=args.fleet, port=args.port, bind=args.bind, user=user)
-    try:
-        path = configure(args.out, settings, args.device)
-    except OSError as error:
-        raise BrokerError(f"{error.filename or args.out}: {error.strerror or error}") from error
-    start = shlex.join([_installed() or "mosquitto", "-c", str(path)])
-    sys.stdout.write(f"{path}\nstart it with: {start}\nclients' files: {path.parent / 'clients'}\n")
-    return 0
-
-
-def _run_add_device(args: argparse.Namespace) -> int:
-    try:
-        folder = add_device(args.dir, args.device)
-    except OSError as error:
-        raise BrokerError(f"{error.filename or args.dir}: {error.strerror or error}") from error
-    sys.stdout.write(f"{folder}\n")
-    return 0

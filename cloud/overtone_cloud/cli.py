@@ -4,7 +4,7 @@ import argparse
 import sys
 from collections.abc import Sequence
 
-from overtone_cloud import broker, convert_cli, data_cli, train_cli, verify_cli
+from overtone_cloud import broker_cli, convert_cli, data_cli, train_cli, verify_cli
 from overtone_cloud.demo import cli as demo_cli
 from overtone_cloud.errors import CloudError
 from overtone_cloud.papers import paper_cli
@@ -30,7 +30,7 @@ def build_parser() -> argparse.ArgumentParser:
         paper_cli,
         convert_cli,
         verify_cli,
-        broker,
+        broker_cli,
         demo_cli,
     ):
         module.register(subparsers)

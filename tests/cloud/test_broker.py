@@ -25,16 +25,14 @@ from overtone_cloud.broker import (
     MAX_MESSAGE_BYTES,
     PACKET_ENVELOPE_BYTES,
     BrokerSettings,
-    Mosquitto,
     add_device,
     configure,
-    default_user,
-    free_port,
     load_settings,
-    register,
 )
+from overtone_cloud.broker_cli import register
 from overtone_cloud.certificates import load_identity
 from overtone_cloud.errors import BrokerError
+from overtone_cloud.mosquitto import Mosquitto, default_user, free_port
 
 ROOT = "overtone/1/home"
 PATIENCE_S = 20.0

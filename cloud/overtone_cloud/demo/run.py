@@ -14,7 +14,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from overtone_cloud.broker import BrokerSettings, Mosquitto, configure
+from overtone_cloud.broker import BrokerSettings, configure
 from overtone_cloud.convert_cli import calibration_utterances, golden, load_bundle
 from overtone_cloud.corpora.registry import read_corpus
 from overtone_cloud.corpora.utterance import Utterance
@@ -22,6 +22,7 @@ from overtone_cloud.demo import beforehand, fleet
 from overtone_cloud.demo.listening import listen, make_recording
 from overtone_cloud.demo.people import People, choose_people, divide_owner, spoken_by, write_manifest
 from overtone_cloud.demo.watching import watch_rounds
+from overtone_cloud.mosquitto import Mosquitto
 from overtone_cloud.splits import hold_out
 from overtone_cloud.synthesis import write_corpus
 from overtone_cloud.training import progress

@@ -15,7 +15,8 @@ from overtone_cloud.aggregator import cli
 from overtone_cloud.aggregator.errors import StateError
 from overtone_cloud.aggregator.state import Store
 from overtone_cloud.aggregator.twins import FolderPublisher, TargetEvaluator, first_model
-from overtone_cloud.broker import BrokerSettings, Mosquitto, configure
+from overtone_cloud.broker import BrokerSettings, configure
+from overtone_cloud.mosquitto import Mosquitto
 
 CONFIG = """
 [aggregator]
