@@ -1,10 +1,9 @@
 """Read speech without emotion (LibriSpeech): some speakers may train as neutral, the others only test."""
 
-import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 
-from overtone_cloud.conditions.sounds import check_sounds
+from overtone_cloud.conditions.sounds import TEST_BYTE, check_sounds, draw
 from overtone_cloud.corpora.base import find_audio
 from overtone_cloud.corpora.utterance import Utterance
 from overtone_cloud.errors import CorpusError
@@ -40,7 +39,7 @@ def read_speech(folder: Path) -> ReadSpeech:
 
 def is_test(path: Path) -> bool:
     """Return whether the recording's speaker is one of the test half."""
-    return hashlib.sha256(speaker_of(path).encode()).digest()[0] % 2 == 1
+    return draw(speaker_of(path), TEST_BYTE) % 2 == 1
 
 
 def speaker_of(path: Path) -> str:

@@ -43,7 +43,7 @@ def sound_halves(folder: Path) -> Sounds:
     if not half or not test:
         raise CorpusError(f"{folder}: {len(paths)} sounds are too few for a training and a test half")
     check_sounds(paths)
-    kept = tuple(p for p in half if _draw(p.stem, KEPT_BYTE) % KEPT_OF == 0)
+    kept = tuple(p for p in half if draw(_source(p.stem), KEPT_BYTE) % KEPT_OF == 0)
     trained = tuple(p for p in half if p not in kept)
     if not kept or not trained:
         kept = trained = half
@@ -65,14 +65,18 @@ def check_sounds(paths: Sequence[Path]) -> None:
 
 def is_test(stem: str) -> bool:
     """Return whether the clip of this name, without its ending, is in the test half."""
-    return _draw(stem, TEST_BYTE) % 2 == 1
+    return draw(_source(stem), TEST_BYTE) % 2 == 1
 
 
-def _draw(stem: str, byte: int) -> int:
-    """Return 0..255, drawn by the recording that a clip was cut from."""
+def draw(name: str, byte: int) -> int:
+    """Return 0..255, drawn by a name; another byte is another draw."""
+    return hashlib.sha256(name.encode()).digest()[byte]
+
+
+def _source(stem: str) -> str:
+    """Return the recording that a clip was cut from."""
     parts = stem.split("-")
-    source = "-".join(parts[:2]) if len(parts) >= 3 else stem
-    return hashlib.sha256(source.encode()).digest()[byte]
+    return "-".join(parts[:2]) if len(parts) >= 3 else stem
 
 
 def content_digest(paths: Sequence[Path]) -> str:

@@ -16,7 +16,7 @@ from overtone_cloud.split_file import Split
 from overtone_cloud.training.experiment import LICENCES
 from overtone_cloud.training.features import Features, extract
 from overtone_cloud.training.parts import set_aside
-from overtone_cloud.training.prepared import surroundings
+from overtone_cloud.training.prepared import check_neutral_speech, surroundings
 from overtone_cloud.training.run_folder import HISTORY, MODEL, RunFolder
 from overtone_cloud.training.settings import TrainSettings
 from overtone_models.digests import digest_mapping
@@ -64,6 +64,8 @@ def train_all(order: Order, report: Any = None, progress: Any = None) -> Trained
     labels = ordered({str(u.label) for u in reading.labelled})
     if order.speech is not None and not settings.neutral_speech:
         raise ConfigError("read speech is given, but training setting neutral_speech is false")
+    if settings.neutral_speech:
+        check_neutral_speech(labels, order.speech)
     check_network(settings.network(n_features=EDGE_FRONT_END.n_mfcc, n_classes=len(labels)), Limits())
     folder = RunFolder(order.work)
     _claim(folder, reading, order)

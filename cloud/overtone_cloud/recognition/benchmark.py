@@ -23,6 +23,7 @@ from overtone_cloud.recognition.subject import Subject, recalibrated, refuse_tes
 from overtone_cloud.training import progress
 from overtone_cloud.training.experiment import check_plan, divide, read_features, train_run
 from overtone_cloud.training.features import Features
+from overtone_cloud.training.prepared import check_neutral_speech
 from overtone_cloud.training.run_folder import METRICS, RunFolder
 from overtone_cloud.training.settings import TrainSettings
 from overtone_models.front_end import EDGE_FRONT_END
@@ -107,6 +108,9 @@ def run(benchmark: Benchmark) -> Iterator[tuple[dict[str, Finding], bool]]:
     for task in tasks:
         planned = task.settings.network(n_features=EDGE_FRONT_END.n_mfcc, n_classes=len(task.protocol.labels))
         check_network(planned, benchmark.material.limits)
+        if task.settings.neutral_speech:
+            speech = benchmark.material.speech
+            check_neutral_speech(task.protocol.labels, None if speech is None else speech.folder)
         if benchmark.calibration is not None and not task.protocol.split.speakers_shared:
             _check_calibration(task, benchmark.calibration)
     trainings = sum(len(task.protocol.folds) * len(task.protocol.seeds) for task in tasks)

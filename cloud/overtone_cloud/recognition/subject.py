@@ -126,7 +126,7 @@ def recalibrated(
 ) -> Subject:
     """Return the subject with its calibration fitted to other utterances than its inner speakers'.
 
-    `sounds` are those that stay without a decision.
+    `sounds` are those that stay without a decision, of which nothing is asked where the training heard none.
 
     Raises TrainingError where they hold a speaker of the test part, or none of the model's classes.
     """
@@ -144,6 +144,7 @@ def recalibrated(
     targets = part.targets(model.labels)
     heard = [model.standardise(part.mfcc(i)) for i in range(len(part))]
     logits = edge_tcn.logits(model.network, model.weights, heard)
-    quiet = sound_logits(model, heard_sounds(subject.train, sounds, subject.cache))
+    told_apart = sounds if model.calibration.speech is not None else ()
+    quiet = sound_logits(model, heard_sounds(subject.train, told_apart, subject.cache))
     fitted = calibration(logits, targets, quiet, settings)
     return replace(subject, model=replace(model, calibration=fitted))

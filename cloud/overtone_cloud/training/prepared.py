@@ -40,17 +40,28 @@ def surroundings(folder: Path | None, settings: TrainSettings, speech: Path | No
 
     Raises CorpusError where one holds too little, ConfigError where the settings want read speech and there is none.
     """
-    if settings.neutral_speech and speech is None:
-        raise ConfigError(
-            "training setting neutral_speech is true, but no folder of read speech is given (--speech DIR)"
-        )
-    neutral = read_speech(speech).training if settings.neutral_speech and speech is not None else ()
+    neutral = read_speech(_wanted(speech)).training if settings.neutral_speech else ()
     halves = None if folder is None else sound_halves(folder)
     sounds = () if halves is None else halves.training
     conditions = training_conditions(sounds) if settings.augmentation.conditioned else ()
     if halves is None or not settings.sounds_per_batch:
         return Surroundings(conditions=conditions, speech=neutral)
     return Surroundings(conditions=conditions, sounds=sounds, kept=halves.kept, speech=neutral)
+
+
+def check_neutral_speech(labels: Sequence[str], speech: Path | None) -> None:
+    """Raise ConfigError where settings with `neutral_speech` lack the folder or the label that it needs."""
+    _wanted(speech)
+    if LABEL not in labels:
+        raise ConfigError(f"neutral_speech needs the label {LABEL!r}; the labels are {', '.join(labels)}")
+
+
+def _wanted(speech: Path | None) -> Path:
+    if speech is None:
+        raise ConfigError(
+            "training setting neutral_speech is true, but no folder of read speech is given (--speech DIR)"
+        )
+    return speech
 
 
 @dataclass(frozen=True, eq=False)
@@ -89,9 +100,9 @@ class Prepared:
         result: F32 = (mfcc - self.mean) * self.scale
         return result
 
-    def inner_utterances(self) -> list[F32]:
-        """Return the inner speakers' standardised utterances."""
-        return [self.standardise(self.inner.mfcc(i)) for i in range(len(self.inner))]
+    def utterances_of(self, part: Features) -> list[F32]:
+        """Return a part's standardised utterances."""
+        return [self.standardise(part.mfcc(row)) for row in range(len(part))]
 
     def examples(self) -> Examples:
         """Return the training part with one class a target."""
@@ -149,8 +160,7 @@ def _with_neutral(train: Features, paths: Sequence[Path], labels: Sequence[str],
     """Return the training part with recordings that are read without emotion."""
     if not paths:
         return train
-    if LABEL not in labels:
-        raise TrainingError(f"neutral_speech needs the label {LABEL!r}; the labels are {', '.join(labels)}")
+    check_neutral_speech(labels, paths[0])
     read = extract([as_neutral(path) for path in paths], train.front_end, train.gate, cache=cache)
     return replace(train, utterances=train.utterances + read.utterances, log_mels=train.log_mels + read.log_mels)
 

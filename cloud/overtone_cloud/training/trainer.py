@@ -49,7 +49,7 @@ class Trainer:
         self.steps = tf.Variable(0.0, trainable=False)
         steps = settings.epochs * self.batches.steps
         self._step = tf.function(self._train_step, jit_compile=steps >= COMPILED_FROM)
-        self._inner = data.inner_utterances()
+        self._inner = data.utterances_of(data.inner)
         self._inner_targets = data.inner_targets
         self._dct, self._bands = dct_matrix(data.train.front_end), data.bands
         self.history: list[dict[str, float]] = []
@@ -175,12 +175,11 @@ class Trainer:
             label_smoothing=self.settings.label_smoothing,
         )
         sounds = sound_logits(model, self.data.kept)
+        speech = self._inner or self.data.utterances_of(self.data.train)
+        logits = networks.logits(self.spec, self.best_weights, speech)
         if not self._inner:
-            heard = [self.data.standardise(self.data.train.mfcc(row)) for row in range(len(self.data.train))]
-            trained = networks.logits(self.spec, self.best_weights, heard if len(sounds) else heard[:1])
-            return replace(model, calibration=uncalibrated(trained, sounds, self.settings))
-        unheard = networks.logits(self.spec, self.best_weights, self._inner)
-        return replace(model, calibration=calibration(unheard, self._inner_targets, sounds, self.settings))
+            return replace(model, calibration=uncalibrated(logits, sounds, self.settings))
+        return replace(model, calibration=calibration(logits, self._inner_targets, sounds, self.settings))
 
     def _state(self) -> list[Any]:
         return [*self.network.variables, *self.optimizer.variables, *self.averages, self.steps]

@@ -175,6 +175,31 @@ def test_what_cannot_be_is_one_line_before_any_training(
     assert not out.exists()
 
 
+@pytest.mark.parametrize(
+    ("with_speech", "text"),
+    [
+        (False, "neutral_speech is true, but no folder of read speech is given (--speech DIR)"),
+        (True, "neutral_speech needs the label 'neutral'; the labels are happy, sad"),
+    ],
+)
+def test_read_speech_that_settings_want_is_missed_before_any_training(
+    overtone: Overtone, voices: Path, tmp_path: Path, with_speech: bool, text: str
+) -> None:
+    (tmp_path / "a.toml").write_text("neutral_speech = true")
+    rows = ["path,label,speaker"]
+    for label in ("happy", "sad"):  # of six speakers, none of them neutral
+        rows += [f"{voices / 'none' / f'{label}{n}.wav'},{label},s{n}" for n in range(6)]
+    (tmp_path / "few.csv").write_text("\n".join(rows))
+    for speaker in range(8):
+        shutil.copy(next(voices.rglob("*.wav")), tmp_path / f"{speaker}-1-0000.wav")
+    speech = ("--speech", tmp_path) if with_speech else ()
+    words = ("--corpus", f"manifest={tmp_path / 'few.csv'}", "--settings", tmp_path / "a.toml", *speech)
+    status, _, err = overtone("benchmark", "recognition", *words, "--out", tmp_path / "out")
+    assert status == 1
+    assert text in err.splitlines()[-1]
+    assert not (tmp_path / "out").exists()
+
+
 @pytest.mark.parametrize("option", ["--sounds", "--speech"])
 def test_broken_material_is_named_before_any_training(
     overtone: Overtone, voices: Path, sounds: Path, tmp_path: Path, option: str

@@ -187,6 +187,17 @@ def test_measures_follow_from_the_material(sounds: Path) -> None:
     assert tuple(measures(Material(sounds=halves, speech=reading))) == NAMES
 
 
+def test_sounds_change_nothing_where_the_training_heard_none(subject: Subject, sounds: Path) -> None:
+    settings, others = TrainSettings(), subject.train.utterances
+    assert subject.model.calibration.speech is None
+    plain = recalibrated(subject, others, settings)
+    beside = recalibrated(subject, others, settings, tuple(sounds.iterdir()))
+    assert beside.model.calibration == plain.model.calibration
+    calibrated = replace(subject.model, calibration=replace(subject.model.calibration, speech=1.0))
+    heard = recalibrated(replace(subject, model=calibrated), others, settings, tuple(sounds.iterdir()))
+    assert heard.model.calibration.speech is not None
+
+
 def test_what_devices_do_follows_from_their_settings_too(sounds: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from overtone_cloud.conditions.read_speech import ReadSpeech
     from overtone_cloud.conditions.sounds import sound_halves

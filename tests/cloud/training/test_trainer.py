@@ -77,7 +77,7 @@ def test_the_best_inner_loss_is_kept_and_reported(features: Features, tmp_path: 
     model = trainer.run(reports.append)
     assert reports == trainer.history
     best = min(entry["inner_loss"] for entry in trainer.history)
-    logits = edge_tcn.logits(model.network, model.weights, data.inner_utterances())
+    logits = edge_tcn.logits(model.network, model.weights, data.utterances_of(data.inner))
     loss = negative_log_likelihood(logits, data.inner_targets, model.calibration.temperature)
     assert loss == pytest.approx(best, abs=1e-5)
     assert trainer.history[trainer.best_epoch - 1]["inner_loss"] == pytest.approx(best)
@@ -162,7 +162,7 @@ def test_read_speech_trains_as_neutral_by_speakers_of_its_own(
     assert {u.label for u in added} == {"neutral"}
     assert len(data.views) == len(data.train) == len(train) + len(around.speech)
     assert len(data.rows_by_speaker()) == 1 + len(around.speech)
-    with pytest.raises(TrainingError, match="neutral_speech needs the label 'neutral'; the labels are"):
+    with pytest.raises(ConfigError, match="neutral_speech needs the label 'neutral'; the labels are"):
         prepare(train.where([u.id for u in train.utterances if u.label != "neutral"]), inner, LABELS[1:], around)
 
 
