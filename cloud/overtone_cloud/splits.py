@@ -29,6 +29,9 @@ __all__ = [
     "make_split",
 ]
 
+SPARING = 4
+"""A corpus of fewer speakers spares none to choose by: one of TESS' two is half of it, and outweighs all others."""
+
 Test = Callable[[Utterance], bool]
 
 
@@ -121,22 +124,27 @@ def hold_out(utterances: Sequence[Utterance], speakers: Iterable[str]) -> Split:
     return _split("holdout", used, [("holdout", _speaks(named))], 0)
 
 
-def inner_speakers(
-    utterances: Sequence[Utterance],
-    *,
-    count: int | None = None,
-    fraction: float = 0.15,
-    seed: int = 0,
-) -> tuple[str, ...]:
+def inner_speakers(utterances: Sequence[Utterance], *, fraction: float = 0.15, seed: int = 0) -> tuple[str, ...]:
     """Return speakers to set aside within a training part (early stopping, calibration), sorted.
 
-    Their number is `count`, else `fraction` of the speakers rounded, at least one; genders alternate.
+    Their number is `fraction` of the speakers rounded, at least one; genders alternate. Of several corpora, whose
+    speakers are called `corpus/name`, each gives its own share, since one may fit another badly; one of fewer than
+    `SPARING` speakers gives none while another can.
     """
-    mixed = _mixed(_usable(utterances), seed)
-    number = max(1, round(fraction * len(mixed))) if count is None else count
-    if not 0 < number < len(mixed):
+    used = _usable(utterances)
+    corpora: dict[str, list[Utterance]] = {}
+    for utterance in used:
+        corpora.setdefault(str(utterance.speaker).rpartition("/")[0], []).append(utterance)
+    sparing = [own for own in corpora.values() if len(_speakers(own)) >= SPARING] or [used]
+    return tuple(sorted(name for own in sparing for name in _some_speakers(own, fraction, seed)))
+
+
+def _some_speakers(used: Sequence[Utterance], fraction: float, seed: int) -> Sequence[str]:
+    mixed = _mixed(used, seed)
+    number = max(1, round(fraction * len(mixed)))
+    if number >= len(mixed):
         raise SplitError(f"{number} inner speakers asked for, there are {len(mixed)} training speakers")
-    return tuple(sorted(mixed[:number]))
+    return mixed[:number]
 
 
 def make_split(

@@ -160,14 +160,25 @@ def test_hold_out_takes_speakers_by_number() -> None:
 
 def test_inner_speakers_are_some_of_the_training_speakers() -> None:
     utterances = corpus(15)
-    chosen = inner_speakers(utterances, count=3, seed=1)
+    chosen = inner_speakers(utterances, fraction=0.2, seed=1)
     assert len(set(chosen)) == 3
-    assert chosen == inner_speakers(utterances[::-1], count=3, seed=1)
-    assert len(inner_speakers(utterances, fraction=0.2)) == 3
-    assert {inner_speakers(utterances, count=3, seed=seed) for seed in range(5)} != {chosen}
-    for count in (0, 15, -1):
-        with pytest.raises(SplitError, match="there are 15 training speakers"):
-            inner_speakers(utterances, count=count)
+    assert chosen == inner_speakers(utterances[::-1], fraction=0.2, seed=1)
+    assert {inner_speakers(utterances, fraction=0.2, seed=seed) for seed in range(5)} != {chosen}
+    assert len(inner_speakers(utterances, fraction=0.01)) == 1
+    with pytest.raises(SplitError, match="15 inner speakers asked for, there are 15 training speakers"):
+        inner_speakers(utterances, fraction=1.0)
+
+
+def test_of_several_corpora_each_that_can_spares_its_share() -> None:
+    def named(name: str, speakers: int) -> list[Utterance]:
+        return [replace(u, speaker=f"{name}/{u.speaker}") for u in corpus(speakers)]
+
+    several = [*named("large", 12), *named("small", 4), *named("two", 2)]
+    for seed in range(8):
+        chosen = Counter(speaker.split("/")[0] for speaker in inner_speakers(several, seed=seed))
+        assert chosen == {"large": 2, "small": 1}
+    few = [*named("three", 3), *named("two", 2)]
+    assert len(inner_speakers(few)) == 1
 
 
 def test_utterances_without_a_label_are_in_no_fold() -> None:
