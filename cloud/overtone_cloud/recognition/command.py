@@ -3,6 +3,8 @@
 import shlex
 from typing import TYPE_CHECKING
 
+from overtone_cloud.training.settings import TrainSettings
+
 if TYPE_CHECKING:
     from overtone_cloud.recognition.benchmark import Benchmark
 
@@ -21,7 +23,8 @@ def command_of(benchmark: "Benchmark") -> str:
         words += ["--corpus", f"{given.name}=path/to/{given.name}"]
     for name, folds in benchmark.folds.items():
         words += ["--folds", f"{name}={folds}"]
-    words += ["--seeds", str(len(benchmark.seeds)), "--settings", SETTINGS]
+    words += ["--seeds", str(len(benchmark.seeds))]
+    words += ["--settings", SETTINGS] if benchmark.settings != TrainSettings() else []
     for name in benchmark.own_settings:
         words += ["--settings", f"{name}={name}-{SETTINGS}"]
     if material.sounds is not None:

@@ -210,6 +210,8 @@ def show(report: Mapping[str, Any]) -> None:
         for row in report["joint"]:
             table.add_row(*joint_cells(row))
         console.print(table)
+    if details := report["joint_details"]:
+        console.print(figure_table("One model for all corpora", report["protocols"][ALL]["split"], details["figures"]))
     if report["quick"]:
         console.print("A quick run: its figures say nothing.")
 

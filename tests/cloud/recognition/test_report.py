@@ -1,5 +1,6 @@
 """The table of one model for all corpora: each corpus' own speakers, heard in training or not."""
 
+import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -8,9 +9,11 @@ import pytest
 
 from overtone_cloud.corpora.utterance import Reading, Utterance
 from overtone_cloud.recognition.benchmark import Finding
+from overtone_cloud.recognition.figure import Figure, Target
 from overtone_cloud.recognition.joint import corpus_of, cross_protocol, joint_protocol, write_joint
 from overtone_cloud.recognition.predictions import Predictions
 from overtone_cloud.recognition.protocol import Given, Protocol, Seeds
+from overtone_cloud.recognition.recognition_cli import show
 from overtone_cloud.recognition.report import joint_rows
 from overtone_cloud.recognition.results import Taken
 
@@ -84,3 +87,22 @@ def test_what_was_made_quiet_is_scored_beside(joint: Given) -> None:
 
 def test_without_a_model_for_all_there_is_no_table() -> None:
     assert joint_rows({}) == []
+
+
+def test_one_model_for_all_is_shown_beside_the_targets(capsys: pytest.CaptureFixture[str]) -> None:
+    figure = Figure(
+        corpus="all", name="UAR lost", unit="points", values=(1.0, 2.0), target=Target(sign="<=", limit=1.0)
+    )
+    show(
+        {
+            "corpora": {},
+            "figures": [],
+            "joint": [],
+            "joint_details": {"figures": [figure.to_json()]},
+            "protocols": {"all": {"split": "speaker, 3 folds"}},
+            "quick": False,
+        }
+    )
+    out = capsys.readouterr().out
+    assert "One model for all corpora" in out
+    assert re.search(r"UAR lost\W+1\.5 ± 0\.7 points\W+<= 1\W+no", out)
