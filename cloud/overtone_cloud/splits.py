@@ -18,9 +18,11 @@ __all__ = [
     "Fold",
     "Split",
     "at_random",
+    "by_corpus",
     "by_session",
     "by_speaker",
     "by_speaker_and_script",
+    "corpus_of",
     "emobox",
     "hold_out",
     "inner_speakers",
@@ -132,10 +134,7 @@ def inner_speakers(utterances: Sequence[Utterance], *, fraction: float = 0.15, s
     `SPARING` speakers gives none while another can.
     """
     used = _usable(utterances)
-    corpora: dict[str, list[Utterance]] = {}
-    for utterance in used:
-        corpora.setdefault(str(utterance.speaker).rpartition("/")[0], []).append(utterance)
-    sparing = [own for own in corpora.values() if len(_speakers(own)) >= SPARING] or [used]
+    sparing = [own for own in by_corpus(used).values() if len(_speakers(own)) >= SPARING] or [used]
     return tuple(sorted(name for own in sparing for name in _some_speakers(own, fraction, seed)))
 
 
@@ -145,6 +144,20 @@ def _some_speakers(used: Sequence[Utterance], fraction: float, seed: int) -> Seq
     if number >= len(mixed):
         raise SplitError(f"{number} inner speakers asked for, there are {len(mixed)} training speakers")
     return mixed[:number]
+
+
+def corpus_of(speaker: str) -> str:
+    """Return the corpus that a speaker called `corpus/name` comes from; empty where the name has none."""
+    corpus, named, _ = speaker.partition("/")
+    return corpus if named else ""
+
+
+def by_corpus(utterances: Sequence[Utterance]) -> dict[str, list[Utterance]]:
+    """Return the utterances of each corpus, where speakers are called `corpus/name`."""
+    corpora: dict[str, list[Utterance]] = {}
+    for utterance in utterances:
+        corpora.setdefault(corpus_of(str(utterance.speaker)), []).append(utterance)
+    return corpora
 
 
 def make_split(

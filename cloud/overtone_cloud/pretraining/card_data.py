@@ -10,9 +10,9 @@ from overtone_cloud.conditions.sounds import Sounds
 from overtone_cloud.corpora.sources import SOURCES
 from overtone_cloud.corpora.utterance import Reading
 from overtone_cloud.pretraining.training import Trained
-from overtone_cloud.recognition.joint import corpus_of
 from overtone_cloud.recognition.people import genders_of
 from overtone_cloud.split_file import Split
+from overtone_cloud.splits import corpus_of
 from overtone_cloud.training.features import Features
 from overtone_cloud.training.settings import TrainSettings
 from overtone_converters.verify import Verification

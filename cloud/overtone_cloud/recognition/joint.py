@@ -2,7 +2,7 @@
 
 import csv
 import io
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 
 from overtone_cloud.corpora.registry import read_corpus
@@ -11,7 +11,7 @@ from overtone_cloud.errors import CorpusError
 from overtone_cloud.files import write_atomically
 from overtone_cloud.recognition.protocol import Given, Protocol, Seeds, as_protocol, check_folds
 from overtone_cloud.split_file import Fold, Split
-from overtone_cloud.splits import by_speaker, hold_out
+from overtone_cloud.splits import by_corpus, by_speaker, corpus_of, hold_out
 from overtone_models.labels import ordered
 
 COLUMNS = ("path", "label", "speaker", "gender", "sentence")
@@ -53,20 +53,14 @@ def _row(corpus: str, utterance: Utterance) -> dict[str, str]:
     }
 
 
-def corpus_of(speaker: str) -> str:
-    """Return the corpus that a joint manifest's speaker comes from."""
-    return speaker.split("/", 1)[0]
-
-
 def joint_protocol(given: Given, seeds: Seeds, *, quick: bool = False) -> Protocol:
     """Return the protocol of one model for all corpora: each fold tests some speakers of each corpus.
 
     A corpus with fewer speakers than folds is tested in the first ones and trained on whole in the others.
     """
     used = given.reading.labelled
-    groups = _groups(used)
     tests: list[set[str]] = [set() for _ in range(FOLDS)]
-    for utterances in groups.values():
+    for utterances in by_corpus(used).values():
         speakers = len({u.speaker for u in utterances})
         if speakers < 2:
             continue
@@ -94,10 +88,3 @@ def cross_protocol(given: Given, corpus: str, seeds: Seeds) -> Protocol:
     split = hold_out(given.reading.utterances, speakers)
     check_folds(given.reading, split, seeds)
     return as_protocol(given, split, f"{WITHOUT}{corpus}", seeds)
-
-
-def _groups(utterances: Sequence[Utterance]) -> dict[str, list[Utterance]]:
-    groups: dict[str, list[Utterance]] = {}
-    for utterance in utterances:
-        groups.setdefault(corpus_of(str(utterance.speaker)), []).append(utterance)
-    return groups

@@ -16,13 +16,14 @@ from overtone_cloud.recognition.benchmark import ALWAYS, LOUDNESS, Benchmark, Fi
 from overtone_cloud.recognition.command import command_of
 from overtone_cloud.recognition.figure import Figure
 from overtone_cloud.recognition.figures import LOSSES, corpus_figures, owners, predictions
-from overtone_cloud.recognition.joint import ALL, WITHOUT, corpus_of
+from overtone_cloud.recognition.joint import ALL, WITHOUT
 from overtone_cloud.recognition.people import confusion, gender_uar, genders_of
 from overtone_cloud.recognition.pictures import plot_coverage, plot_reliability
 from overtone_cloud.recognition.predictions import Predictions, pooled
 from overtone_cloud.recognition.protocol import SHARED, lacking
 from overtone_cloud.recognition.reliability import coverage, own_thresholds, reliability
 from overtone_cloud.recognition.results import Taken
+from overtone_cloud.splits import corpus_of
 
 FORMAT, VERSION = "overtone-recognition", 1
 JSON_NAME, HTML_NAME = "recognition.json", "report.html"

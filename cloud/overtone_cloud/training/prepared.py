@@ -52,6 +52,10 @@ def surroundings(folder: Path | None, settings: TrainSettings, speech: Path | No
 def check_neutral_speech(labels: Sequence[str], speech: Path | None) -> None:
     """Raise ConfigError where settings with `neutral_speech` lack the folder or the label that it needs."""
     _wanted(speech)
+    _check_neutral_label(labels)
+
+
+def _check_neutral_label(labels: Sequence[str]) -> None:
     if LABEL not in labels:
         raise ConfigError(f"neutral_speech needs the label {LABEL!r}; the labels are {', '.join(labels)}")
 
@@ -160,7 +164,7 @@ def _with_neutral(train: Features, paths: Sequence[Path], labels: Sequence[str],
     """Return the training part with recordings that are read without emotion."""
     if not paths:
         return train
-    check_neutral_speech(labels, paths[0])
+    _check_neutral_label(labels)
     read = extract([as_neutral(path) for path in paths], train.front_end, train.gate, cache=cache)
     return replace(train, utterances=train.utterances + read.utterances, log_mels=train.log_mels + read.log_mels)
 
