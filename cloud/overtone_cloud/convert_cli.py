@@ -6,8 +6,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
-
+from overtone_cloud.conversion import bundle_path, calibration_utterances, golden, load_bundle, utterances_of
 from overtone_cloud.convert_forms_cli import asked_forms, write_forms
 from overtone_cloud.convert_window_cli import convert_windows, window_folders
 from overtone_cloud.errors import TrainingError
@@ -15,13 +14,8 @@ from overtone_cloud.files import write_atomically
 from overtone_cloud.training.experiment import divide, load_plan, read_features
 from overtone_cloud.training.features import Features
 from overtone_cloud.training.run_folder import RunFolder
-from overtone_models.archive import unpack
-from overtone_models.bundle import MAX_BYTES, Bundle, read_bundle
-from overtone_models.errors import BundleError
-from overtone_models.front_end import F32
-from overtone_models.pretrained import file_or_pretrained
+from overtone_models.bundle import read_bundle
 
-CALIBRATION_UTTERANCES = 60
 EDGE_NAME = "edge-tcn"
 
 
@@ -71,7 +65,8 @@ def _convert(args: argparse.Namespace) -> int:
     folder = RunFolder(args.run)
     model = folder.load_model()
     train, _, test = parts_of_run(folder, args.corpus, args.cache)
-    data = build_bundle(model, calibration_utterances(train), golden(), name=name, version=args.version)
+    calibration = calibration_utterances(train, cache=args.cache)
+    data = build_bundle(model, calibration, golden(), name=name, version=args.version)
     found = verify_bundle(read_bundle(data), *utterances_of(test, model.labels))
     show(found.to_json(), args.json)
     found.require()
@@ -98,59 +93,12 @@ def _sign(args: argparse.Namespace) -> int:
     return 0
 
 
-def golden() -> F32:
-    """Return the clip on which every bundle tests itself (synthesised speech)."""
-    from overtone_cloud.synthesis import golden_clip
-
-    return golden_clip()
-
-
-def calibration_utterances(train: Features) -> list[F32]:
-    """Return the MFCC of training utterances, spread evenly over the corpus, that set the int8 ranges."""
-    rows = np.unique(np.linspace(0, len(train) - 1, CALIBRATION_UTTERANCES).astype(int))
-    return [train.mfcc(int(row)) for row in rows]
-
-
 def parts_of_run(folder: RunFolder, corpus: Path | None, cache: Path | None) -> tuple[Features, Features, Features]:
     """Return a run's training, inner and test part; `corpus` names the corpus where it has moved."""
     plan, settings = load_plan(folder, corpus)
     model = folder.load_model()
     _, features = read_features(plan, front_end=model.front_end, gate=model.gate, cache=cache)
     return divide(features, plan.chosen, settings)
-
-
-def utterances_of(
-    test: Features, labels: tuple[str, ...]
-) -> tuple[list[F32], "np.ndarray[tuple[int], np.dtype[np.int64]]"]:
-    """Return a part's `(frames, n_mfcc)` utterances and their targets, as `verify_bundle` takes them."""
-    return [test.mfcc(i) for i in range(len(test))], test.targets(labels)
-
-
-def bundle_path(given: Path) -> Path:
-    """Return a path as it is, or that of a pretrained model; raise BundleError where it cannot be looked at."""
-    try:
-        return file_or_pretrained(given)
-    except OSError as error:
-        raise BundleError(f"cannot read {given}: {error.strerror or error}") from error
-
-
-def load_bundle(path: Path, root: Path | None = None) -> Bundle:
-    """Return a bundle file's content, signed or not; with `root` the signature is checked first."""
-    data = _read(path)
-    if root is not None:
-        from overtone_converters.signing import verify_signed
-
-        data = verify_signed(data, _read(root))
-    entries = unpack(data, MAX_BYTES)
-    inner = [value for name, value in entries.items() if name.startswith("targets/")]
-    return read_bundle(inner[0] if len(inner) == 1 else data)
-
-
-def _read(path: Path) -> bytes:
-    try:
-        return path.read_bytes()
-    except OSError as error:
-        raise BundleError(f"cannot read {path}: {error.strerror}") from error
 
 
 def show(found: Mapping[str, object], as_json: bool) -> None:

@@ -55,7 +55,7 @@ def _target(args: argparse.Namespace, folder: Path, *, several: bool) -> Path:
 
 
 def _convert(args: argparse.Namespace, folder: Path, target: Path) -> dict[str, Any]:
-    from overtone_cloud.convert_cli import golden
+    from overtone_cloud.conversion import golden
     from overtone_converters.signing import sign_bundle
     from overtone_converters.window_build import build_window_bundle
     from overtone_converters.window_network import load_network

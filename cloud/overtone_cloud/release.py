@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from overtone_cloud.aggregator.config import AggregatorConfig, EvaluationConfig
 from overtone_cloud.aggregator.errors import ReleaseError
 from overtone_cloud.aggregator.gatekeeper import Evaluation, Published
-from overtone_cloud.convert_cli import calibration_utterances, golden, load_bundle
+from overtone_cloud.conversion import calibration_utterances, golden, load_bundle
 from overtone_cloud.corpora.registry import CORPORA, read_corpus
 from overtone_cloud.corpora.utterance import Reading, Utterance
 from overtone_cloud.errors import CloudError, SplitError
@@ -124,7 +124,8 @@ def build(config: AggregatorConfig) -> tuple[CorpusEvaluator, BundlePublisher, P
         raise ReleaseError(str(error)) from error
     utterances = tuple(bundle.standardise(tested.mfcc(i)) for i in range(len(tested)))
     evaluator = CorpusEvaluator(bundle, utterances, tested.targets(bundle.manifest.labels))
-    publisher = BundlePublisher(bundle, tuple(calibration_utterances(others)), config.model.keys, config.model.out)
+    calibration = tuple(calibration_utterances(others, cache=None))
+    publisher = BundlePublisher(bundle, calibration, config.model.keys, config.model.out)
     first = Published(
         path=config.model.bundle,
         version=bundle.manifest.version,

@@ -3,7 +3,8 @@
 import argparse
 from pathlib import Path
 
-from overtone_cloud.convert_cli import bundle_path, load_bundle, parts_of_run, show, utterances_of
+from overtone_cloud.conversion import bundle_path, load_bundle, utterances_of
+from overtone_cloud.convert_cli import parts_of_run, show
 from overtone_cloud.convert_window_cli import verify_windows
 from overtone_cloud.errors import ConfigError
 from overtone_cloud.training.run_folder import RunFolder

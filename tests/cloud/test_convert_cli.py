@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from overtone_cloud.convert_cli import load_bundle
+from overtone_cloud.conversion import load_bundle
 from overtone_cloud.training.run_folder import RunFolder
 from overtone_models import pretrained
 from overtone_models.archive import unpack

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from overtone_cloud.convert_cli import load_bundle
+from overtone_cloud.conversion import load_bundle
 from overtone_converters.window_testing import write_network
 from overtone_models.networks import papers, tf
 

@@ -62,7 +62,7 @@ def test_int8_streaming_decides_as_the_offline_network_on_real_speech(
 def test_int8_streaming_decides_as_the_offline_network_on_synthetic_voices(
     trained: Path, voices: Path, cache: Path
 ) -> None:
-    from overtone_cloud.convert_cli import calibration_utterances, golden
+    from overtone_cloud.conversion import calibration_utterances, golden
     from overtone_cloud.training.experiment import divide, load_plan, read_features
     from overtone_cloud.training.run_folder import RunFolder
     from overtone_converters.build import build_bundle
@@ -74,9 +74,8 @@ def test_int8_streaming_decides_as_the_offline_network_on_synthetic_voices(
     model = RunFolder(trained).load_model()
     _, features = read_features(plan, cache=cache)
     train, inner, test = divide(features, plan.chosen, settings)
-    data = build_bundle(
-        model, calibration_utterances(train), golden(), name="x", version=1, training_graph=b"not used here"
-    )
+    calibration = calibration_utterances(train, cache=cache)
+    data = build_bundle(model, calibration, golden(), name="x", version=1, training_graph=b"not used here")
     heard = [part.mfcc(i) for part in (inner, test) for i in range(len(part))]
     streamed = streaming_probabilities(read_bundle(data), heard)
     logits = edge_tcn.logits(model.network, model.weights, [model.standardise(mfcc) for mfcc in heard])

@@ -17,7 +17,7 @@ from overtone_cloud.aggregator.config import (
 )
 from overtone_cloud.aggregator.errors import ReleaseError
 from overtone_cloud.aggregator.rounds import RoundConfig
-from overtone_cloud.convert_cli import load_bundle
+from overtone_cloud.conversion import load_bundle
 from overtone_cloud.corpora.registry import read_corpus
 from overtone_cloud.release import build, model_of
 from overtone_cloud.splits import make_split

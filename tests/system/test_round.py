@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from overtone_cloud.broker import BrokerSettings, configure
-from overtone_cloud.convert_cli import load_bundle
+from overtone_cloud.conversion import load_bundle
 from overtone_cloud.demo import fleet
 from overtone_cloud.mosquitto import Mosquitto
 from overtone_cloud.synthesis import write_corpus

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from overtone_cloud.broker import BrokerSettings, configure
-from overtone_cloud.convert_cli import calibration_utterances, golden, load_bundle
+from overtone_cloud.conversion import calibration_utterances, golden, load_bundle
 from overtone_cloud.corpora.registry import read_corpus
 from overtone_cloud.corpora.utterance import Utterance
 from overtone_cloud.demo import beforehand, fleet
@@ -166,7 +166,7 @@ class Demo:
         plot_curves(history, self.out / "curves.png")
         self.report |= {"split": people.describe(), "labels": list(labels), "parameters": model.network.layout.size}
         self.report["evaluation_corpus"] = str(write_manifest(self.out / "aggregator" / "corpus.csv", used))
-        self._calibration = calibration_utterances(outer)
+        self._calibration = calibration_utterances(outer, cache=self.out / "cache")
         return people, model, features
 
     def _bundle(self, model: TrainedModel, features: Features) -> tuple[Path, Path]:

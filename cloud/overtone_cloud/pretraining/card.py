@@ -113,7 +113,8 @@ def _parity(facts: Mapping[str, Any]) -> list[str]:
     parity = facts["parity"]
     return [
         "## Conversion",
-        f"On {parity['utterances']} utterances of the inner speakers, with {parity['runtime']}: the int8 file "
+        f"On {parity['utterances']} utterances, those of the inner speakers as recorded, from afar, over the "
+        f"telephone, quiet and loud, with {parity['runtime']}: the int8 file "
         f"gives the float network's label for {100 * parity['label_agreement']:.1f} %; 20 training steps are within "
         f"{parity['head_step_difference']:.1g} (head) and {parity['full_step_difference']:.1g} (whole network) of "
         f"TensorFlow's; the golden clip is within {parity['golden_difference']:.1g}. Command: "

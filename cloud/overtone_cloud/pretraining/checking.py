@@ -6,10 +6,10 @@ from pathlib import Path
 
 import numpy as np
 
-from overtone_cloud.convert_cli import utterances_of
 from overtone_cloud.corpora.utterance import Reading
 from overtone_cloud.errors import TrainingError
 from overtone_cloud.pretraining.joined import inner_part, join
+from overtone_cloud.pretraining.parity import parity_utterances
 from overtone_cloud.split_file import load_split
 from overtone_cloud.synthesis import EMOTION_STYLES, Voice, synthesise
 from overtone_cloud.training.features import extract
@@ -51,7 +51,7 @@ def check_with_recordings(
         raise TrainingError(f"{split} names no utterance of {reading.corpus}")
     features = extract(used, bundle.manifest.front_end, bundle.manifest.gate, cache=cache)
     part = inner_part(reading, kept, features)
-    return verify_bundle(bundle, *utterances_of(part, bundle.manifest.labels))
+    return verify_bundle(bundle, *parity_utterances(part, bundle.manifest.labels, cache=cache))
 
 
 def refuse_other_card(path: Path) -> None:

@@ -82,7 +82,7 @@ def _run(args: argparse.Namespace) -> int:
         speech=speech,
         figures=figures,
     )
-    made, found = write_pretrained(trained, release, args.out)
+    made, found = write_pretrained(trained, release, args.out, cache=args.cache)
     if args.json:
         print(json.dumps({"folder": str(made.folder), **found.to_json()}, indent=1))
     else:

@@ -5,11 +5,12 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from overtone_cloud.convert_cli import calibration_utterances, golden, utterances_of
+from overtone_cloud.conversion import calibration_utterances, golden
 from overtone_cloud.errors import TrainingError
 from overtone_cloud.files import write_atomically
 from overtone_cloud.pretraining.card import card
 from overtone_cloud.pretraining.card_data import Release, card_data
+from overtone_cloud.pretraining.parity import parity_utterances
 from overtone_cloud.pretraining.settings_file import as_toml
 from overtone_cloud.pretraining.training import Trained
 from overtone_cloud.recognition.limits import Limits, check_bundle
@@ -18,7 +19,9 @@ from overtone_models.bundle import read_bundle
 from overtone_models.pretrained import Pretrained
 
 
-def write_pretrained(trained: Trained, release: Release, out: Path) -> tuple[Pretrained, Verification]:
+def write_pretrained(
+    trained: Trained, release: Release, out: Path, *, cache: Path | None = None
+) -> tuple[Pretrained, Verification]:
     """Write `out/NAME` and return it with what the checks found; nothing is written where they refuse.
 
     The bundle comes last: what is found by its name has everything else beside it.
@@ -30,7 +33,7 @@ def write_pretrained(trained: Trained, release: Release, out: Path) -> tuple[Pre
     with native_stderr_silenced():
         data = build_bundle(
             trained.model,
-            calibration_utterances(trained.train),
+            calibration_utterances(trained.train, cache=cache),
             golden(),
             name=release.name,
             version=release.version,
@@ -38,7 +41,7 @@ def write_pretrained(trained: Trained, release: Release, out: Path) -> tuple[Pre
         )
     bundle = read_bundle(data)
     check_bundle(bundle, Limits())
-    found = verify_bundle(bundle, *utterances_of(trained.inner, trained.model.labels))
+    found = verify_bundle(bundle, *parity_utterances(trained.inner, trained.model.labels, cache=cache))
     found.require()
     facts = card_data(release, trained, data, found)
     made = Pretrained(out / release.name)

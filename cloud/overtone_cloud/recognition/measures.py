@@ -8,6 +8,7 @@ from typing import Any
 from overtone_cloud.conditions.conditions import Condition, FarMicrophone, Level, Noise, Telephone
 from overtone_cloud.conditions.read_speech import ReadSpeech
 from overtone_cloud.conditions.sounds import Sounds, content_digest
+from overtone_cloud.conversion import RANGES
 from overtone_cloud.recognition.heard import predict_heard
 from overtone_cloud.recognition.limits import Limits, check_bundle, costs_json
 from overtone_cloud.recognition.normalisation import CANDIDATES, describe, predict_normalised
@@ -43,10 +44,11 @@ def measures(material: Material) -> dict[str, Measure]:
     """Return the measures that the material allows, by name, in the order they are taken."""
     from overtone_converters.device import device_settings
 
-    device = {"device": device_settings()}
+    device = {"device": device_settings(), "int8_ranges": RANGES}
+    sizes = {**asdict(material.limits), "int8_ranges": RANGES}
     found = [
         Measure(name="clean", title="as recorded", run=_clean, settings={}),
-        Measure(name="int8", title="int8 streaming", run=_int8(material.limits), settings=asdict(material.limits)),
+        Measure(name="int8", title="int8 streaming", run=_int8(material.limits), settings=sizes),
         Measure(name="listening", title="listening against whole utterances", run=_listening, settings=device),
         *_conditions(material),
         Measure(name="silence", title="silence", run=_silence, settings={"version": 1, **device}),

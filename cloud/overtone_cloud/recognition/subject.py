@@ -9,7 +9,7 @@ import numpy as np
 
 from overtone_cloud.conditions.conditioned import heard_mfcc
 from overtone_cloud.conditions.conditions import Condition
-from overtone_cloud.convert_cli import calibration_utterances, golden, load_bundle
+from overtone_cloud.conversion import RANGES, calibration_utterances, golden, load_bundle
 from overtone_cloud.corpora.utterance import Utterance
 from overtone_cloud.errors import TrainingError
 from overtone_cloud.features import extraction
@@ -82,8 +82,8 @@ def _build(subject: Subject) -> bytes:
     refuse_test_speakers("the int8 ranges", subject.train.utterances, subject.test.utterances)
     with native_stderr_silenced():
         return build_bundle(
-            subject.model,
-            calibration_utterances(subject.train),
+            replace(subject.model, lineage={**subject.model.lineage, "int8_ranges": RANGES}),
+            calibration_utterances(subject.train, cache=subject.cache),
             golden(),
             name="recognition",
             version=1,
@@ -99,13 +99,14 @@ def _training_graph(network: EdgeTcnSpec) -> bytes:
 
 
 def _kept(path: Path, model: TrainedModel) -> Bundle | None:
-    """Return the bundle kept of this very model; None where there is none, or one of another training."""
+    """Return the bundle kept of this very model; None where there is none, or one of another training or conversion."""
     try:
         bundle = load_bundle(path)
     except BundleError:
         return None
-    same = bundle.base == weights_digest(model.weights) and bundle.manifest.calibration == model.calibration
-    return bundle if same else None
+    manifest = bundle.manifest
+    same = bundle.base == weights_digest(model.weights) and manifest.calibration == model.calibration
+    return bundle if same and manifest.lineage.get("int8_ranges") == RANGES else None
 
 
 def refuse_test_speakers(what: str, used: Sequence[Utterance], test: Sequence[Utterance]) -> None:
