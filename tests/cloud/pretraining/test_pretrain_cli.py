@@ -69,7 +69,7 @@ def test_the_card_follows_from_the_facts_and_names_every_command(bundle_of: Pret
         "prohibited in the EU",
         "Article 5(1)(f)",
         "neutral (24)",
-        "seed 4",
+        "seed 5",
         "who trained nothing: epoch",
         "of inner speakers choose when to stop",
         "| folders/spk01 | not told | ",
