@@ -35,6 +35,8 @@ PROTOCOLS = (ALONE, RANDOM, JOINT, CROSS)
 ALWAYS = "clean"
 LOUDNESS = ("quiet", "loud")
 """What the corpora's rows of one model for all show besides: some corpora are normalised, others quiet."""
+PERSONAL = "personal"
+"""What a corpus that was not heard shows besides: devices meet other rooms, languages and ways of speaking."""
 REPORTS = 6
 TOO_FEW = 2
 
@@ -155,7 +157,8 @@ def _joint_tasks(benchmark: Benchmark, taken: tuple[str, ...]) -> list[Task]:
         tasks.append(Task(protocol=whole, given=joint, settings=settings, measures=taken))
     for given in benchmark.corpora[: 1 if benchmark.quick else None] if CROSS in benchmark.protocols else ():
         crossed = cross_protocol(joint, given.name, drawn)
-        tasks.append(Task(protocol=crossed, given=joint, settings=settings, measures=(ALWAYS,)))
+        unheard = tuple(name for name in taken if name in (ALWAYS, PERSONAL))
+        tasks.append(Task(protocol=crossed, given=joint, settings=settings, measures=unheard))
     return tasks
 
 

@@ -9,10 +9,12 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from overtone_cloud.errors import TrainingError
 from overtone_cloud.files import write_atomically
 from overtone_cloud.html_page import note, page, picture
-from overtone_cloud.recognition.benchmark import ALWAYS, LOUDNESS, Benchmark, Finding
+from overtone_cloud.recognition.benchmark import ALWAYS, LOUDNESS, PERSONAL, Benchmark, Finding
 from overtone_cloud.recognition.command import command_of
 from overtone_cloud.recognition.figure import Figure
 from overtone_cloud.recognition.figures import LOSSES, corpus_figures, owners, predictions
@@ -112,8 +114,8 @@ def _protocol(finding: Finding) -> dict[str, Any]:
 def joint_rows(findings: Mapping[str, Finding]) -> list[dict[str, Any]]:
     """Return a row a corpus: UAR of its unseen speakers by one model for all, and by one that never heard the corpus.
 
-    The first also when everything is made quiet or loud. Values are per cent, one a seed; None where that was not
-    asked for.
+    The first also when everything is made quiet or loud; of the second also what personal heads add, in points, mean
+    of the corpus' speakers. Values are per cent, one a seed; None where that was not asked for.
     """
     joint = findings.get(ALL)
     names = {name.removeprefix(WITHOUT) for name in findings if name.startswith(WITHOUT)}
@@ -125,6 +127,7 @@ def joint_rows(findings: Mapping[str, Finding]) -> list[dict[str, Any]]:
             "unseen_speakers": _of_corpus(joint, name),
             **{level: _of_corpus(joint, name, level) for level in LOUDNESS},
             "corpus_not_heard": _of_corpus(findings.get(f"{WITHOUT}{name}"), name),
+            "personal_gain_not_heard": _personal_gain(findings.get(f"{WITHOUT}{name}")),
         }
         for name in sorted(names)
     ]
@@ -140,6 +143,15 @@ def _of_corpus(finding: Finding | None, corpus: str, measure: str = ALWAYS) -> l
             return None
         values.append(round(100 * own.uar, 3))
     return values
+
+
+def _personal_gain(finding: Finding | None) -> list[float] | None:
+    if finding is None or not all(PERSONAL in taken.results for taken in finding.taken):
+        return None
+    rows = [owners(parts) for parts in finding.by_seed.values()]
+    if not all(rows):
+        return None
+    return [round(100 * float(np.mean([row["uar_personal"] - row["uar"] for row in found])), 3) for found in rows]
 
 
 def _details(finding: Finding, out: Path) -> dict[str, Any]:
@@ -212,19 +224,27 @@ def figure_cells(row: Mapping[str, Any]) -> tuple[str, str, str, str]:
 
 
 FIGURE_HEAD = ("figure", "mean ± sd", "target", "met")
-JOINT_HEAD = ("corpus", "unseen speakers", "made quiet", "made loud", "trained without the corpus")
+JOINT_HEAD = (
+    "corpus",
+    "unseen speakers",
+    "made quiet",
+    "made loud",
+    "trained without the corpus",
+    "a personal head adds there",
+)
 
 
 def joint_cells(row: Mapping[str, Any]) -> tuple[str, ...]:
     """Return a corpus' name and its UARs as text, in the order of `JOINT_HEAD`."""
     kinds = ("unseen_speakers", *LOUDNESS, "corpus_not_heard")
-    return str(row["corpus"]), *(_mean_text(row[kind]) for kind in kinds)
+    gain = _mean_text(row.get("personal_gain_not_heard"), "points")
+    return str(row["corpus"]), *(_mean_text(row[kind]) for kind in kinds), gain
 
 
-def _mean_text(values: Sequence[float] | None) -> str:
+def _mean_text(values: Sequence[float] | None, unit: str = "%") -> str:
     if values is None:
         return "–"
-    figure = Figure(corpus="", name="", unit="%", values=tuple(values))
+    figure = Figure(corpus="", name="", unit=unit, values=tuple(values))
     return figure_cells(figure.to_json())[1]
 
 

@@ -115,4 +115,6 @@ def test_cells_show_mean_deviation_and_target() -> None:
     size = Figure(corpus="x", name="size", unit="bytes", values=(1234.0, 1234.0))
     assert figure_cells(size.to_json()) == ("size", "1,234 bytes", "", "")
     row = {"corpus": "tess", "unseen_speakers": [50.0], "quiet": [40.0], "loud": [45.0, 45.0], "corpus_not_heard": None}
-    assert joint_cells(row) == ("tess", "50.0 %", "40.0 %", "45.0 ± 0.0 %", "–")
+    assert joint_cells(row) == ("tess", "50.0 %", "40.0 %", "45.0 ± 0.0 %", "–", "–")
+    row = {**row, "corpus_not_heard": [30.0], "personal_gain_not_heard": [20.0, 22.0]}
+    assert joint_cells(row)[-2:] == ("30.0 %", "21.0 ± 1.4 points")

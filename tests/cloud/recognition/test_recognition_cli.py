@@ -274,6 +274,7 @@ def test_a_quick_benchmark_on_real_recordings(overtone: Overtone, speech_data: P
     joint = {row["corpus"]: row for row in report["joint"]}
     assert set(joint) == {"ravdess", "emodb", "tess"}
     assert joint["ravdess"]["corpus_not_heard"] is not None
+    assert joint["ravdess"]["personal_gain_not_heard"] is not None
     assert len(joint["emodb"]["quiet"]) == len(joint["emodb"]["loud"]) == 1
     assert {row["figure"] for row in report["joint_details"]["figures"]} >= {*figures} - {
         "UAR, speakers shared (random split)"

@@ -73,6 +73,17 @@ def test_each_corpus_is_scored_by_its_own_speakers(joint: Given) -> None:
     assert emodb["quiet"] is emodb["loud"] is None
 
 
+def test_what_personal_heads_add_to_a_corpus_that_was_not_heard_is_the_mean_of_its_speakers(joint: Given) -> None:
+    heard = finding(joint, cross_protocol(joint, "emodb", SEEDS), {"emodb": 0.25})
+    speakers = [{"speaker": "a", "uar": 0.2, "uar_personal": 0.6}, {"speaker": "b", "uar": 0.3, "uar_personal": 0.5}]
+    taken = tuple(replace(t, results={**t.results, "personal": {"speakers": speakers}}) for t in heard.taken)
+    assert joint_rows({"all-without-emodb": heard})[0]["personal_gain_not_heard"] is None
+    (row,) = joint_rows({"all-without-emodb": replace(heard, taken=taken)})
+    assert row["personal_gain_not_heard"] == [30.0, 30.0]
+    nobody = tuple(replace(t, results={**t.results, "personal": {"speakers": []}}) for t in heard.taken)
+    assert joint_rows({"all-without-emodb": replace(heard, taken=nobody)})[0]["personal_gain_not_heard"] is None
+
+
 def test_what_was_made_quiet_is_scored_beside(joint: Given) -> None:
     protocol = joint_protocol(joint, SEEDS)
     clean = finding(joint, protocol, {"ravdess": 1.0, "emodb": 1.0})
