@@ -13,7 +13,6 @@ from overtone_cloud.pretraining.training import Trained
 from overtone_cloud.recognition.people import genders_of
 from overtone_cloud.split_file import Split
 from overtone_cloud.splits import corpus_of
-from overtone_cloud.training.features import Features
 from overtone_cloud.training.settings import TrainSettings
 from overtone_converters.verify import Verification
 from overtone_models.bundle import read_bundle
@@ -91,13 +90,14 @@ def _bundle(data: bytes) -> dict[str, Any]:
 
 
 def _training(trained: Trained, release: Release) -> dict[str, Any]:
+    inner = sorted(set(trained.inner.speakers))
     return {
         "seed": release.settings.seed,
         "epochs": len(trained.history),
-        "selection": selection(trained.history, speakers(trained.inner)),
+        "selection": selection(trained.history, inner),
         "utterances": len(trained.train),
         "inner_utterances": len(trained.inner),
-        "inner_speakers": speakers(trained.inner),
+        "inner_speakers": inner,
         "conditioned": release.settings.augmentation.conditioned,
         "sounds": len(release.sounds.training) if release.sounds else 0,
         "read_speech": len(release.speech.training) if release.speech else 0,
@@ -113,7 +113,7 @@ def selection(history: Sequence[Mapping[str, float]], inner: Sequence[str]) -> s
     return (
         f"the averaged weights of the epoch with the least loss over the inner speakers ({', '.join(inner)}), who "
         f"trained nothing: epoch {int(best['epoch'])} of {len(history)}. Temperature and threshold are fitted to them "
-        "as well."
+        "as well, the temperature held near 1, since they are few."
     )
 
 
@@ -121,11 +121,6 @@ def describe_split(split: Split) -> str:
     """Return the split in one line; its test part are the inner speakers."""
     train, test = len(split.folds[0].train), len(split.folds[0].test)
     return f"{split.corpus}: {train} utterances train, {test} of inner speakers choose when to stop"
-
-
-def speakers(features: Features) -> list[str]:
-    """Return the speakers of a part."""
-    return sorted({str(u.speaker) for u in features.utterances})
 
 
 def _corpus(corpus: str, reading: Reading, trained: Trained) -> dict[str, Any]:

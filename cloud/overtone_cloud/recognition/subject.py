@@ -147,5 +147,5 @@ def recalibrated(
     logits = edge_tcn.logits(model.network, model.weights, heard)
     told_apart = sounds if model.calibration.speech is not None else ()
     quiet = sound_logits(model, heard_sounds(subject.train, told_apart, subject.cache))
-    fitted = calibration(logits, targets, quiet, settings)
+    fitted = calibration(logits, targets, quiet, settings, speakers=part.speakers)
     return replace(subject, model=replace(model, calibration=fitted))

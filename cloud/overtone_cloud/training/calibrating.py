@@ -10,13 +10,22 @@ from overtone_models.front_end import F32, FrontEndSpec, dct_matrix
 from overtone_models.trained import TrainedModel
 
 PIECE_S, STEP_S = 3.0, 0.5
+DOUBT = 2
+"""As much as two speakers who want a temperature of 1."""
 LEAST = 0.4
 """Decisions above 0.4 were right seven times in ten on inner speakers of RAVDESS and EmoDB (docs/recognition.md)."""
 
 
-def calibration(logits: F32, targets: Any, of_sounds: F32, settings: TrainSettings) -> Calibration:
-    """Return what fits `(n, K)` logits of speech, and leaves `(m, K)` logits of sounds without a decision."""
-    scaled = Calibration(temperature=fit_temperature(logits, targets))
+def calibration(
+    logits: F32, targets: Any, of_sounds: F32, settings: TrainSettings, *, speakers: Sequence[str]
+) -> Calibration:
+    """Return what fits `(n, K)` logits of speech, and leaves `(m, K)` logits of sounds without a decision.
+
+    `speakers` says who speaks each row: the fewer they are, the nearer the temperature stays to 1, since one speaker's
+    own lies anywhere from 0.5 to 1.5 (docs/recognition.md).
+    """
+    n = len(set(speakers))
+    scaled = Calibration(temperature=fit_temperature(logits, targets) ** (n / (n + DOUBT)))
     threshold = fit_threshold(scaled.probabilities(logits), targets, settings.no_decision_accuracy)
     fitted = replace(scaled, threshold=threshold)
     if not len(of_sounds):

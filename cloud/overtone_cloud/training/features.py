@@ -33,6 +33,11 @@ class Features:
         result: F32 = self.log_mels[index] @ dct_matrix(self.front_end)
         return result
 
+    @property
+    def speakers(self) -> tuple[str, ...]:
+        """Who speaks each utterance; one without a speaker stands alone."""
+        return tuple(u.speaker or u.id for u in self.utterances)
+
     def where(self, ids: Sequence[str]) -> "Features":
         """Return the part of the utterances with these ids."""
         wanted = set(ids)

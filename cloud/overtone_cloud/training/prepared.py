@@ -115,7 +115,7 @@ class Prepared:
 
     def rows_by_speaker(self) -> list[Any]:
         """Return each speaker's rows of the training part; utterances without a speaker stand alone."""
-        speakers = np.array([u.speaker or u.id for u in self.train.utterances])
+        speakers = np.array(self.train.speakers)
         return [np.flatnonzero(speakers == speaker) for speaker in np.unique(speakers)]
 
     def sound_examples(self) -> Examples | None:

@@ -179,7 +179,9 @@ class Trainer:
         logits = networks.logits(self.spec, self.best_weights, speech)
         if not self._inner:
             return replace(model, calibration=uncalibrated(logits, sounds, self.settings))
-        return replace(model, calibration=calibration(logits, self._inner_targets, sounds, self.settings))
+        who = self.data.inner.speakers
+        fitted = calibration(logits, self._inner_targets, sounds, self.settings, speakers=who)
+        return replace(model, calibration=fitted)
 
     def _state(self) -> list[Any]:
         return [*self.network.variables, *self.optimizer.variables, *self.averages, self.steps]
