@@ -29,7 +29,8 @@ from overtone_protocol import RoundCall
 HERE = Path(__file__).parent
 NAMES = ("pi-0", "pi-1", "pi-2")
 ROUNDS = 6
-PATIENCE_S = 120.0
+PATIENCE_S = 480.0
+"""Room for a machine that is busy with other work."""
 
 
 class Node:
@@ -113,6 +114,7 @@ def ended(folder: Path) -> int:
 
 
 @pytest.mark.broker
+@pytest.mark.timeout(600)
 @pytest.mark.parametrize("seed", [1, *(pytest.param(n, marks=pytest.mark.slow) for n in range(2, 8))])
 def test_killed_at_random_instants_it_goes_on_with_the_round(tmp_path: Path, seed: int) -> None:
     configure(tmp_path / "broker", BrokerSettings(host="localhost", fleet="home"), NAMES)
