@@ -11,7 +11,6 @@ from overtone_cloud.training.features import Features
 from overtone_models.archive import unpack
 from overtone_models.bundle import MAX_BYTES, Bundle, read_bundle
 from overtone_models.errors import BundleError
-from overtone_models.features.gated import GatedLogMelSpec
 from overtone_models.front_end import F32
 from overtone_models.pretrained import file_or_pretrained
 
@@ -35,8 +34,7 @@ def calibration_utterances(train: Features, *, cache: Path | None) -> list[F32]:
     """
     rows = np.unique(np.linspace(0, len(train) - 1, CALIBRATION_UTTERANCES).astype(int))
     found: list[F32 | None] = [train.mfcc(int(row)) for row in rows]
-    spec = GatedLogMelSpec(front_end=train.front_end, gate=train.gate)
-    found[1::2] = heard_mfcc([train.utterances[row] for row in rows[1::2]], spec, Telephone(), cache=cache)
+    found[1::2] = heard_mfcc([train.utterances[row] for row in rows[1::2]], train.spec, Telephone(), cache=cache)
     return [mfcc for mfcc in found if mfcc is not None]
 
 

@@ -113,7 +113,7 @@ def selection(history: Sequence[Mapping[str, float]], inner: Sequence[str]) -> s
     return (
         f"the averaged weights of the epoch with the least loss over the inner speakers ({', '.join(inner)}), who "
         f"trained nothing: epoch {int(best['epoch'])} of {len(history)}. Temperature and threshold are fitted to them "
-        "as well, the temperature held near 1, since they are few."
+        "as well, the temperature held the nearer to 1 the fewer they are."
     )
 
 

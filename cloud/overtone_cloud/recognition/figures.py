@@ -213,13 +213,14 @@ def owners(parts: Sequence[Taken]) -> list[dict[str, Any]]:
     return [row for part in parts for row in part.results["personal"]["speakers"]]
 
 
+def gains(parts: Sequence[Taken], name: str = "uar_personal") -> list[float]:
+    """Return what each speaker of a seed's folds gains by learning, in points of UAR."""
+    return [100 * (row[name] - row["uar"]) for row in owners(parts)]
+
+
 def _personal(corpus: str, taken: BySeed) -> list[Figure]:
     if not all(owners(parts) for parts in taken.values()):
         return []
-
-    def gains(parts: Sequence[Taken], name: str = "uar_personal") -> list[float]:
-        return [100 * (row[name] - row["uar"]) for row in owners(parts)]
-
     return [
         Figure(
             corpus=corpus,

@@ -17,7 +17,7 @@ from overtone_cloud.html_page import note, page, picture
 from overtone_cloud.recognition.benchmark import ALWAYS, LOUDNESS, PERSONAL, Benchmark, Finding
 from overtone_cloud.recognition.command import command_of
 from overtone_cloud.recognition.figure import Figure
-from overtone_cloud.recognition.figures import LOSSES, corpus_figures, owners, predictions
+from overtone_cloud.recognition.figures import LOSSES, corpus_figures, gains, owners, predictions
 from overtone_cloud.recognition.joint import ALL, WITHOUT
 from overtone_cloud.recognition.people import confusion, gender_uar, genders_of
 from overtone_cloud.recognition.pictures import plot_coverage, plot_reliability
@@ -148,10 +148,8 @@ def _of_corpus(finding: Finding | None, corpus: str, measure: str = ALWAYS) -> l
 def _personal_gain(finding: Finding | None) -> list[float] | None:
     if finding is None or not all(PERSONAL in taken.results for taken in finding.taken):
         return None
-    rows = [owners(parts) for parts in finding.by_seed.values()]
-    if not all(rows):
-        return None
-    return [round(100 * float(np.mean([row["uar_personal"] - row["uar"] for row in found])), 3) for found in rows]
+    found = [gains(parts) for parts in finding.by_seed.values()]
+    return [round(float(np.mean(points)), 3) for points in found] if all(found) else None
 
 
 def _details(finding: Finding, out: Path) -> dict[str, Any]:

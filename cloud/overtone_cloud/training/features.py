@@ -34,6 +34,11 @@ class Features:
         return result
 
     @property
+    def spec(self) -> GatedLogMelSpec:
+        """The feature that was computed."""
+        return GatedLogMelSpec(front_end=self.front_end, gate=self.gate)
+
+    @property
     def speakers(self) -> tuple[str, ...]:
         """Who speaks each utterance; one without a speaker stands alone."""
         return tuple(u.speaker or u.id for u in self.utterances)

@@ -17,7 +17,6 @@ from overtone_cloud.features import extraction
 from overtone_cloud.training.examples import Examples, examples
 from overtone_cloud.training.features import Features, extract
 from overtone_cloud.training.settings import TrainSettings
-from overtone_models.features.gated import GatedLogMelSpec
 from overtone_models.front_end import F32, dct_matrix
 
 
@@ -175,7 +174,7 @@ def _inverse_deviation(values: F32) -> F32:
 
 
 def _views(train: Features, conditions: Sequence[Condition], cache: Path | None) -> tuple[tuple[F32, ...], ...]:
-    spec = GatedLogMelSpec(front_end=train.front_end, gate=train.gate)
+    spec = train.spec
     heard = [
         extraction.extract(train.utterances, ConditionedSpec(inner=spec, condition=condition), cache=cache)
         for condition in conditions
@@ -185,7 +184,7 @@ def _views(train: Features, conditions: Sequence[Condition], cache: Path | None)
 
 def heard_sounds(like: Features, paths: Sequence[Path], cache: Path | None) -> tuple[F32, ...]:
     """Return the `(frames, n_mels)` decibels that pass the gate of sounds, for those of which any do."""
-    spec = GatedLogMelSpec(front_end=like.front_end, gate=like.gate)
+    spec = like.spec
     named = [Utterance(id=str(path), path=path, corpus="sounds") for path in paths]
     return _long_enough(like, extraction.extract(named, spec, cache=cache))
 
