@@ -84,7 +84,8 @@ def test_every_figure_is_honest_and_has_its_command(model: Pretrained) -> None:
     assert figures["command"].startswith("overtone benchmark recognition ")
     assert "--quick" not in figures["command"]
     assert {row["corpus"] for row in figures["joint"]} == set(facts["corpora"])
-    assert all(len(row["unseen_speakers"]) == len(figures["seeds"]) for row in figures["joint"])
+    for name in ("unseen_speakers", "corpus_not_heard", "personal_gain_not_heard"):
+        assert all(len(row[name]) == len(figures["seeds"]) for row in figures["joint"]), name
 
 
 def test_the_cards_figures_are_those_of_the_report_that_is_kept(model: Pretrained) -> None:
