@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from overtone_cloud.corpora.utterance import Reading, Utterance
@@ -52,6 +52,10 @@ class Protocol:
     folds: tuple[str, ...]
     seeds: tuple[int, ...]
     labels: tuple[str, ...]
+
+    def describe(self) -> str:
+        """Return one line for reports, of the folds that are trained."""
+        return replace(self.split, folds=tuple(self.split.fold(name) for name in self.folds)).describe()
 
     def trainings(self, out: Path) -> Iterator[Training]:
         """Yield every training, seed by seed, with its folder below `out`."""

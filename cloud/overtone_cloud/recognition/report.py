@@ -101,7 +101,7 @@ def _protocol(finding: Finding) -> dict[str, Any]:
     split = finding.protocol.split
     folds = finding.protocol.folds
     return {
-        "split": split.describe(),
+        "split": finding.protocol.describe(),
         "speakers_shared": split.speakers_shared,
         "folds": list(folds),
         "seeds": list(finding.protocol.seeds),

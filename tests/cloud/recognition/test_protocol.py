@@ -66,7 +66,15 @@ def test_a_quick_protocol_has_one_fold_and_the_random_one_shares_speakers() -> N
     shared = shared_protocol(made(18), SEEDS)
     assert shared.split.speakers_shared
     assert len(shared.folds) == 1
-    assert "speakers shared" in shared.split.describe()
+    assert shared.describe() == (
+        "ravdess, random, stratified by label, speakers shared, 1 fold, 44 utterances tested, seed 0"
+    )
+
+
+def test_a_description_counts_what_is_trained_only() -> None:
+    quick = speaker_protocol(made(18), None, SEEDS, quick=True)
+    assert "6 folds, 216 utterances tested" in quick.split.describe()
+    assert "1 fold, 36 utterances tested" in quick.describe()
 
 
 def test_emobox_folds_need_every_actor() -> None:
