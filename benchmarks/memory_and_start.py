@@ -132,7 +132,7 @@ def main() -> None:
             _targets.at_most("agent listening, resident", memory["listening_mb"], MEMORY_MB, "MB"),
             _targets.figure("agent until it listened, at most", memory["peak_mb"], "MB"),
             _targets.at_most("cold start to the first decision", statistics.median(starts), START_S, "s"),
-            _targets.at_most(f"packages of {WORTH_MB:g} MB or more, not Python's own, that nothing uses", len(unused), 0),
+            _targets.at_most(f"third-party packages of {WORTH_MB:g} MB or more that nothing uses", len(unused), 0),
         ],
     }
     _common.print_report("memory_and_start", bundle, figures)
