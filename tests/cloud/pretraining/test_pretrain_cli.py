@@ -73,7 +73,7 @@ def test_the_card_follows_from_the_facts_and_names_every_command(bundle_of: Pret
         "who trained nothing: epoch",
         "of inner speakers choose when to stop",
         "| folders/spk01 | not told | ",
-        "folders+manifest, by speaker, 3 folds",
+        "folders+manifest, by speaker, 1 fold, ",
         "### By gender",
         "## Failure cases",
         "Deciding less often",
