@@ -190,6 +190,7 @@ def print_report(name: str, bundle: Any, figures: dict[str, Any]) -> None:
 
     from overtone_edge.bench_machine import describe
     from overtone_edge.runtime import runtime_name
+    from overtone_models import loops
 
     packages = ("numpy", "librosa", "tensorflow", "kaldi_native_fbank")
     loaded = [package for package in packages if package in sys.modules]
@@ -197,6 +198,7 @@ def print_report(name: str, bundle: Any, figures: dict[str, Any]) -> None:
         "benchmark": name,
         "machine": describe(),
         "threads": 1,
+        "loops": loops.KIND,
         "versions": {"runtime": runtime_name(), **{package: version(package) for package in loaded}},
         "python": platform.python_version(),
         "bundle": None if bundle is None else _described(bundle),

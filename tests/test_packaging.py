@@ -1,6 +1,8 @@
 """The wheel holds our packages whole and nothing else, and says what it needs."""
 
 import configparser
+import os
+import platform
 import shutil
 import subprocess
 import sys
@@ -21,6 +23,7 @@ PACKAGES = {
     "overtone_cloud": "cloud",
 }
 PRETRAINED = "overtone_models/pretrained_bundles"
+COMPILED = "overtone_models/loops/compiled.abi3.so"
 LIGHT = {"numpy", "cbor2"}
 CLOUD_ONLY = {"tensorflow", "librosa", "sqlalchemy", "matplotlib", "scipy", "pyroomacoustics"}
 
@@ -31,22 +34,32 @@ def pretrained_files() -> set[str]:
     return {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()}
 
 
-@pytest.fixture(scope="module")
-def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def build(copy: Path, **environment: str) -> Path:
     """Build the wheel from a copy, so that nothing is left in the repository and nothing old gets in."""
-    copy = tmp_path_factory.mktemp("source")
-    for name in ("setup.cfg", "pyproject.toml", "LICENSE", "README.md"):
+    for name in ("setup.cfg", "setup.py", "pyproject.toml", "LICENSE", "README.md"):
         if (REPOSITORY / name).exists():
             shutil.copy(REPOSITORY / name, copy)
     for folder in (*PACKAGES.values(), "tests", "firmware_tests", "benchmarks"):
         if (REPOSITORY / folder).exists():
-            shutil.copytree(REPOSITORY / folder, copy / folder, ignore=shutil.ignore_patterns("__pycache__"))
+            shutil.copytree(REPOSITORY / folder, copy / folder, ignore=shutil.ignore_patterns("__pycache__", "*.so"))
     out = copy / "dist"
     command = [sys.executable, "-m", "build", "--wheel", "--no-isolation", "--outdir", str(out), str(copy)]
-    built = subprocess.run(command, capture_output=True, text=True, check=False)
+    variables = {**os.environ, **environment}
+    built = subprocess.run(command, capture_output=True, text=True, check=False, env=variables)
     assert built.returncode == 0, built.stdout + built.stderr
     (path,) = out.glob("*.whl")
     return path
+
+
+def files_in(wheel: Path) -> set[str]:
+    """Return what a wheel installs."""
+    with zipfile.ZipFile(wheel) as archive:
+        return {name for name in archive.namelist() if ".dist-info/" not in name}
+
+
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return build(tmp_path_factory.mktemp("source"))
 
 
 @pytest.fixture(scope="module")
@@ -78,22 +91,37 @@ def requirements(metadata: Message, extra: str | None) -> set[str]:
     }
 
 
-def test_the_wheel_is_pure_python_for_any_machine(wheel: Path):
-    assert wheel.name.endswith("-py3-none-any.whl")
+def test_the_wheel_is_for_any_python_on_machines_like_this_one(wheel: Path):
+    assert wheel.name.endswith(f"-cp311-abi3-linux_{platform.machine()}.whl")
 
 
 def test_the_wheel_holds_every_file_of_our_packages_and_nothing_else(wheel: Path):
-    with zipfile.ZipFile(wheel) as archive:
-        inside = {name for name in archive.namelist() if ".dist-info/" not in name}
+    inside = files_in(wheel)
     expected = {
         path.relative_to(REPOSITORY / folder).as_posix()
         for package, folder in PACKAGES.items()
         for path in (REPOSITORY / folder / package).rglob("*")
-        if path.is_file() and "__pycache__" not in path.parts
-    } | {f"{PRETRAINED}/{name}" for name in pretrained_files()}
+        if path.is_file() and "__pycache__" not in path.parts and path.suffix != ".so"
+    }
+    expected |= {COMPILED} | {f"{PRETRAINED}/{name}" for name in pretrained_files()}
     assert sorted(inside - expected) == []
     assert sorted(expected - inside) == []
     assert {name.split("/")[0] for name in inside} == set(PACKAGES)
+
+
+def test_without_a_c_compiler_the_rest_is_installed_and_computes_with_numpy(wheel: Path, tmp_path: Path):
+    source, site = tmp_path / "source", tmp_path / "site-packages"
+    source.mkdir()
+    without = build(source, CC=str(tmp_path / "no-such-compiler"))
+    assert files_in(wheel) - files_in(without) == {COMPILED}
+    with zipfile.ZipFile(without) as archive:
+        archive.extractall(site)
+    code = "from overtone_models import loops; print(loops.KIND, loops.__file__)"
+    environment = {"PYTHONPATH": str(site), "PATH": ""}
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env=environment)
+    kind, file = done.stdout.split()
+    assert kind == "numpy"
+    assert Path(file).is_relative_to(site)
 
 
 def test_pretrained_models_are_found_in_an_installed_wheel(wheel: Path, tmp_path: Path):

@@ -25,6 +25,7 @@ from overtone_edge.errors import AgentError, TrustError
 from overtone_edge.files import read_limited
 from overtone_edge.runtime import runtime_name
 from overtone_edge.trust import MAX_SIGNED_BYTES, TrustStore
+from overtone_models import loops
 from overtone_models.archive import unpack
 from overtone_models.bundle import Bundle, read_bundle
 from overtone_models.errors import BundleError, ModelError, PretrainedError
@@ -48,7 +49,10 @@ def main(argv: list[str] | None = None) -> int:
     except KeyboardInterrupt:
         print("\novertone-bench: interrupted; nothing was measured to its end", file=sys.stderr)
         return 130
-    print(json.dumps(report, indent=1) if arguments.json else table(report))
+    try:
+        print(json.dumps(report, indent=1) if arguments.json else table(report), flush=True)
+    except BrokenPipeError:
+        return 1
     return 0
 
 
@@ -99,6 +103,7 @@ def run(arguments: argparse.Namespace) -> dict[str, Any]:
         "format": FORMAT,
         "software": __version__,
         "runtime": runtime_name(),
+        "loops": loops.KIND,
         "machine": machine,
         "health": {"before": before, "after": after},
         "bundle": _described(subject),

@@ -30,7 +30,10 @@ def table(report: dict[str, Any]) -> str:
 
 def _heading(report: dict[str, Any]) -> Iterator[str]:
     machine, bundle, clip = report["machine"], report["bundle"], report["clip"]
-    yield f"overtone-bench {report['software']}, {report['runtime']}, Python {machine['python']}"
+    yield (
+        f"overtone-bench {report['software']}, {report['runtime']}, inner loops {report['loops']}, "
+        f"Python {machine['python']}"
+    )
     yield (
         f"machine   {machine['model']}, {machine['cores']} cores, {machine['architecture']}, "
         f"{machine['memory_mb'] / 1000:.1f} GB, load {machine['load']:.1f} before"

@@ -85,12 +85,12 @@ class Hearing:
         self._clock = clock
         self._watch = stopwatch or NoStopwatch()
         self._rest = np.zeros(0, np.float32)
-        self._speech_s = 0.0
+        self._speech_s, self._heard = 0.0, 0
         self._reported: tuple[str | None, float] = (None, 0.0)
 
     def process(self, block: F32) -> list[Emotion]:
         """Return the events that `block` (float32, 16 kHz) gives rise to."""
-        joined = np.concatenate((self._rest, block))
+        joined = np.concatenate((self._rest, block)) if self._rest.size else block
         whole = joined.size // FRAME_SAMPLES * FRAME_SAMPLES
         self._rest = joined[whole:]
         events: list[Emotion] = []
@@ -99,9 +99,7 @@ class Hearing:
         self._watch.lap("gate")
         for run in runs:
             for segment in self._cut(run):
-                # To the frame, so that an event's place in the stream does not depend on the blocks.
-                self.counters.frames = before + segment.frame
-                events += self._segment(segment)
+                events += self._segment(segment, before)
         self.counters.frames = before + whole // FRAME_SAMPLES
         return events
 
@@ -123,21 +121,22 @@ class Hearing:
         return self
 
     def _cut(self, run: Segment) -> Iterator[Segment]:
-        """Yield `run` cut after each frame with which the recogniser may answer, which it does before the next."""
+        """Yield `run` cut after each frame with which an utterance becomes too long, before the next one is taken."""
         if run.in_one_piece:
             yield run
             return
         taken, count = 0, run.samples.size // FRAME_SAMPLES
         while taken < count:
-            wanted = math.ceil(self.recogniser.wanted_samples / FRAME_SAMPLES)
+            wanted = math.ceil(self.recogniser.samples_until(self._config.max_utterance_s) / FRAME_SAMPLES)
             start, taken = taken, min(count, taken + wanted)
             part = run.samples[start * FRAME_SAMPLES : taken * FRAME_SAMPLES]
             yield Segment(part, ends=run.ends and taken == count, frame=run.frame - count + taken)
 
-    def _segment(self, segment: Segment) -> list[Emotion]:
+    def _segment(self, segment: Segment, before: int) -> list[Emotion]:
         if segment.begins:
             self._begin()
-        events = self._hops(segment.samples) if segment.samples.size else []
+        events = self._hops(segment, before) if segment.samples.size else []
+        self.counters.frames = before + segment.frame
         if segment.ends:
             events += self._end()
         elif self._speech_s >= self._config.max_utterance_s:
@@ -145,11 +144,15 @@ class Hearing:
             self._begin()
         return events
 
-    def _hops(self, samples: F32) -> list[Emotion]:
-        self._recent.add_samples(samples)
+    def _hops(self, segment: Segment, before: int) -> list[Emotion]:
+        self._recent.add_samples(segment.samples)
+        self._heard += segment.samples.size
         events: list[Emotion] = []
-        for hop in self.recogniser.process(samples):
+        for hop in self.recogniser.process(segment.samples):
             self._watch.lap("recognise")
+            # To the frame, so that an event's place in the stream does not depend on the blocks.
+            later = 0 if segment.in_one_piece else (self._heard - hop.samples) // FRAME_SAMPLES
+            self.counters.frames = before + segment.frame - later
             self._recent.add(hop.heard)
             event = self._hop(hop)
             self._watch.lap("decide")
@@ -159,7 +162,7 @@ class Hearing:
 
     def _begin(self) -> None:
         self.counters.utterances += 1
-        self._speech_s = 0.0
+        self._speech_s, self._heard = 0.0, 0
         self._reported = (None, 0.0)
         self.recogniser.begin()
         self._decider.begin()
@@ -186,7 +189,6 @@ class Hearing:
 
     def _event(self, decision: Decision, *, final: bool) -> Emotion:
         self.counters.events += 1
-        probabilities = map(float, decision.probabilities)
         return Emotion(
             device=self._device,
             time_s=self._clock(),
@@ -194,7 +196,7 @@ class Hearing:
             speech_s=self._speech_s,
             label=decision.label,
             confidence=decision.confidence,
-            probabilities=dict(zip(self._labels, probabilities, strict=True)),
+            probabilities=dict(zip(self._labels, decision.probabilities, strict=True)),
             final=final,
             bundle_version=self._version,
         )

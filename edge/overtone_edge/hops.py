@@ -1,7 +1,6 @@
 """What recognisers give, and the head that all of them share."""
 
-from dataclasses import dataclass
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 import numpy as np
 
@@ -10,16 +9,16 @@ from overtone_models.bundle import Bundle
 from overtone_models.front_end import F32
 
 
-@dataclass(frozen=True, eq=False)
-class Hop:
+class Hop(NamedTuple):
     """What the network made of the speech since the last hop.
 
+    `time_s` are the seconds of the utterance that it answers for, `samples` those that had to come in for that.
     `heard` is that speech as `RecentSpeech` keeps it: MFCC `(frames, n_mfcc)`, or `(samples, 1)` for a window
     network. `embedding` and `probabilities` are of the last `window_s` seconds of the utterance.
     """
 
-    index: int
     time_s: float
+    samples: int
     heard: F32
     embedding: F32
     probabilities: F32
@@ -38,12 +37,11 @@ class AnyRecogniser(Protocol):
     def personal(self) -> bool:
         """Whether a personal head is in use."""
 
-    @property
-    def wanted_samples(self) -> int:
-        """Samples until a hop may come; at least 1."""
-
     def set_head(self, head: F32 | None) -> None:
         """Use a personal head's flat weights, or the bundle's own when None."""
+
+    def samples_until(self, time_s: float) -> int:
+        """Return how many samples are missing for the next hop that answers for `time_s` or more; at least 1."""
 
     def begin(self) -> None:
         """Begin an utterance: nothing of what came before is remembered."""

@@ -1,6 +1,7 @@
 """A network that cannot stream: every so often it looks at the last seconds of speech."""
 
 import logging
+import math
 from collections import deque
 
 import numpy as np
@@ -45,22 +46,22 @@ class WindowRecogniser(HeadInUse):
         """Seconds of speech from one look to the next."""
         return self._every / RATE_HZ
 
-    @property
-    def wanted_samples(self) -> int:
-        """Samples that are missing for the next look."""
-        return self._every - self._count % self._every
+    def samples_until(self, time_s: float) -> int:
+        """Return how many samples are missing for the next look at `time_s` or later; at least 1."""
+        looks = max(self._count // self._every + 1, math.ceil(time_s / self.hop_s - 1e-9))
+        return looks * self._every - self._count
 
     def begin(self) -> None:
         """Begin an utterance: nothing of what came before is remembered."""
         self._blocks: deque[F32] = deque()
-        self._kept = self._count = self._index = 0
+        self._kept = self._count = 0
         self._new: list[F32] = []
 
     def process(self, samples: F32) -> list[Hop]:
         """Return the hops that `samples` (float32, 16 kHz) complete; the same for any size of the blocks."""
         hops: list[Hop] = []
         while samples.size:
-            due = self.wanted_samples
+            due = self.samples_until(0.0)
             self._take(samples[:due])
             samples = samples[due:]
             if self._count % self._every == 0 and (hop := self._look()) is not None:
@@ -96,8 +97,7 @@ class WindowRecogniser(HeadInUse):
         heard = np.concatenate(self._new)[:, None] if self._new else np.zeros((0, 1), np.float32)
         self._new = []
         embedding = self._embedding(inputs)
-        self._index += 1
-        return Hop(self._index - 1, self._count / RATE_HZ, heard, embedding, self.probabilities(embedding))
+        return Hop(self._count / RATE_HZ, self._count, heard, embedding, self.probabilities(embedding))
 
     def _embedding(self, inputs: list[F32]) -> F32:
         bundle, spec = self.bundle, self._spec

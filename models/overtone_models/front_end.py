@@ -7,6 +7,7 @@ stream cannot know.
 """
 
 import math
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, fields
 from functools import cached_property, lru_cache
 
@@ -15,10 +16,9 @@ from numpy.typing import NDArray
 
 from overtone_models.digests import digest_mapping
 from overtone_models.errors import FrontEndError
+from overtone_models.loops import Frames, frames
 
 F32 = NDArray[np.float32]
-# Whole recordings go through in parts of this many frames, whose arrays stay in the processor's cache.
-FRAMES_AT_ONCE = 100
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -135,47 +135,10 @@ def hann_window(spec: FrontEndSpec) -> F32:
     return np.pad(hann, (margin // 2, margin - margin // 2)).astype(np.float32)
 
 
-@dataclass(frozen=True, eq=False)
-class _Tables:
-    """What a specification's frames are multiplied by, and the path from samples to decibels."""
-
-    spec: FrontEndSpec
-    window: F32
-    filters: F32
-    dct: F32
-    floor: np.float32
-    strides: tuple[int, int, int]
-
-    def log_mel(self, samples: F32, blocks: int) -> F32:
-        """Return the `(blocks, block_frames, n_mels)` mel powers in decibels that `samples` (contiguous) begin with.
-
-        A product of matrices is one block's at a time: it may round differently for another number of rows.
-        """
-        at_once = max(1, FRAMES_AT_ONCE // self.spec.block_frames)
-        parts = [self._part(samples, first, min(at_once, blocks - first)) for first in range(0, blocks, at_once)]
-        return parts[0] if len(parts) == 1 else np.concatenate(parts)
-
-    def _part(self, samples: F32, first: int, blocks: int) -> F32:
-        shape = (blocks, self.spec.block_frames, self.spec.fft_samples)
-        frames: F32 = np.ndarray(shape, np.float32, samples, first * self.strides[0], self.strides)
-        # "forward" divides by fft_samples, which the window makes up for: without it numpy 2 computes float32 in
-        # float64 and copies twice. numpy before 2 always gives complex128.
-        spectrum = np.fft.rfft(frames * self.window, norm="forward").astype(np.complex64, copy=False)
-        power = np.square(spectrum.real)
-        power += np.square(spectrum.imag)
-        mel = power @ self.filters
-        np.maximum(mel, self.floor, out=mel)
-        decibels: F32 = np.log10(mel, out=mel)
-        decibels *= np.float32(10.0)
-        return decibels
-
-
 @lru_cache(maxsize=8)
-def _tables(spec: FrontEndSpec) -> _Tables:
-    window = hann_window(spec) * np.float32(spec.fft_samples)
-    hop_bytes = spec.hop_samples * window.itemsize
-    strides = (spec.block_frames * hop_bytes, hop_bytes, window.itemsize)
-    return _Tables(spec, window, mel_filters(spec), dct_matrix(spec), np.float32(spec.floor_power), strides)
+def _frames(spec: FrontEndSpec) -> Frames:
+    tables = hann_window(spec), mel_filters(spec), dct_matrix(spec)
+    return frames(*tables, hop=spec.hop_samples, floor=spec.floor_power)
 
 
 class Mfcc:
@@ -183,7 +146,7 @@ class Mfcc:
 
     def __init__(self, spec: FrontEndSpec) -> None:
         self.spec = spec
-        self._tables = _tables(spec)
+        self._frames = _frames(spec)
         self._reach, self._step = spec.block_samples, spec.block_frames * spec.hop_samples
         self._none = np.empty((0, spec.n_mfcc), np.float32)
         self.reset()
@@ -191,11 +154,6 @@ class Mfcc:
     def reset(self) -> None:
         """Forget the samples that wait for the next block."""
         self._tail = np.zeros(0, np.float32)
-
-    @property
-    def wanted_samples(self) -> int:
-        """Samples that are missing for the next block of frames; at least 1."""
-        return self._reach - self._tail.size
 
     def process(self, samples: F32) -> F32:
         """Return the frames of the blocks that `samples`, float32 in -1..1, complete."""
@@ -216,7 +174,8 @@ class Mfcc:
         return self._cepstra(padded, 1)[:count]
 
     def _cepstra(self, samples: F32, blocks: int) -> F32:
-        cepstra: F32 = self._tables.log_mel(samples, blocks) @ self._tables.dct
+        cepstra = np.empty((blocks, self.spec.block_frames, self.spec.n_mfcc), np.float32)
+        self._frames.cepstra(samples, cepstra)
         return cepstra.reshape(-1, self.spec.n_mfcc)
 
 
@@ -224,32 +183,30 @@ def check_samples(samples: F32) -> None:
     """Raise FrontEndError unless `samples` is one finite float32 channel."""
     if samples.dtype != np.float32 or samples.ndim != 1:
         raise FrontEndError(f"samples must be one float32 channel, got {samples.dtype} of shape {samples.shape}")
-    if not np.isfinite(samples).all():
+    # The sum of squares, in one call, is finite only where all samples are, which are looked at where it is not.
+    if not math.isfinite(np.dot(samples, samples)) and not np.isfinite(samples).all():
         bad = int(np.flatnonzero(~np.isfinite(samples))[0])
         raise FrontEndError(f"sample {bad} is not a finite number ({samples[bad]})")
 
 
 def mfcc(samples: F32, spec: FrontEndSpec) -> F32:
     """Return `(frames, n_mfcc)` of a whole recording, equal to `Mfcc` fed in any blocks."""
-    decibels, count = _whole(samples, spec)
-    cepstra: F32 = decibels @ _tables(spec).dct
-    return cepstra.reshape(-1, spec.n_mfcc)[:count]
+    return _whole(samples, spec, _frames(spec).cepstra, spec.n_mfcc)
 
 
 def log_mel(samples: F32, spec: FrontEndSpec) -> F32:
     """Return `(frames, n_mels)` decibels of a whole recording; times `dct_matrix(spec)` they are its MFCC."""
-    decibels, count = _whole(samples, spec)
-    return decibels.reshape(-1, spec.n_mels)[:count]
+    return _whole(samples, spec, _frames(spec).decibels, spec.n_mels)
 
 
-def _whole(samples: F32, spec: FrontEndSpec) -> tuple[F32, int]:
-    """Return the decibels of all blocks `(blocks, block_frames, n_mels)`, and how many frames are whole."""
+def _whole(samples: F32, spec: FrontEndSpec, compute: Callable[[F32, F32], None], width: int) -> F32:
+    """Return `(frames, width)` of all whole frames, computed in whole blocks."""
     check_samples(samples)
     count = spec.frames(samples.size)
-    blocks = -(-count // spec.block_frames)
-    if not blocks:
-        return np.empty((0, spec.block_frames, spec.n_mels), np.float32), 0
-    reach = (blocks - 1) * spec.block_frames * spec.hop_samples + spec.block_samples
-    padded = np.zeros(max(reach, samples.size), np.float32)
-    padded[: samples.size] = samples
-    return _tables(spec).log_mel(padded, blocks), count
+    out = np.empty((-(-count // spec.block_frames), spec.block_frames, width), np.float32)
+    if count:
+        reach = (len(out) - 1) * spec.block_frames * spec.hop_samples + spec.block_samples
+        padded = np.zeros(max(reach, samples.size), np.float32)
+        padded[: samples.size] = samples
+        compute(padded, out)
+    return out.reshape(-1, width)[:count]

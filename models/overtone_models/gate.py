@@ -13,6 +13,7 @@ import numpy as np
 
 from overtone_models.errors import FrontEndError
 from overtone_models.front_end import F32
+from overtone_models.loops import pcm
 
 
 class SpeechDetector(Protocol):
@@ -82,10 +83,10 @@ class WebRtcDetector:
 
     def votes(self, samples: F32) -> list[bool]:
         """Return True for speech, for each 160 samples."""
-        pcm = np.clip(np.rint(samples * 32767.0), -32768, 32767).astype("<i2").tobytes()
+        sound = pcm(samples)
         process, state = self._process, self._state
-        places = range(0, len(pcm), _FRAME_BYTES)
-        return [process(state, 16_000, pcm[place : place + _FRAME_BYTES], FRAME_SAMPLES) for place in places]
+        places = range(0, len(sound), _FRAME_BYTES)
+        return [process(state, 16_000, sound[place : place + _FRAME_BYTES], FRAME_SAMPLES) for place in places]
 
 
 class Gate:

@@ -26,7 +26,7 @@ def recogniser(bundle: Bundle) -> Recogniser:
 
 
 def same(got: list[Hop], expected: list[Hop]) -> None:
-    assert [hop.index for hop in got] == [hop.index for hop in expected]
+    assert [(hop.time_s, hop.samples) for hop in got] == [(hop.time_s, hop.samples) for hop in expected]
     for a, b in zip(got, expected, strict=True):
         for name in ("heard", "embedding", "probabilities"):
             np.testing.assert_array_equal(getattr(a, name), getattr(b, name))
@@ -36,7 +36,6 @@ def test_one_hop_each_100_ms(recogniser: Recogniser, samples: np.ndarray) -> Non
     recogniser.begin()
     hops = recogniser.process(samples)
     assert recogniser.hop_s == pytest.approx(0.1)
-    assert [hop.index for hop in hops] == list(range(24))
     np.testing.assert_allclose([hop.time_s for hop in hops], 0.1 * np.arange(1, 25))
     for hop in hops:
         assert hop.heard.shape == (10, 40)
@@ -46,6 +45,31 @@ def test_one_hop_each_100_ms(recogniser: Recogniser, samples: np.ndarray) -> Non
     np.testing.assert_array_equal(
         np.concatenate([hop.heard for hop in hops]), mfcc(samples, recogniser.bundle.manifest.front_end)[:240]
     )
+
+
+def test_a_hop_comes_with_the_sample_that_it_says(recogniser: Recogniser, samples: np.ndarray) -> None:
+    recogniser.begin()
+    place = 0
+    for number in range(1, 6):
+        missing = recogniser.samples_until(0.0)
+        assert recogniser.process(samples[place : place + missing - 1]) == []
+        assert recogniser.samples_until(0.0) == 1
+        place += missing
+        (hop,) = recogniser.process(samples[place - 1 : place])
+        assert (hop.samples, hop.time_s) == (place, pytest.approx(0.1 * number))
+
+
+@pytest.mark.parametrize(("time_s", "hops"), [(0.0, 4), (0.4, 4), (0.41, 5), (0.5, 5), (1.25, 13)])
+def test_samples_until_a_time_end_with_its_hop(
+    recogniser: Recogniser, samples: np.ndarray, time_s: float, hops: int
+) -> None:
+    recogniser.begin()
+    before = samples[:6_000]
+    assert len(recogniser.process(before)) == 3
+    missing = recogniser.samples_until(time_s)
+    found = recogniser.process(samples[before.size : before.size + missing])
+    assert len(found) == hops - 3
+    assert found[-1].samples == before.size + missing
 
 
 @pytest.mark.parametrize("block", [1, 7, 160, 1024])
@@ -86,7 +110,8 @@ def test_end_answers_for_the_whole_utterance_with_its_last_frames(recogniser: Re
     whole = recogniser.end()
     assert whole is not None
     frames = mfcc(samples, recogniser.bundle.manifest.front_end)
-    assert whole.index == len(frames) // 10 - 1
+    assert whole.time_s == pytest.approx(len(frames) // 10 * 0.1)
+    assert whole.samples == samples.size
     np.testing.assert_allclose(whole.embedding, recogniser.embedding(frames), atol=1e-6)
     np.testing.assert_array_equal(whole.probabilities, recogniser.probabilities(whole.embedding))
 

@@ -1,0 +1,41 @@
+"""The inner loops of listening: in C where that was built when the package was installed, else with numpy (`plain`).
+
+    frames(...) -> Frames      samples to decibels and cepstra
+    pcm(samples) -> bytes      float32 in -1..1 to 16 bits
+    pooled(hops, floor, out)   mean and deviation over rows
+
+The two agree within float32's rounding, not to the bit (ADR 0027). `OVERTONE_COMPILED=0` says to do without C.
+"""
+
+import os
+from collections.abc import Callable
+from contextlib import suppress
+from importlib import import_module
+from typing import Any
+
+from overtone_models.loops import plain
+from overtone_models.loops.plain import F32, Frames, PlainFrames
+
+__all__ = ["KIND", "Frames", "frames", "pcm", "pooled"]
+
+SHORTEST_FFT, LONGEST_FFT = 8, 1 << 20
+
+compiled: Any = None
+if os.environ.get("OVERTONE_COMPILED") != "0":
+    with suppress(ImportError):
+        compiled = import_module("overtone_models.loops.compiled")
+
+KIND = "numpy" if compiled is None else "compiled"
+"""What computes here, for reports."""
+
+pcm: Callable[[F32], bytes] = plain.pcm if compiled is None else compiled.pcm
+pooled: Callable[[F32, float, F32], None] = plain.pooled if compiled is None else compiled.pooled
+
+
+def frames(window: F32, filters: F32, dct: F32, *, hop: int, floor: float) -> Frames:
+    """Return what computes frames with these tables: `(fft,)`, `(fft // 2 + 1, mels)` and `(mels, cepstra)`."""
+    size = window.size
+    if compiled is None or not SHORTEST_FFT <= size <= LONGEST_FFT or size & (size - 1):
+        return PlainFrames(window, filters, dct, hop, floor)
+    made: Frames = compiled.Frames(window, filters, dct, hop, floor)
+    return made
