@@ -3,18 +3,16 @@
 import math
 from typing import NamedTuple
 
-import numpy as np
-
 from overtone_edge.config import DecisionConfig
 from overtone_models.front_end import F32
 
 
 class Decision(NamedTuple):
-    """What is decided at one hop; `label` None is "no decision". `probabilities` are smoothed, `(K,)`."""
+    """What is decided at one hop; `label` None is "no decision". `probabilities` are smoothed, one a label."""
 
     label: str | None
     confidence: float
-    probabilities: F32
+    probabilities: tuple[float, ...]
 
 
 class Decider:
@@ -33,7 +31,7 @@ class Decider:
 
     def begin(self) -> None:
         """Begin an utterance: nothing is known."""
-        self._smoothed: F32 | None = None
+        self._smoothed: tuple[float, ...] | None = None
         self._current: int | None = None
         self._speech_s = 0.0
 
@@ -46,21 +44,26 @@ class Decider:
 
     def end(self, probabilities: F32) -> Decision:
         """Return the decision over the whole utterance: no smoothing, no hysteresis."""
-        best = int(np.argmax(probabilities))
-        return self._decision(probabilities, best if probabilities[best] >= self._threshold else None)
+        found = tuple(probabilities.tolist())
+        best = found.index(max(found))
+        return self._decision(found, best if found[best] >= self._threshold else None)
 
-    def _smooth(self, probabilities: F32, elapsed_s: float) -> F32:
+    def _smooth(self, probabilities: F32, elapsed_s: float) -> tuple[float, ...]:
+        # A handful of numbers: as Python's own they take a third of the time that arrays take.
+        found = tuple(probabilities.tolist())
         if self._smoothed is None or self._config.smoothing_s == 0:
-            self._smoothed = probabilities.astype(np.float32)
+            self._smoothed = found
         else:
-            weight = np.float32(1.0 - math.exp(-elapsed_s / self._config.smoothing_s))
-            self._smoothed = self._smoothed + weight * (probabilities - self._smoothed)
+            weight = 1.0 - math.exp(-elapsed_s / self._config.smoothing_s)
+            self._smoothed = tuple(
+                [before + weight * (now - before) for before, now in zip(self._smoothed, found, strict=True)]
+            )
         return self._smoothed
 
-    def _choose(self, smoothed: F32) -> int | None:
+    def _choose(self, smoothed: tuple[float, ...]) -> int | None:
         if self._speech_s + 1e-9 < self._config.min_speech_s:
             return None
-        best = int(np.argmax(smoothed))
+        best = smoothed.index(max(smoothed))
         current, margin = self._current, self._config.hysteresis
         if current is None:
             return best if smoothed[best] >= self._threshold else None
@@ -68,7 +71,7 @@ class Decider:
             return best
         return current if smoothed[current] >= self._threshold - margin else None
 
-    def _decision(self, probabilities: F32, index: int | None) -> Decision:
+    def _decision(self, probabilities: tuple[float, ...], index: int | None) -> Decision:
         label = None if index is None else self._labels[index]
-        confidence = float(probabilities.max() if index is None else probabilities[index])
+        confidence = max(probabilities) if index is None else probabilities[index]
         return Decision(label, confidence, probabilities)

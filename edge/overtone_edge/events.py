@@ -3,6 +3,8 @@
 import json
 from dataclasses import dataclass
 
+_encode = json.JSONEncoder(separators=(",", ":")).encode
+
 
 @dataclass(frozen=True, kw_only=True)
 class Emotion:
@@ -24,7 +26,7 @@ class Emotion:
 
     def to_json(self) -> str:
         """Return one line of JSON without line end."""
-        return json.dumps(
+        return _encode(
             {
                 "device": self.device,
                 "time_s": round(self.time_s, 3),
@@ -35,6 +37,5 @@ class Emotion:
                 "probabilities": {label: round(p, 4) for label, p in self.probabilities.items()},
                 "final": self.final,
                 "bundle_version": self.bundle_version,
-            },
-            separators=(",", ":"),
+            }
         )

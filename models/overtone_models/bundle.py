@@ -64,7 +64,8 @@ class Bundle:
 
     def standardise(self, mfcc: F32) -> F32:
         """Return `(frames, n_mfcc)` with the training data's mean and deviation taken out."""
-        result: F32 = (mfcc - self.standardise_mean) * self.standardise_scale
+        result: F32 = mfcc - self.standardise_mean
+        result *= self.standardise_scale
         return result
 
     def to_bytes(self) -> bytes:

@@ -1,5 +1,6 @@
 """Probabilities one can rely on: a temperature fitted on held-out speakers, and when not to decide."""
 
+import math
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -35,6 +36,8 @@ class Calibration:
 
     def probabilities(self, logits: F32) -> F32:
         """Return the softmax over the last axis of `logits / temperature`, times how likely it is speech."""
+        if logits.ndim == 1:
+            return np.array(self._of_one(logits.tolist()), logits.dtype)
         scaled = logits / np.float32(self.temperature)
         scaled -= np.maximum.reduce(scaled, axis=-1, keepdims=True)
         result: F32 = np.exp(scaled, out=scaled)
@@ -44,6 +47,15 @@ class Calibration:
             total *= 1.0 + np.exp(np.clip(np.float32(self.speech) - mean, -80.0, 80.0))
         result /= total
         return result
+
+    def _of_one(self, logits: list[float]) -> list[float]:
+        """Return the same for one utterance: a handful of numbers, for which arrays take five times as long."""
+        most = max(logits)
+        likelihoods = [math.exp((logit - most) / self.temperature) for logit in logits]
+        total = sum(likelihoods)
+        if self.speech is not None:
+            total *= 1.0 + math.exp(min(max(self.speech - sum(logits) / len(logits), -80.0), 80.0))
+        return [likelihood / total for likelihood in likelihoods]
 
 
 def negative_log_likelihood(logits: F32, targets: NDArray[np.int64], temperature: float) -> float:
