@@ -90,7 +90,7 @@ class Hearing:
 
     def process(self, block: F32) -> list[Emotion]:
         """Return the events that `block` (float32, 16 kHz) gives rise to."""
-        joined = np.concatenate((self._rest, block)) if self._rest.size else block
+        joined = np.concatenate((self._rest, block))
         whole = joined.size // FRAME_SAMPLES * FRAME_SAMPLES
         self._rest = joined[whole:]
         events: list[Emotion] = []

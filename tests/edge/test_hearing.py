@@ -43,6 +43,15 @@ def test_events_do_not_depend_on_the_blocks(make_hearing, block: int, sound) -> 
     assert whole[-1].time_s == 7.0
 
 
+@pytest.mark.parametrize("block", [7, 160, 1024, 16_000])
+def test_long_speech_is_closed_at_the_same_places_for_any_blocks(make_hearing, block: int, sound, voice) -> None:
+    speech = np.concatenate([sound, voice(4.3)])
+    settings = {"max_utterance_s": 1.0, "report_every_s": 0.2}
+    whole = run(make_hearing(**settings), speech, speech.size)
+    assert run(make_hearing(**settings), speech, block) == whole
+    assert [event.final for event in whole].count(True) >= 6
+
+
 def test_silence_costs_no_inference(make_hearing, silence) -> None:
     hearing = make_hearing()
     assert run(hearing, silence(5.0), 1600) == []
