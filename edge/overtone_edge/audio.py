@@ -71,6 +71,9 @@ def read_blocks(path: Path, block_ms: int) -> Iterator[F32]:
     except OSError as error:
         raise SourceError(f"{path}: {error.strerror or error}") from error
     found = os.fstat(descriptor)
+    if stat.S_ISDIR(found.st_mode):
+        os.close(descriptor)
+        raise SourceError(f"{path}: a folder, not a recording")
     if stat.S_ISREG(found.st_mode) and found.st_size == 0:
         os.close(descriptor)
         raise SourceError(f"{path}: the file is empty (0 bytes)")

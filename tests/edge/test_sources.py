@@ -85,6 +85,11 @@ def test_files_that_cannot_be_read(tmp_path, content, expected) -> None:
     assert str(path) in str(error.value)
 
 
+def test_a_folder_is_called_one(tmp_path) -> None:
+    with pytest.raises(SourceError, match="a folder, not a recording"):
+        heard(FileSource(tmp_path, paced=False))
+
+
 def test_a_path_that_cannot_be_looked_at_is_named(tmp_path) -> None:
     with pytest.raises(SourceError, match="File name too long"):
         heard(FileSource(tmp_path / ("a" * 300) / "a.wav", paced=False))
