@@ -97,5 +97,6 @@ clean: ## Remove what was built, keep the environments
 	find . -name '.venv*' -prune -o -name __pycache__ -type d -prune -exec rm -rf {} +
 	find . -maxdepth 2 -name '*.egg-info' -type d -prune -exec rm -rf {} +
 
-distclean: clean ## Remove the environments as well
+distclean: clean ## Remove the environments and the loops in C as well
+	rm -f models/overtone_models/loops/*.so
 	rm -rf .venv .venv-edge .venv-tff .venv-reference .venv-tools
