@@ -7,6 +7,7 @@ training. Events go through MQTT (QoS 1, no TLS) to a sink on 127.0.0.1, which a
 
 import argparse
 import json
+import os
 import sys
 import tempfile
 from collections.abc import Callable
@@ -52,6 +53,8 @@ def main(argv: list[str] | None = None) -> int:
     try:
         print(json.dumps(report, indent=1) if arguments.json else table(report), flush=True)
     except BrokenPipeError:
+        # Nobody reads on: what is still buffered must not be written again when the process ends.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
     return 0
 

@@ -236,3 +236,16 @@ def test_interrupted_it_prints_no_result_and_leaves_no_process(fleet):
     assert b"Traceback" not in err
     assert children
     assert psutil.wait_procs(children, timeout=30)[1] == []
+
+
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+def test_a_reader_that_goes_away_is_no_traceback(unbuffered: str) -> None:
+    code = "from overtone_edge import bench; bench.run = lambda _: {'a': 1}; "
+    command = [sys.executable, "-c", f"{code}raise SystemExit(bench.main(['--json']))"]
+    environment = {**os.environ, "PYTHONUNBUFFERED": unbuffered}
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        process.stdout.close()
+        assert process.stderr.read() == b""
+        assert process.wait(60) == 1
