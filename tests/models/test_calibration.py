@@ -127,6 +127,16 @@ def test_what_is_missing_to_one_is_no_speech(seed: int, speech: float, temperatu
     assert np.isfinite(Calibration(speech=speech).probabilities(1e4 * logits)).all()
 
 
+@given(st.lists(st.floats(-200.0, 200.0, width=32), min_size=2, max_size=9), st.sampled_from([None, -3.0, 0.5, 90.0]))
+@settings(max_examples=60, deadline=None)
+def test_one_utterance_gets_what_it_gets_among_others(values: list[float], speech: float | None) -> None:
+    logits = np.array(values, np.float32)
+    calibration = Calibration(temperature=0.7, speech=speech)
+    one, among = calibration.probabilities(logits), calibration.probabilities(np.stack([logits, -logits]))[0]
+    assert one.dtype == among.dtype == np.float32
+    np.testing.assert_allclose(one, among, rtol=2e-4, atol=1e-7)
+
+
 def test_threshold_is_zero_where_everything_is_good_enough() -> None:
     logits, targets = noisy(1.0)
     assert fit_threshold(Calibration().probabilities(logits), targets, 0.0) == 0.0
