@@ -63,7 +63,7 @@ def default_bundle(size: str | None) -> Path | None:
 
 def open_bundle(path: Path | None, size: str | None = None) -> Any:
     """Return the bundle in a file or the default one, else one with random weights of a size."""
-    from overtone_edge.bench import open_bundle as opened
+    from overtone_edge.bench.cli import open_bundle as opened
 
     path = path or default_bundle(size)
     if path is not None:
@@ -124,17 +124,17 @@ def sound(arguments: argparse.Namespace, bundle: Any) -> Any:
     """Return `seconds` of 16 kHz float32 sound."""
     import numpy as np
 
-    from overtone_edge.bench import read_clip
+    from overtone_edge.bench.cli import read_clip
 
     clip = read_clip(arguments.wav, bundle, arguments.seconds)
     return np.resize(clip, round(arguments.seconds * 16_000)).astype(np.float32)
 
 
 def request(folder: Path, bundle: Any, samples: Any, seconds: float) -> Any:
-    """Return a request to `overtone_edge.bench_process`: the bundle and the sound lie in `folder`, the gate is open."""
+    """Return a request to `overtone_edge.bench.phases`: the bundle and the sound lie in `folder`, the gate is open."""
     import numpy as np
 
-    from overtone_edge.bench_process import Request
+    from overtone_edge.bench.phases import Request
 
     folder.mkdir(parents=True, exist_ok=True)
     payload, clip = folder / "bundle", folder / "clip.s16"
@@ -149,7 +149,7 @@ def side_by_side(candidates: dict[str, Callable[[], Any]], rounds: int, calls: i
     Taking turns spreads what else the machine does over all of them, and CPU time leaves out what waits for others. A
     turn is `calls` calls: where one is very short, it would pay for what the candidate before it left in the caches.
     """
-    from overtone_edge.bench_figures import spread
+    from overtone_edge.bench.figures import spread
 
     times_ms: dict[str, list[float]] = {name: [] for name in candidates}
     for number in range(rounds + 2):
@@ -188,8 +188,8 @@ def print_report(name: str, bundle: Any, figures: dict[str, Any]) -> None:
     """
     from importlib.metadata import version
 
-    from overtone_edge.bench_machine import describe
-    from overtone_edge.runtime import runtime_name
+    from overtone_edge.bench.machine import describe
+    from overtone_edge.hearing.runtime import runtime_name
     from overtone_models import loops
 
     packages = ("numpy", "librosa", "tensorflow", "kaldi_native_fbank")

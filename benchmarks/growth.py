@@ -29,8 +29,8 @@ HEADER = ("", "value", "CPU ms per s of speech", "MB")
 
 def hearing_of(bundle):
     """Return a hearing whose gate is held open and whose utterances do not end."""
-    from overtone_edge.bench_listening import build_hearing
-    from overtone_edge.recogniser import Recogniser
+    from overtone_edge.bench.listening import build_hearing
+    from overtone_edge.hearing.streaming import Recogniser
 
     return build_hearing(Recogniser(bundle), gate_held_open=True)
 
@@ -79,8 +79,8 @@ def with_size(sizes, samples, seconds):
 
 def with_streams(bundle, samples, numbers, seconds):
     """Return the cost of all streams together, and the process's memory, for each number of them."""
-    from overtone_edge.bench_machine import resident_mb
-    from overtone_edge.memory import give_back
+    from overtone_edge.bench.machine import resident_mb
+    from overtone_edge.core.memory import give_back
 
     rows, hearings = [], []
     for number in numbers:
@@ -94,7 +94,7 @@ def with_streams(bundle, samples, numbers, seconds):
 
 def opened(size, hop_ms=100):
     """Return a bundle of a size and hop with random weights, which cannot learn."""
-    from overtone_edge.bench import open_bundle
+    from overtone_edge.bench.cli import open_bundle
 
     with tempfile.NamedTemporaryFile() as file:
         file.write(_common.sized_bundle(size, hop_ms=hop_ms, training=False))

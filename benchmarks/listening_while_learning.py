@@ -26,7 +26,7 @@ def cores_of_run(wanted):
 
 def run(request, cores, *, training):
     """Return one stretch's figures; its processes inherit the cores."""
-    from overtone_edge.bench_process import measure
+    from overtone_edge.bench.phases import measure
 
     before = os.sched_getaffinity(0)
     os.sched_setaffinity(0, cores)

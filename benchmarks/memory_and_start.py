@@ -23,7 +23,7 @@ PROFILED_S = 5.0
 LISTEN = """
 import json, sys
 began = set(sys.modules)
-import overtone_edge.agent
+import overtone_edge.agent.agent
 used, known = set(), {}
 def called(frame, event, argument):
     if event == "call":
@@ -37,7 +37,7 @@ def called(frame, event, argument):
 sys.setprofile(called)
 import threading
 threading.setprofile(called)
-from overtone_edge.bench_process import Request, listen
+from overtone_edge.bench.phases import Request, listen
 from overtone_protocol import Presence, decode, encode
 decode(encode(Presence(device="a", online=True, boot=bytes(16), software="1", runtime="1")))
 listen(Request(**json.loads(sys.argv[1])))
@@ -61,7 +61,7 @@ print(json.dumps(rows))
 SUBMODULES = {
     "ai_edge_litert": "ai_edge_litert.interpreter",
     "paho": "paho.mqtt.client",
-    "overtone_edge": "overtone_edge.agent",
+    "overtone_edge": "overtone_edge.agent.agent",
 }
 WORTH_MB, WORTH_MS = 0.3, 2.0
 
@@ -91,7 +91,7 @@ def imports(request):
 
 def start(request):
     """Return seconds from the start of a process to its first decision, of several."""
-    from overtone_edge.bench_process import measure
+    from overtone_edge.bench.phases import measure
 
     found = [measure("cold", request) for _ in range(STARTS)]
     return [(max(one["moments_ns"].values()) - one["began_ns"]) / 1e9 for one in found]
@@ -111,7 +111,7 @@ def main() -> None:
     arguments = _common.parser(__doc__).parse_args()
     _common.one_thread()
 
-    from overtone_edge.bench_process import measure
+    from overtone_edge.bench.phases import measure
 
     bundle = _common.open_bundle(arguments.bundle, arguments.size)
     with tempfile.TemporaryDirectory() as folder:

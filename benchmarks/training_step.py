@@ -55,8 +55,8 @@ def measure(bundle, scope, rounds):
     """Return the times of both scopes' candidates and how far their weights are apart after ten steps."""
     import numpy as np
 
-    from overtone_edge.bench_training import batch_of
-    from overtone_edge.runtime import TrainingGraph
+    from overtone_edge.bench.training import batch_of
+    from overtone_edge.hearing.runtime import TrainingGraph
 
     graph = TrainingGraph(bundle.training_model)
     batch = batch_of(graph, scope)

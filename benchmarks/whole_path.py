@@ -65,8 +65,8 @@ def script(bundle, samples):
 
 def agent(bundle):
     """Return the agent's hearing, its gate held open so that each hop has its full cost, and a hop recorder."""
-    from overtone_edge.bench_listening import build_hearing
-    from overtone_edge.recogniser import Recogniser
+    from overtone_edge.bench.listening import build_hearing
+    from overtone_edge.hearing.streaming import Recogniser
 
     class Recorder(Recogniser):
         """Keeps the last hop's probabilities."""
@@ -111,7 +111,7 @@ def floor(bundle, hop_samples, rounds):
     """Return ms per hop of the parts nobody can do without: by litert-benchmark, in this process, and the FFT."""
     import numpy as np
 
-    from overtone_edge.runtime import StreamingNetwork
+    from overtone_edge.hearing.runtime import StreamingNetwork
 
     network = StreamingNetwork(bundle.streaming_model)
     invoke = network._interpreter.invoke
@@ -168,7 +168,7 @@ def main() -> None:
 
     import numpy as np
 
-    from overtone_edge.bench_figures import spread
+    from overtone_edge.bench.figures import spread
 
     bundle = _common.open_bundle(arguments.bundle, arguments.size)
     samples = _common.sound(arguments, bundle)

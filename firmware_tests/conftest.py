@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from overtone_edge.bench import Subject, open_bundle
+from overtone_edge.bench.cli import Subject, open_bundle
 from overtone_models.errors import PretrainedError
 from overtone_models.pretrained import find_pretrained
 

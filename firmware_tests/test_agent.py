@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from overtone_edge.slots import Slots
+from overtone_edge.state.slots import Slots
 
 LIMIT_MB = 80.0
 LONG_S = 120.0
@@ -44,7 +44,7 @@ def resident_mb(pid: int) -> dict[str, float]:
 
 
 def test_agent_listens_to_five_minutes_under_80_mb(config, environment, figure):
-    command = [sys.executable, "-m", "overtone_edge.cli", "run", "--config", str(config)]
+    command = [sys.executable, "-m", "overtone_edge.agent.cli", "run", "--config", str(config)]
     with (config.parent / "log").open("wb") as log:
         process = subprocess.Popen(command, env=environment, stdout=log, stderr=log, stdin=subprocess.DEVNULL)
     deadline = time.monotonic() + LONG_S

@@ -7,12 +7,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from overtone_edge.bench_machine import describe, health
-from overtone_edge.bench_process import Request, measure
-from overtone_edge.bench_training import batch_of
-from overtone_edge.installer import GOLDEN_TOLERANCE, self_test
-from overtone_edge.recogniser import Recogniser, golden_difference
-from overtone_edge.runtime import TrainingGraph, runtime_name
+from overtone_edge.bench.machine import describe, health
+from overtone_edge.bench.phases import Request, measure
+from overtone_edge.bench.training import batch_of
+from overtone_edge.hearing.runtime import TrainingGraph, runtime_name
+from overtone_edge.hearing.streaming import Recogniser, golden_difference
+from overtone_edge.install.installer import GOLDEN_TOLERANCE, self_test
 
 NOT_ON_A_DEVICE = ("tensorflow", "keras", "tensorflow_federated", "librosa", "numba", "sklearn", "matplotlib", "rich")
 IMPORT_EVERYTHING = f"""
@@ -21,7 +21,7 @@ sys.modules.update(dict.fromkeys({NOT_ON_A_DEVICE!r}))
 import overtone_edge
 for module in pkgutil.iter_modules(overtone_edge.__path__):
     importlib.import_module("overtone_edge." + module.name)
-from overtone_edge.runtime import runtime_name
+from overtone_edge.hearing.runtime import runtime_name
 print(runtime_name())
 """
 

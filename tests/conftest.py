@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+pytest_plugins = ["tests.support.corpus_fixtures"]
 REPOSITORY = Path(__file__).resolve().parents[1]
 LONGEST = "system/test_demo.py"
 

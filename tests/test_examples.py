@@ -10,13 +10,13 @@ from pathlib import Path
 
 import pytest
 
-from overtone_cloud import cli as overtone_cli
-from overtone_cloud.aggregator import cli as aggregator_cli
 from overtone_cloud.aggregator.config import load_config as load_aggregator
-from overtone_cloud.broker import BrokerSettings, configure
-from overtone_edge import bench
-from overtone_edge import cli as agent_cli
-from overtone_edge.config import load_config as load_agent
+from overtone_cloud.broker.configuration import BrokerSettings, configure
+from overtone_cloud.cli import aggregator as aggregator_cli
+from overtone_cloud.cli import main as overtone_cli
+from overtone_edge.agent import cli as agent_cli
+from overtone_edge.bench import cli as bench
+from overtone_edge.core.config import load_config as load_agent
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 README = (REPOSITORY / "README.md").read_text("utf-8")

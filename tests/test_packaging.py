@@ -21,6 +21,7 @@ PACKAGES = {
     "overtone_converters": "converters",
     "overtone_edge": "edge",
     "overtone_cloud": "cloud",
+    "overtone_papers": "cloud",
 }
 PRETRAINED = "overtone_models/pretrained_bundles"
 COMPILED = "overtone_models/loops/compiled.abi3.so"
@@ -39,7 +40,7 @@ def build(copy: Path, **environment: str) -> Path:
     for name in ("setup.cfg", "setup.py", "pyproject.toml", "LICENSE", "README.md"):
         if (REPOSITORY / name).exists():
             shutil.copy(REPOSITORY / name, copy)
-    for folder in (*PACKAGES.values(), "tests", "firmware_tests", "benchmarks"):
+    for folder in (*dict.fromkeys(PACKAGES.values()), "tests", "firmware_tests", "benchmarks"):
         if (REPOSITORY / folder).exists():
             shutil.copytree(REPOSITORY / folder, copy / folder, ignore=shutil.ignore_patterns("__pycache__", "*.so"))
     out = copy / "dist"

@@ -7,13 +7,13 @@ from pathlib import Path
 
 import pytest
 
-from overtone_cloud.cli import main
+from overtone_cloud.cli.main import main
+from overtone_cloud.corpora.split_file import load_split
 from overtone_cloud.pretraining.card import card
 from overtone_cloud.recognition.limits import Limits, check_bundle, check_network
-from overtone_cloud.split_file import load_split
 from overtone_cloud.synthesis.corpus import golden_clip, write_wav
 from overtone_cloud.training.settings import TrainSettings
-from overtone_edge.cli import main as agent
+from overtone_edge.agent.cli import main as agent
 from overtone_models import pretrained
 from overtone_models.bundle import read_bundle
 from overtone_models.digests import digest_bytes

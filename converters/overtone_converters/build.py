@@ -9,8 +9,8 @@ import numpy as np
 from overtone_converters.errors import ConversionError
 from overtone_converters.streaming import streaming_model
 from overtone_converters.training import training_model
-from overtone_edge.errors import InferenceError
-from overtone_edge.recogniser import open_recogniser
+from overtone_edge.core.errors import InferenceError
+from overtone_edge.hearing.streaming import open_recogniser
 from overtone_models.bundle import Bundle, Manifest, read_bundle, write_bundle
 from overtone_models.front_end import F32
 from overtone_models.trained import TrainedModel

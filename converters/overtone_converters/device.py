@@ -7,17 +7,17 @@ from pathlib import Path
 from typing import Any
 
 from overtone_converters.errors import ConversionError
-from overtone_edge.config import DecisionConfig, LearningConfig
-from overtone_edge.decision import Decider
-from overtone_edge.errors import AgentError
-from overtone_edge.events import Emotion
-from overtone_edge.hearing import Hearing
-from overtone_edge.kept import kept_for
-from overtone_edge.learning import Plan, usable
-from overtone_edge.recent import RecentSpeech
-from overtone_edge.recogniser import Recogniser
-from overtone_edge.store import Store
-from overtone_edge.trainer import personal_head
+from overtone_edge.core.config import DecisionConfig, LearningConfig
+from overtone_edge.core.errors import AgentError
+from overtone_edge.hearing.decision import Decider
+from overtone_edge.hearing.events import Emotion
+from overtone_edge.hearing.example_forms import kept_for
+from overtone_edge.hearing.hearing import Hearing
+from overtone_edge.hearing.recent_speech import RecentSpeech
+from overtone_edge.hearing.streaming import Recogniser
+from overtone_edge.learning.trainer import personal_head
+from overtone_edge.learning.training_steps import Plan, usable
+from overtone_edge.state.examples import Store
 from overtone_models.bundle import Bundle
 from overtone_models.front_end import F32
 

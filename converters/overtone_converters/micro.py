@@ -8,7 +8,7 @@ import numpy as np
 
 from overtone_converters.errors import ConversionError
 from overtone_converters.micro_runtime import arena_bytes, check_parity, operators, tensor_order
-from overtone_edge.recogniser import STD_FLOOR, recent_hops
+from overtone_edge.hearing.streaming import STD_FLOOR, recent_hops
 from overtone_models.bundle import Bundle
 from overtone_models.front_end import FrontEndSpec, dct_matrix, hann_window, mel_filters
 

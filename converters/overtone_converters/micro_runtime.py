@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 
 from overtone_converters.errors import ConversionError, ParityError
-from overtone_edge.runtime import StreamingNetwork
+from overtone_edge.hearing.runtime import StreamingNetwork
 from overtone_models.bundle import Bundle
 from overtone_models.front_end import F32, mfcc
 from overtone_models.networks import native_stderr_silenced

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 
 from overtone_converters.errors import ConversionError, ParityError
-from overtone_edge.errors import InferenceError
-from overtone_edge.recogniser import WINDOW_S, Recogniser, pooled, recent_hops
+from overtone_edge.core.errors import InferenceError
+from overtone_edge.hearing.streaming import WINDOW_S, Recogniser, pooled, recent_hops
 from overtone_models.bundle import Bundle
 from overtone_models.calibration import Calibration
 from overtone_models.front_end import F32, mfcc

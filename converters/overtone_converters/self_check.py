@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from overtone_converters.errors import ParityError
 from overtone_converters.verify import Limit, OnRuntime, on_runtime, streaming_probabilities
-from overtone_edge.errors import InferenceError
+from overtone_edge.core.errors import InferenceError
 from overtone_models.bundle import Bundle
 from overtone_models.front_end import F32
 from overtone_models.networks import edge_tcn

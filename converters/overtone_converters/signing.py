@@ -145,8 +145,8 @@ def verify_signed(signed: bytes, root: bytes) -> bytes:
     """Return the bundle inside a signed file as a device with this root and no history would take it."""
     import tempfile
 
-    from overtone_edge.errors import TrustError
-    from overtone_edge.trust import TrustStore
+    from overtone_edge.core.errors import TrustError
+    from overtone_edge.install.trust import TrustStore
 
     with tempfile.TemporaryDirectory() as folder:
         try:

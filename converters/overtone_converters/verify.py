@@ -8,9 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from overtone_converters.errors import ParityError
-from overtone_edge.errors import InferenceError
-from overtone_edge.recogniser import Recogniser, golden_difference
-from overtone_edge.runtime import TrainingGraph, runtime_name
+from overtone_edge.core.errors import InferenceError
+from overtone_edge.hearing.runtime import TrainingGraph, runtime_name
+from overtone_edge.hearing.streaming import Recogniser, golden_difference
 from overtone_models.bundle import Bundle
 from overtone_models.front_end import F32
 from overtone_models.networks import edge_tcn, tf

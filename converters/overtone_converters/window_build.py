@@ -13,7 +13,7 @@ from overtone_converters.training import head_training_model
 from overtone_converters.window_body import BodyGraph, Form, forms, multiply_adds
 from overtone_converters.window_network import WindowNetwork
 from overtone_converters.window_verify import device_embeddings, parity
-from overtone_edge.errors import InferenceError
+from overtone_edge.core.errors import InferenceError
 from overtone_models.bundle import MAX_BYTES, Manifest, read_bundle, write_bundle
 from overtone_models.calibration import Calibration
 from overtone_models.errors import FrontEndError

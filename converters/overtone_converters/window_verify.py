@@ -10,9 +10,9 @@ import numpy as np
 from overtone_converters.errors import ParityError
 from overtone_converters.verify import MAX_GOLDEN_DIFFERENCE, MAX_STEP_DIFFERENCE, MIN_AGREEMENT, head_step_difference
 from overtone_converters.window_network import WindowNetwork
-from overtone_edge.errors import InferenceError
-from overtone_edge.recogniser import golden_difference
-from overtone_edge.runtime import WindowBody, runtime_name
+from overtone_edge.core.errors import InferenceError
+from overtone_edge.hearing.runtime import WindowBody, runtime_name
+from overtone_edge.hearing.streaming import golden_difference
 from overtone_models.bundle import Bundle
 from overtone_models.front_end import F32
 from overtone_models.window_inputs import WindowInputs

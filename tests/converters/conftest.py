@@ -9,7 +9,7 @@ import pytest
 from overtone_converters.build import build_bundle
 from overtone_converters.testing import tiny_bundle, tiny_model
 from overtone_converters.training import training_model
-from overtone_edge.runtime import TrainingGraph
+from overtone_edge.hearing.runtime import TrainingGraph
 from overtone_models.bundle import Bundle, read_bundle
 from overtone_models.calibration import Calibration
 from overtone_models.front_end import mfcc

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import numpy as np
 
-from overtone_edge.recogniser import Recogniser, golden_difference
-from overtone_edge.runtime import TrainingGraph, runtime_name
+from overtone_edge.hearing.runtime import TrainingGraph, runtime_name
+from overtone_edge.hearing.streaming import Recogniser, golden_difference
 from overtone_models.bundle import read_bundle
 
 

@@ -8,7 +8,7 @@ import pytest
 from overtone_cloud.synthesis import golden_clip
 from overtone_converters.device import Device
 from overtone_converters.errors import ConversionError
-from overtone_edge.recogniser import Recogniser
+from overtone_edge.hearing.streaming import Recogniser
 from overtone_models.bundle import Bundle, read_bundle
 from overtone_models.calibration import Calibration
 from overtone_models.front_end import F32, mfcc

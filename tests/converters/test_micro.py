@@ -12,8 +12,8 @@ import pytest
 
 from overtone_converters.errors import ConversionError
 from overtone_converters.micro import HEADER, SOURCE, Micro, build_micro
-from overtone_edge.recogniser import pooled
-from overtone_edge.runtime import StreamingNetwork
+from overtone_edge.hearing.runtime import StreamingNetwork
+from overtone_edge.hearing.streaming import pooled
 from overtone_models.bundle import Bundle, read_bundle
 from overtone_models.front_end import F32, mfcc
 
@@ -142,7 +142,7 @@ def test_without_the_library_the_extra_is_named(bundle: Bundle, monkeypatch: pyt
 
 
 def test_the_command_writes_the_files(payload: bytes, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    from overtone_cloud.cli import main
+    from overtone_cloud.cli.main import main
 
     bundle = tmp_path / "tiny.bundle"
     bundle.write_bytes(payload)

@@ -14,7 +14,7 @@ from overtone_converters.build import build_bundle
 from overtone_converters.errors import ConversionError, ParityError
 from overtone_converters.onnx_export import Onnx, OnnxNetwork, build_onnx, check_parity
 from overtone_converters.testing import tiny_model
-from overtone_edge.recogniser import Recogniser
+from overtone_edge.hearing.streaming import Recogniser
 from overtone_models.bundle import Bundle, read_bundle
 from overtone_models.front_end import F32, FrontEndSpec, mfcc
 from overtone_models.networks import edge_tcn
@@ -181,7 +181,7 @@ def test_without_a_library_the_extra_is_named(bundle: Bundle, monkeypatch: pytes
 
 
 def test_the_command_writes_the_file(payload: bytes, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    from overtone_cloud.cli import main
+    from overtone_cloud.cli.main import main
 
     bundle, target = tmp_path / "tiny.bundle", tmp_path / "made" / "tiny.onnx"
     bundle.write_bytes(payload)
@@ -196,7 +196,7 @@ def test_the_command_writes_the_file(payload: bytes, tmp_path: Path, capsys: pyt
 def test_what_fails_leaves_no_file(
     payload: bytes, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from overtone_cloud.cli import main
+    from overtone_cloud.cli.main import main
 
     bundle, target = tmp_path / "tiny.bundle", tmp_path / "tiny.onnx"
     bundle.write_bytes(payload)

@@ -1,4 +1,4 @@
-"""Keys and signed files; what a device makes of them is in tests/edge/test_trust.py."""
+"""Keys and signed files; what a device makes of them is in tests/edge/install/test_trust.py."""
 
 import stat
 from datetime import UTC, datetime

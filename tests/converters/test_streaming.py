@@ -7,8 +7,8 @@ from overtone_converters.errors import ConversionError
 from overtone_converters.streaming import streaming_model
 from overtone_converters.testing import tiny_model
 from overtone_converters.verify import streaming_probabilities
-from overtone_edge.errors import InferenceError
-from overtone_edge.runtime import StreamingNetwork
+from overtone_edge.core.errors import InferenceError
+from overtone_edge.hearing.runtime import StreamingNetwork
 from overtone_models.bundle import Bundle
 from overtone_models.networks import edge_tcn, tf
 

@@ -7,8 +7,8 @@ import pytest
 
 from overtone_converters.errors import ConversionError
 from overtone_converters.training import training_model
-from overtone_edge.errors import InferenceError
-from overtone_edge.runtime import TrainingGraph
+from overtone_edge.core.errors import InferenceError
+from overtone_edge.hearing.runtime import TrainingGraph
 from overtone_models.bundle import Bundle
 from overtone_models.network_spec import EdgeTcnSpec
 from overtone_models.networks import edge_tcn, tf

@@ -107,7 +107,7 @@ def test_steps_of_another_computation_are_seen(
     standardised = [sound.standardise(u) for u in utterances]
     targets = np.arange(24) % 4
     assert step_difference(sound, "head", standardised, targets) < 1e-5
-    from overtone_edge.runtime import TrainingGraph
+    from overtone_edge.hearing.runtime import TrainingGraph
 
     honest = TrainingGraph.train
 

@@ -14,9 +14,9 @@ from overtone_converters.window_lstm import lstm_steps, rewritten
 from overtone_converters.window_network import WindowNetwork, load_network
 from overtone_converters.window_testing import KINDS, LABELS, build_tiny, write_tiny
 from overtone_converters.window_verify import device_embeddings, parity, require_window, verify_window
-from overtone_edge.errors import InferenceError
-from overtone_edge.recogniser import open_recogniser
-from overtone_edge.runtime import TrainingGraph, WindowBody
+from overtone_edge.core.errors import InferenceError
+from overtone_edge.hearing.runtime import TrainingGraph, WindowBody
+from overtone_edge.hearing.streaming import open_recogniser
 from overtone_models.bundle import read_bundle
 from overtone_models.errors import ModelError
 from overtone_models.networks import tf

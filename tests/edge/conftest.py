@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from overtone_edge.store import Example
+from overtone_edge.state.examples import Example
 from overtone_models.bundle import Bundle, read_bundle
 from overtone_models.front_end import mfcc
 

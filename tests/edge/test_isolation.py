@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from overtone_edge.cli import main
+from overtone_edge.agent.cli import main
 
 PACKAGES = [str(Path(__file__).parents[2] / name) for name in ("edge", "models", "protocol")]
 
@@ -22,7 +22,7 @@ class Blocked:
         return None
 sys.meta_path.insert(0, Blocked())
 sys.path[:0] = sys.argv[1].split(":")
-from overtone_edge.cli import main
+from overtone_edge.agent.cli import main
 status = main(sys.argv[2:])
 loaded = [name for name in ("tuf", "soundfile", "pyaudio", "paho.mqtt.client", "cryptography") if name in sys.modules]
 with open("/proc/self/status") as file:

@@ -6,10 +6,10 @@ from pathlib import Path
 import pytest
 import soundfile
 
-from overtone_edge.cli import main
-from overtone_edge.config import load_config
-from overtone_edge.errors import InstallError
-from overtone_edge.home import Home
+from overtone_edge.agent.cli import main
+from overtone_edge.core.config import load_config
+from overtone_edge.core.errors import InstallError
+from overtone_edge.state.home import Home
 from overtone_models.bundle import read_bundle
 
 FILE_SOURCE = '[source]\nkind = "file"\npath = "speech.wav"\npaced = false\n[decision]\nthreshold = 0.0\n'

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
-from overtone_cloud import audio
+from overtone_cloud.corpora import audio
 from overtone_cloud.corpora.base import find_audio
 from overtone_cloud.errors import AudioError, CorpusError
 from overtone_models.front_end import F32

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from overtone_cloud import audio
+from overtone_cloud.corpora import audio
 from overtone_cloud.corpora.utterance import Problem, Reading, Utterance
 from overtone_cloud.errors import AudioError
 

@@ -7,7 +7,7 @@ import numpy as np
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-from overtone_cloud import audio
+from overtone_cloud.corpora import audio
 from overtone_cloud.corpora.check import Checked
 from overtone_cloud.corpora.statistics import Statistics, statistics
 from overtone_cloud.corpora.utterance import Reading, Utterance

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
 
+from overtone_cloud.broker.interrupts import interrupts_wait
 from overtone_cloud.errors import CloudError
-from overtone_cloud.interrupts import interrupts_wait
 
 FLEET = "demo"
 

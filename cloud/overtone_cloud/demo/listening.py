@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from overtone_cloud import audio
+from overtone_cloud.corpora import audio
 from overtone_cloud.demo.fleet import Child, DemoError, last_line
 from overtone_cloud.synthesis.corpus import write_wav
 from overtone_models.front_end import F32

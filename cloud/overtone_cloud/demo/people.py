@@ -10,7 +10,7 @@ import numpy as np
 
 from overtone_cloud.corpora.utterance import Reading, Utterance
 from overtone_cloud.errors import CorpusError
-from overtone_cloud.files import write_atomically
+from overtone_cloud.reports.files import write_atomically
 
 DEVICES = 4
 LABELLED_SHARE = 0.6

@@ -5,8 +5,8 @@ import json
 from pathlib import Path
 from typing import Any
 
-from overtone_cloud.files import write_atomically
-from overtone_cloud.html_page import note, page, picture
+from overtone_cloud.reports.files import write_atomically
+from overtone_cloud.reports.html_page import note, page, picture
 
 PICTURES = (("curves.png", "Training of the base network"), ("confusion.png", "Confusions on unseen speakers"))
 

@@ -14,16 +14,16 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from overtone_cloud.broker import BrokerSettings, configure
-from overtone_cloud.conversion import calibration_utterances, golden, load_bundle
+from overtone_cloud.broker.configuration import BrokerSettings, configure
+from overtone_cloud.broker.mosquitto import Mosquitto
+from overtone_cloud.bundles.sources import calibration_utterances, golden, load_bundle
 from overtone_cloud.corpora.registry import read_corpus
+from overtone_cloud.corpora.splits import hold_out
 from overtone_cloud.corpora.utterance import Utterance
 from overtone_cloud.demo import beforehand, fleet
 from overtone_cloud.demo.listening import listen, make_recording
 from overtone_cloud.demo.people import People, choose_people, divide_owner, spoken_by, write_manifest
 from overtone_cloud.demo.watching import watch_rounds
-from overtone_cloud.mosquitto import Mosquitto
-from overtone_cloud.splits import hold_out
 from overtone_cloud.synthesis import write_corpus
 from overtone_cloud.training import progress
 from overtone_cloud.training.experiment import Plan, described, read_features

@@ -4,7 +4,7 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from overtone_cloud import audio
+from overtone_cloud.corpora import audio
 from overtone_cloud.errors import AudioError
 from overtone_models.errors import FrontEndError
 from overtone_models.features.registry import spec_from_json

@@ -8,11 +8,11 @@ from typing import Any
 from overtone_cloud.conditions.read_speech import ReadSpeech
 from overtone_cloud.conditions.sounds import Sounds
 from overtone_cloud.corpora.sources import SOURCES
+from overtone_cloud.corpora.split_file import Split
+from overtone_cloud.corpora.splits import corpus_of
 from overtone_cloud.corpora.utterance import Reading
 from overtone_cloud.pretraining.training import Trained
 from overtone_cloud.recognition.people import genders_of
-from overtone_cloud.split_file import Split
-from overtone_cloud.splits import corpus_of
 from overtone_cloud.training.settings import TrainSettings
 from overtone_converters.verify import Verification
 from overtone_models.bundle import read_bundle

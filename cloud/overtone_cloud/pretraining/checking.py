@@ -6,11 +6,11 @@ from pathlib import Path
 
 import numpy as np
 
+from overtone_cloud.corpora.split_file import load_split
 from overtone_cloud.corpora.utterance import Reading
 from overtone_cloud.errors import TrainingError
 from overtone_cloud.pretraining.joined import inner_part, join
 from overtone_cloud.pretraining.parity import parity_utterances
-from overtone_cloud.split_file import load_split
 from overtone_cloud.synthesis import EMOTION_STYLES, Voice, synthesise
 from overtone_cloud.training.features import extract
 from overtone_converters.self_check import SelfCheck, self_check

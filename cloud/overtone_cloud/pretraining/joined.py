@@ -5,11 +5,11 @@ from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path, PurePosixPath
 
+from overtone_cloud.corpora.split_file import Split
+from overtone_cloud.corpora.splits import hold_out
 from overtone_cloud.corpora.utterance import Reading, Utterance, utterances_digest
 from overtone_cloud.errors import CorpusError, TrainingError
 from overtone_cloud.recognition.joint import common_labels
-from overtone_cloud.split_file import Split
-from overtone_cloud.splits import hold_out
 from overtone_cloud.training.features import Features
 from overtone_cloud.training.settings import TrainSettings
 

@@ -10,9 +10,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from overtone_cloud.bundles.sources import utterances_of
 from overtone_cloud.conditions.conditioned import heard_mfcc
 from overtone_cloud.conditions.conditions import Condition, FarMicrophone, Level, Telephone
-from overtone_cloud.conversion import utterances_of
 from overtone_cloud.training.features import Features
 from overtone_models.front_end import F32
 

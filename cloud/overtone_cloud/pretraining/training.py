@@ -8,11 +8,11 @@ from typing import Any
 
 from overtone_cloud.conditions.read_speech import read_speech
 from overtone_cloud.conditions.sounds import content_digest, sound_halves
+from overtone_cloud.corpora.split_file import Split
 from overtone_cloud.corpora.utterance import Reading
 from overtone_cloud.errors import ConfigError, TrainingError
 from overtone_cloud.pretraining.joined import join, split_of
 from overtone_cloud.recognition.limits import Limits, check_network
-from overtone_cloud.split_file import Split
 from overtone_cloud.training.experiment import LICENCES
 from overtone_cloud.training.features import Features, extract
 from overtone_cloud.training.parts import set_aside

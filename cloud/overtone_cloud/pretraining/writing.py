@@ -5,15 +5,15 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from overtone_cloud.conversion import calibration_utterances, golden
+from overtone_cloud.bundles.sources import calibration_utterances, golden
 from overtone_cloud.errors import TrainingError
-from overtone_cloud.files import write_atomically
 from overtone_cloud.pretraining.card import card
 from overtone_cloud.pretraining.card_data import Release, card_data
 from overtone_cloud.pretraining.parity import parity_utterances
 from overtone_cloud.pretraining.settings_file import as_toml
 from overtone_cloud.pretraining.training import Trained
 from overtone_cloud.recognition.limits import Limits, check_bundle
+from overtone_cloud.reports.files import write_atomically
 from overtone_converters.verify import Verification
 from overtone_models.bundle import read_bundle
 from overtone_models.pretrained import Pretrained

@@ -6,12 +6,12 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from overtone_cloud.corpora.registry import read_corpus
+from overtone_cloud.corpora.split_file import Fold, Split
+from overtone_cloud.corpora.splits import by_corpus, by_speaker, corpus_of, hold_out
 from overtone_cloud.corpora.utterance import Reading, Utterance, utterances_digest
 from overtone_cloud.errors import CorpusError
-from overtone_cloud.files import write_atomically
 from overtone_cloud.recognition.protocol import Given, Protocol, Seeds, as_protocol, check_folds
-from overtone_cloud.split_file import Fold, Split
-from overtone_cloud.splits import by_corpus, by_speaker, corpus_of, hold_out
+from overtone_cloud.reports.files import write_atomically
 from overtone_models.labels import ordered
 
 COLUMNS = ("path", "label", "speaker", "gender", "sentence")

@@ -5,10 +5,10 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+from overtone_cloud.bundles.sources import RANGES
 from overtone_cloud.conditions.conditions import Condition, FarMicrophone, Level, Noise, Telephone
 from overtone_cloud.conditions.read_speech import ReadSpeech
 from overtone_cloud.conditions.sounds import Sounds, content_digest
-from overtone_cloud.conversion import RANGES
 from overtone_cloud.recognition.heard import predict_heard
 from overtone_cloud.recognition.limits import Limits, check_bundle, costs_json
 from overtone_cloud.recognition.normalisation import CANDIDATES, describe, predict_normalised

@@ -5,10 +5,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from overtone_cloud.corpora.split_file import Fold, Split
+from overtone_cloud.corpora.splits import inner_speakers, make_split
 from overtone_cloud.corpora.utterance import Reading, Utterance
 from overtone_cloud.errors import SplitError
-from overtone_cloud.split_file import Fold, Split
-from overtone_cloud.splits import inner_speakers, make_split
 from overtone_cloud.training.experiment import Plan
 from overtone_cloud.training.settings import TrainSettings
 from overtone_models.labels import ordered

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from overtone_cloud import audio
+from overtone_cloud.corpora import audio
 from overtone_cloud.recognition.predictions import Predictions
 from overtone_cloud.recognition.subject import Subject
 

@@ -11,9 +11,8 @@ from typing import Any
 
 import numpy as np
 
+from overtone_cloud.corpora.splits import corpus_of
 from overtone_cloud.errors import TrainingError
-from overtone_cloud.files import write_atomically
-from overtone_cloud.html_page import note, page, picture
 from overtone_cloud.recognition.benchmark import ALWAYS, LOUDNESS, PERSONAL, Benchmark, Finding
 from overtone_cloud.recognition.command import command_of
 from overtone_cloud.recognition.figure import Figure
@@ -25,7 +24,8 @@ from overtone_cloud.recognition.predictions import Predictions, pooled
 from overtone_cloud.recognition.protocol import SHARED, lacking
 from overtone_cloud.recognition.reliability import coverage, own_thresholds, reliability
 from overtone_cloud.recognition.results import Taken
-from overtone_cloud.splits import corpus_of
+from overtone_cloud.reports.files import write_atomically
+from overtone_cloud.reports.html_page import note, page, picture
 
 FORMAT, VERSION = "overtone-recognition", 1
 JSON_NAME, HTML_NAME = "recognition.json", "report.html"

@@ -7,14 +7,14 @@ from pathlib import Path
 
 import numpy as np
 
+from overtone_cloud.bundles.sources import RANGES, calibration_utterances, golden, load_bundle
 from overtone_cloud.conditions.conditioned import heard_mfcc
 from overtone_cloud.conditions.conditions import Condition
-from overtone_cloud.conversion import RANGES, calibration_utterances, golden, load_bundle
 from overtone_cloud.corpora.utterance import Utterance
 from overtone_cloud.errors import TrainingError
 from overtone_cloud.features import extraction
-from overtone_cloud.files import write_atomically
 from overtone_cloud.recognition.predictions import Predictions
+from overtone_cloud.reports.files import write_atomically
 from overtone_cloud.training.calibrating import calibration, sound_logits
 from overtone_cloud.training.features import Features
 from overtone_cloud.training.prepared import heard_sounds

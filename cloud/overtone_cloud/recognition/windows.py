@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from overtone_cloud import audio
+from overtone_cloud.corpora import audio
 from overtone_cloud.recognition.subject import Subject
 from overtone_models.front_end import F32
 

@@ -5,10 +5,10 @@ from pathlib import Path
 from typing import Any
 
 from overtone_cloud.corpora.registry import read_corpus
+from overtone_cloud.corpora.split_file import Fold, Split, load_split
 from overtone_cloud.corpora.utterance import Reading
 from overtone_cloud.errors import TrainingError
 from overtone_cloud.features.extraction import Progress
-from overtone_cloud.split_file import Fold, Split, load_split
 from overtone_cloud.training.features import Features, extract
 from overtone_cloud.training.metrics import Scores, scores
 from overtone_cloud.training.parts import set_aside

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from overtone_cloud.splits import inner_speakers
+from overtone_cloud.corpora.splits import inner_speakers
 from overtone_cloud.training.features import Features
 from overtone_cloud.training.settings import TrainSettings
 

@@ -12,7 +12,7 @@ from safetensors.numpy import load as load_tensors
 from safetensors.numpy import save as save_tensors
 
 from overtone_cloud.errors import TrainingError
-from overtone_cloud.files import write_arrays, write_atomically
+from overtone_cloud.reports.files import write_arrays, write_atomically
 from overtone_models.calibration import Calibration
 from overtone_models.errors import ModelError
 from overtone_models.front_end import FrontEndSpec

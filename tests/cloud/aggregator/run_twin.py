@@ -11,7 +11,6 @@ from pathlib import Path
 
 from overtone_cloud.aggregator.aggregator import Aggregator
 from overtone_cloud.aggregator.averaging import F32
-from overtone_cloud.aggregator.cli import client_id
 from overtone_cloud.aggregator.config import (
     AggregatorConfig,
     EvaluationConfig,
@@ -25,6 +24,7 @@ from overtone_cloud.aggregator.mqtt import MqttLink
 from overtone_cloud.aggregator.rounds import RoundConfig
 from overtone_cloud.aggregator.state import Store
 from overtone_cloud.aggregator.twins import FolderPublisher, TargetEvaluator, first_model, small_layout
+from overtone_cloud.cli.aggregator import client_id
 
 BODY, HEAD = 1900, 100
 

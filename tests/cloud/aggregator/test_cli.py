@@ -11,12 +11,12 @@ from typing import Any
 
 import pytest
 
-from overtone_cloud.aggregator import cli
 from overtone_cloud.aggregator.errors import StateError
 from overtone_cloud.aggregator.state import Store
 from overtone_cloud.aggregator.twins import FolderPublisher, TargetEvaluator, first_model
-from overtone_cloud.broker import BrokerSettings, configure
-from overtone_cloud.mosquitto import Mosquitto
+from overtone_cloud.broker.configuration import BrokerSettings, configure
+from overtone_cloud.broker.mosquitto import Mosquitto
+from overtone_cloud.cli import aggregator as cli
 
 CONFIG = """
 [aggregator]
@@ -39,11 +39,11 @@ test_speakers = ["1"]
 
 @pytest.fixture
 def twins(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """Stand in for `overtone_cloud.release`, which needs TensorFlow."""
-    module: Any = types.ModuleType("overtone_cloud.release")
+    """Stand in for `overtone_cloud.aggregator.publisher`, which needs TensorFlow."""
+    module: Any = types.ModuleType("overtone_cloud.aggregator.publisher")
     out = tmp_path / "releases"
     module.build = lambda config: (TargetEvaluator(), FolderPublisher(out), first_model(out))
-    monkeypatch.setitem(sys.modules, "overtone_cloud.release", module)
+    monkeypatch.setitem(sys.modules, "overtone_cloud.aggregator.publisher", module)
     monkeypatch.setattr("signal.signal", lambda *_: None)
 
 

@@ -22,8 +22,8 @@ from overtone_cloud.aggregator.report import status
 from overtone_cloud.aggregator.state import Store
 from overtone_cloud.aggregator.twin_device import TwinDevice
 from overtone_cloud.aggregator.twins import first_model, read_twin, small_layout
-from overtone_cloud.broker import BrokerSettings, configure
-from overtone_cloud.mosquitto import Mosquitto
+from overtone_cloud.broker.configuration import BrokerSettings, configure
+from overtone_cloud.broker.mosquitto import Mosquitto
 from overtone_protocol import RoundCall
 
 HERE = Path(__file__).parent

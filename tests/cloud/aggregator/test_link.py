@@ -14,8 +14,8 @@ from overtone_cloud.aggregator.errors import LinkError
 from overtone_cloud.aggregator.link import Incoming
 from overtone_cloud.aggregator.loopback import LoopbackBroker, matches
 from overtone_cloud.aggregator.mqtt import MqttLink
-from overtone_cloud.broker import BrokerSettings, configure
-from overtone_cloud.mosquitto import Mosquitto, free_port
+from overtone_cloud.broker.configuration import BrokerSettings, configure
+from overtone_cloud.broker.mosquitto import Mosquitto, free_port
 
 UP = "overtone/1/home/device/a/up"
 ANY_UP = "overtone/1/home/device/+/up"

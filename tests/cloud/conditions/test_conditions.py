@@ -18,7 +18,7 @@ RATE_HZ = 16_000
 @pytest.fixture(scope="module")
 def speech(voices: Path) -> F32:
     """A voice with a second of silence before and after it."""
-    from overtone_cloud import audio
+    from overtone_cloud.corpora import audio
 
     silence = np.zeros(RATE_HZ, np.float32)
     return np.concatenate([silence, audio.load(voices / "spk01" / "angry_01.wav"), silence])

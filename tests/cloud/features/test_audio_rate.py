@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from overtone_cloud import audio
+from overtone_cloud.corpora import audio
 from overtone_cloud.errors import AudioError
 
 

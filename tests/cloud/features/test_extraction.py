@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from overtone_cloud import audio
+from overtone_cloud.corpora import audio
 from overtone_cloud.corpora.utterance import Utterance
 from overtone_cloud.errors import ConfigError, TrainingError
 from overtone_cloud.features import cache, pools, recording

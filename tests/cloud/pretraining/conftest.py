@@ -24,7 +24,7 @@ def corpora(voices: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[str
 @pytest.fixture(scope="session")
 def figures(corpora: tuple[str, ...], quick: Path, cache: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A recognition.json of a trial with one seed, that calls itself complete."""
-    from overtone_cloud.cli import main
+    from overtone_cloud.cli.main import main
 
     out = tmp_path_factory.mktemp("recognition")
     words = ("benchmark", "recognition", *corpora, "--settings", f"all={quick}", "--quick", "--part", "clean")
@@ -53,7 +53,7 @@ def order(corpora: tuple[str, ...], settings: Path, cache: Path, tmp_path_factor
 @pytest.fixture(scope="session")
 def made(order: list[str], figures: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder of a pretrained model called `tiny`, with its card and figures."""
-    from overtone_cloud.cli import main
+    from overtone_cloud.cli.main import main
 
     out = tmp_path_factory.mktemp("pretrained")
     assert main([*order, "--name", "tiny", "--figures", str(figures), "--out", str(out), "--json"]) == 0

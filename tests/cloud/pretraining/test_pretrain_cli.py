@@ -8,9 +8,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from overtone_cloud.cli.train import TrainSettings
+from overtone_cloud.corpora.split_file import load_split
 from overtone_cloud.pretraining.card import card
-from overtone_cloud.split_file import load_split
-from overtone_cloud.train_cli import TrainSettings
 from overtone_models import pretrained
 from overtone_models.bundle import read_bundle
 from overtone_models.digests import digest_bytes

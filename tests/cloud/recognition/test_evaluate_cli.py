@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from overtone_cloud.corpora.registry import read_corpus
-from overtone_cloud.splits import make_split
+from overtone_cloud.corpora.splits import make_split
 
 Overtone = Callable[..., tuple[int, str, str]]
 

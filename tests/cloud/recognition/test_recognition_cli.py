@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from overtone_cloud.recognition.recognition_cli import read_settings
+from overtone_cloud.cli.benchmark import read_settings
 
 Overtone = Callable[..., tuple[int, str, str]]
 
@@ -17,7 +17,7 @@ PARTS = (*("--part", "int8", "--part", "noise", "--part", "silence"), *("--proto
 @pytest.fixture(scope="module")
 def finished(voices: Path, sounds: Path, quick: Path, cache: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder of a quick benchmark on synthetic voices."""
-    from overtone_cloud.cli import main
+    from overtone_cloud.cli.main import main
 
     out = tmp_path_factory.mktemp("benchmark") / "out"
     words = ["benchmark", "recognition", "--corpus", f"manifest={voices}", "--sounds", sounds, "--settings", quick]

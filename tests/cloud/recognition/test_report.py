@@ -7,16 +7,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from overtone_cloud.cli.benchmark import show
+from overtone_cloud.corpora.splits import corpus_of
 from overtone_cloud.corpora.utterance import Reading, Utterance
 from overtone_cloud.recognition.benchmark import Finding
 from overtone_cloud.recognition.figure import Figure, Target
 from overtone_cloud.recognition.joint import cross_protocol, joint_protocol, write_joint
 from overtone_cloud.recognition.predictions import Predictions
 from overtone_cloud.recognition.protocol import Given, Protocol, Seeds
-from overtone_cloud.recognition.recognition_cli import show
 from overtone_cloud.recognition.report import joint_rows
 from overtone_cloud.recognition.results import Taken
-from overtone_cloud.splits import corpus_of
 
 LABELS = ("sad", "angry")
 SEEDS = Seeds(seeds=(0, 1))

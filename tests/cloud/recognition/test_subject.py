@@ -112,7 +112,7 @@ def test_silence_is_no_decision(subject: Subject) -> None:
 
 
 def test_seconds_of_speech_have_the_labels_that_were_in_force(subject: Subject, voices: Path) -> None:
-    from overtone_cloud import audio
+    from overtone_cloud.corpora import audio
 
     sure = replace(subject, model=replace(subject.model, calibration=Calibration(temperature=0.05, threshold=0.0)))
     speech = np.concatenate([audio.load(voices / "spk05" / "angry_01.wav")] * 2)
@@ -150,7 +150,7 @@ def test_a_personal_head_is_used_only_where_the_device_keeps_it(subject: Subject
 
 
 def test_a_head_that_the_device_does_not_keep_gains_nothing(subject: Subject, monkeypatch: pytest.MonkeyPatch) -> None:
-    from overtone_edge import judgement
+    from overtone_edge.learning import judgement
 
     one = tuple(replace(u, speaker="both") for u in subject.test.utterances)
     both = replace(subject, test=replace(subject.test, utterances=one))

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 from overtone_cloud.corpora.registry import read_corpus
+from overtone_cloud.corpora.splits import make_split
 from overtone_cloud.corpora.utterance import Reading
 from overtone_cloud.errors import SplitError, TrainingError
-from overtone_cloud.splits import make_split
 from overtone_cloud.training.experiment import Plan, divide, load_plan, predict, read_features, save_plan, train_run
 from overtone_cloud.training.features import Features
 from overtone_cloud.training.run_folder import RunFolder

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from overtone_cloud import audio
+from overtone_cloud.corpora import audio
 from overtone_cloud.corpora.registry import read_corpus
 from overtone_cloud.corpora.utterance import Utterance
 from overtone_cloud.errors import TrainingError

@@ -1,4 +1,4 @@
-"""Training settings; bad ones from a TOML file are in tests/cloud/test_train_cli.py."""
+"""Training settings; bad ones from a TOML file are in tests/cloud/cli/test_train.py."""
 
 import json
 from dataclasses import replace

@@ -9,12 +9,12 @@ from pathlib import Path
 import pytest
 import soundfile
 
-from overtone_edge.agent import Agent
-from overtone_edge.cli import main
-from overtone_edge.config import load_config
-from overtone_edge.control import ask
-from overtone_edge.federation import Patience
-from overtone_edge.link import LoopbackBroker, LoopbackLink
+from overtone_edge.agent.agent import Agent
+from overtone_edge.agent.cli import main
+from overtone_edge.agent.control import ask
+from overtone_edge.core.config import load_config
+from overtone_edge.fleet.link import LoopbackBroker, LoopbackLink
+from overtone_edge.fleet.rounds import Patience
 from overtone_models.bundle import read_bundle
 from overtone_protocol import (
     AGGREGATOR,

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import soundfile
 
-from overtone_edge.cli import main
+from overtone_edge.agent.cli import main
 from overtone_models.bundle import read_bundle
 from overtone_protocol import (
     Topics,

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from overtone_edge.errors import ControlError
+from overtone_edge.core.errors import ControlError
 
 STAYING = '[source]\nkind = "file"\npath = "speech.wav"\npaced = false\nat_end = "stay"\n'
 

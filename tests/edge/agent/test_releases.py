@@ -7,12 +7,12 @@ from pathlib import Path
 import pytest
 
 from overtone_converters.signing import sign_bundle
-from overtone_edge import agent as agent_module
-from overtone_edge import loading
-from overtone_edge.cli import main
-from overtone_edge.config import load_config
-from overtone_edge.errors import InstallError, StorageError
-from overtone_edge.home import Home
+from overtone_edge.agent import agent as agent_module
+from overtone_edge.agent.cli import main
+from overtone_edge.core.config import load_config
+from overtone_edge.core.errors import InstallError, StorageError
+from overtone_edge.install import loading
+from overtone_edge.state.home import Home
 from overtone_models.bundle import read_bundle
 from overtone_protocol import (
     Health,

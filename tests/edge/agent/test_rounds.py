@@ -6,10 +6,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from overtone_edge import participant
-from overtone_edge.config import load_config
-from overtone_edge.home import Home
-from overtone_edge.learning import Plan, train, usable
+from overtone_edge.core.config import load_config
+from overtone_edge.fleet import participant
+from overtone_edge.learning.training_steps import Plan, train, usable
+from overtone_edge.state.home import Home
 from overtone_models.bundle import read_bundle
 from overtone_protocol import (
     Chunk,

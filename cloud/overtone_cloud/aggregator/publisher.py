@@ -1,0 +1,188 @@
+"""The aggregator's hands: measure weights on its own test speakers, and make them a signed bundle."""
+
+import logging
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from overtone_cloud.aggregator.config import AggregatorConfig, EvaluationConfig
+from overtone_cloud.aggregator.errors import ReleaseError
+from overtone_cloud.aggregator.gatekeeper import Evaluation, Published
+from overtone_cloud.bundles.sources import calibration_utterances, golden, load_bundle
+from overtone_cloud.corpora.registry import CORPORA, read_corpus
+from overtone_cloud.corpora.split_file import Split, load_split
+from overtone_cloud.corpora.splits import hold_out
+from overtone_cloud.corpora.utterance import Reading, Utterance
+from overtone_cloud.errors import CloudError, SplitError
+from overtone_cloud.reports.files import write_atomically
+from overtone_cloud.training.features import Features, extract
+from overtone_converters.errors import ConversionError
+from overtone_models.bundle import Bundle
+from overtone_models.errors import ModelError
+from overtone_models.front_end import F32
+from overtone_models.trained import TrainedModel
+
+log = logging.getLogger(__name__)
+
+LEAST_SPEECH = 0.5
+"""What the probabilities of speech sum to at least; they sum to 1 where a bundle does not tell speech from sounds."""
+
+
+@dataclass(frozen=True, eq=False)
+class CorpusEvaluator:
+    """Measures weights on utterances of speakers that neither training nor any device has."""
+
+    bundle: Bundle
+    utterances: tuple[F32, ...]
+    targets: NDArray[np.int64]
+
+    def evaluate(self, weights: F32) -> Evaluation:
+        """Return UAR and loss of the offline float network; raises ReleaseError for weights that it cannot have.
+
+        Speech that the weights take for a sound is not recognised: training on devices could do that unseen.
+        """
+        from overtone_models.networks import edge_tcn
+
+        try:
+            logits = edge_tcn.logits(self.bundle.manifest.edge, weights, self.utterances)
+        except ModelError as error:
+            raise ReleaseError(f"the new weights cannot be measured: {error}") from error
+        probabilities = self.bundle.manifest.calibration.probabilities(logits.astype(np.float64))
+        right = (probabilities.argmax(1) == self.targets) & (probabilities.sum(1) >= LEAST_SPEECH)
+        recalls = [right[self.targets == place].mean() for place in np.unique(self.targets)]
+        given = probabilities[np.arange(len(self.targets)), self.targets]
+        return Evaluation(uar=float(np.mean(recalls)), loss=float(-np.log(given + 1e-12).mean()), n=len(self.targets))
+
+
+@dataclass(frozen=True, eq=False)
+class BundlePublisher:
+    """Converts, checks and signs new weights of one network."""
+
+    bundle: Bundle
+    calibration: tuple[F32, ...]
+    keys: Path
+    out: Path
+
+    def publish(self, weights: F32, *, round_number: int, version: int) -> Path:
+        """Return the path of the signed bundle; raises ReleaseError when it cannot be made."""
+        from overtone_converters.build import build_bundle
+        from overtone_converters.signing import sign_bundle
+
+        manifest = self.bundle.manifest
+        lineage = {**manifest.lineage, "base_weights": self.bundle.base, "rounds": str(round_number)}
+        path = self.out / f"{manifest.name}-{version}.bundle"
+        try:
+            data = build_bundle(
+                replace(model_of(self.bundle), weights=weights, lineage=lineage),
+                self.calibration,
+                golden(),
+                name=manifest.name,
+                version=version,
+                base_round=round_number,
+                training_graph=self.bundle.training_model,
+            )
+            self.out.mkdir(parents=True, exist_ok=True)
+            write_atomically(path, sign_bundle(data, name=manifest.name, version=version, keys=self.keys))
+        except (ConversionError, CloudError, ModelError, OSError) as error:
+            raise ReleaseError(f"version {version} cannot be released: {error}") from error
+        return path
+
+
+def model_of(bundle: Bundle) -> TrainedModel:
+    """Return what a bundle was made of."""
+    manifest = bundle.manifest
+    return TrainedModel(
+        network=manifest.edge,
+        weights=bundle.weights,
+        labels=manifest.labels,
+        standardise_mean=bundle.standardise_mean,
+        standardise_scale=bundle.standardise_scale,
+        front_end=manifest.front_end,
+        gate=manifest.gate,
+        calibration=manifest.calibration,
+        lineage=manifest.lineage,
+        licence=manifest.licence,
+        label_smoothing=manifest.label_smoothing,
+    )
+
+
+def build(config: AggregatorConfig) -> tuple[CorpusEvaluator, BundlePublisher, Published]:
+    """Return evaluator, publisher and first model of an aggregator; raises ReleaseError.
+
+    What would fail after the first round (keys, network, split) is refused now.
+    """
+    from overtone_converters.signing import sign_bundle
+
+    try:
+        bundle = load_bundle(config.model.bundle, config.model.keys / "root.json")
+        model_of(bundle)
+        sign_bundle(b"", name=bundle.manifest.name, version=bundle.manifest.version, keys=config.model.keys)
+        others, tested = _corpus(config.evaluation, bundle)
+    except (CloudError, ConversionError, ModelError) as error:
+        raise ReleaseError(str(error)) from error
+    utterances = tuple(bundle.standardise(tested.mfcc(i)) for i in range(len(tested)))
+    evaluator = CorpusEvaluator(bundle, utterances, tested.targets(bundle.manifest.labels))
+    calibration = tuple(calibration_utterances(others, cache=None))
+    publisher = BundlePublisher(bundle, calibration, config.model.keys, config.model.out)
+    first = Published(
+        path=config.model.bundle,
+        version=bundle.manifest.version,
+        weights=bundle.weights,
+        layout=bundle.manifest.layout,
+        front_end=bytes.fromhex(bundle.manifest.features_digest),
+    )
+    return evaluator, publisher, first
+
+
+def _corpus(config: EvaluationConfig, bundle: Bundle) -> tuple[Features, Features]:
+    """Return the features of calibration speakers and of test speakers, which are never the same."""
+    reading = read_corpus(config.corpus)
+    labels = set(bundle.manifest.labels)
+    usable = [u for u in reading.labelled if u.label in labels]
+    split = _given(config.split, reading) if config.split else hold_out(usable, config.test_speakers)
+    fold = split.folds[0]
+    _tell_trained(bundle, reading, split)
+    tested = _chosen(usable, fold.test, config.max_utterances)
+    others = _chosen(usable, fold.train, 4 * config.max_utterances)
+    features = extract([*others, *tested], bundle.manifest.front_end, bundle.manifest.gate)
+    return features.where([u.id for u in others]), features.where([u.id for u in tested])
+
+
+def _given(path: Path, reading: Reading) -> Split:
+    """Return the split in a file: of this very corpus, of one fold, its test speakers apart from all others."""
+    split = load_split(path)
+    if len(split.folds) != 1:
+        raise SplitError(f"{path}: evaluation needs a split of 1 fold (--kind holdout), it has {len(split.folds)}")
+    if split.speakers_shared:
+        raise SplitError(f"{path}: evaluation needs test speakers apart from all others, the split shares speakers")
+    try:
+        split.check(reading.utterances)
+    except SplitError as error:
+        raise SplitError(f"{path}: {error}") from error
+    return split
+
+
+def _tell_trained(bundle: Bundle, reading: Reading, split: Split) -> None:
+    """Warn where the bundle's lineage says that it was trained on the evaluation's corpus, by another split."""
+    lineage = bundle.manifest.lineage
+    known = reading.corpus in CORPORA and reading.corpus in lineage.get("training_data", "").split(", ")
+    same = (lineage.get("split"), lineage.get("fold")) == (split.describe(), split.folds[0].name)
+    if (known or lineage.get("training_data_digest") == reading.digest) and not same:
+        log.warning(
+            "%s was trained on %s (%s): it may have heard the test speakers, which flatters its UAR",
+            bundle.manifest.name,
+            reading.corpus,
+            lineage.get("split", "split not told"),
+        )
+
+
+def _chosen(utterances: list[Utterance], ids: tuple[str, ...], limit: int) -> list[Utterance]:
+    """Return at most `limit` of the named utterances, spread evenly."""
+    wanted = set(ids)
+    named = [u for u in utterances if u.id in wanted]
+    if not named:
+        raise CloudError("the evaluation split leaves no utterance with a label of the model")
+    rows = np.unique(np.linspace(0, len(named) - 1, min(limit, len(named))).astype(int))
+    return [named[int(row)] for row in rows]

@@ -1,0 +1,1 @@
+"""From training runs to signed bundles and their other forms."""

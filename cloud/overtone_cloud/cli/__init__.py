@@ -1,0 +1,1 @@
+"""Every command of `overtone` and `overtone-aggregator`."""

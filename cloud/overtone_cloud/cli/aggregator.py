@@ -1,0 +1,96 @@
+"""`overtone-aggregator run | status`."""
+
+import argparse
+import importlib
+import json
+import logging
+import secrets
+import signal
+import sys
+from pathlib import Path
+
+from overtone_cloud.aggregator.aggregator import Aggregator
+from overtone_cloud.aggregator.config import AggregatorConfig, load_config
+from overtone_cloud.aggregator.gatekeeper import Gatekeeper
+from overtone_cloud.aggregator.mqtt import MqttLink
+from overtone_cloud.aggregator.report import as_text, status
+from overtone_cloud.aggregator.state import SettingRow, Store
+from overtone_cloud.errors import CloudError
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """Return the command line's parser."""
+    parser = argparse.ArgumentParser(prog="overtone-aggregator", description="Rounds of federated learning over MQTT.")
+    commands = parser.add_subparsers(dest="command", required=True)
+    run = commands.add_parser("run", help="open rounds, collect updates, publish models")
+    run.add_argument("--config", type=Path, required=True)
+    run.add_argument("--rounds", type=int, help="end after so many rounds (default: run until stopped)")
+    run.add_argument("--json", action="store_true", help="print the state as JSON at the end")
+    run.add_argument("--verbose", action="store_true")
+    run.set_defaults(func=_run)
+    show = commands.add_parser("status", help="show devices, rounds, updates and releases")
+    show.add_argument("--config", type=Path, required=True)
+    show.add_argument("--json", action="store_true")
+    show.set_defaults(func=_status)
+    return parser
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run the command line; return the exit status."""
+    args = build_parser().parse_args(argv)
+    try:
+        code: int = args.func(args)
+    except (CloudError, OSError) as error:
+        print(f"overtone-aggregator: {error}", file=sys.stderr)
+        return 1
+    return code
+
+
+def client_id(store: Store) -> str:
+    """Return this installation's MQTT client identifier, made once and not guessable."""
+    with store.begin() as session:
+        row = session.get(SettingRow, "client-id")
+        if row is None:
+            row = SettingRow(key="client-id", value=f"aggregator-{secrets.token_hex(16)}")
+            session.add(row)
+        return row.value
+
+
+def _run(args: argparse.Namespace) -> int:
+    logging.basicConfig(
+        level=logging.DEBUG if args.verbose else logging.INFO,
+        format="%(asctime)s %(levelname)s %(name)s: %(message)s",
+        stream=sys.stderr,
+    )
+    config = load_config(args.config)
+    store = Store(config.aggregator.database_url).create()
+    aggregator = _assemble(config, store)
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: aggregator.stop())
+    aggregator.run(rounds=args.rounds)
+    if args.json:
+        _show(store, as_json=True)
+    store.close()
+    return 0
+
+
+def _assemble(config: AggregatorConfig, store: Store) -> Aggregator:
+    # The real models pull in TensorFlow: imported only where they are needed.
+    release = importlib.import_module("overtone_cloud.aggregator.publisher")
+    evaluator, publisher, initial = release.build(config)
+    gatekeeper = Gatekeeper(evaluator, publisher, margin=config.evaluation.margin, server=config.server)
+    link = MqttLink(config.mqtt, client_id=client_id(store), max_message_bytes=config.limits.max_message_bytes)
+    return Aggregator(config, store=store, link=link, gatekeeper=gatekeeper, initial=initial)
+
+
+def _status(args: argparse.Namespace) -> int:
+    store = Store(load_config(args.config).aggregator.database_url).must_exist()
+    _show(store, as_json=args.json)
+    store.close()
+    return 0
+
+
+def _show(store: Store, *, as_json: bool) -> None:
+    with store.begin() as session:
+        report = status(session)
+    print(json.dumps(report, indent=2) if as_json else as_text(report))

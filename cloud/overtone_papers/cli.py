@@ -1,0 +1,174 @@
+"""`overtone paper list` and `overtone paper run`."""
+
+import argparse
+import json
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from overtone_cloud.cli.options import name_and_value, timed_lines
+from overtone_cloud.corpora.registry import NAMES, read_corpus
+from overtone_cloud.corpora.utterance import Reading
+from overtone_cloud.errors import ConfigError
+from overtone_papers.common.catalogue import system, systems
+from overtone_papers.common.study import Study
+from overtone_papers.common.system import System
+
+EXIT_INTERRUPTED = 130
+PLAIN_WIDTH = 140
+VERDICTS = {True: "holds", False: "does not hold", None: "cannot be told here"}
+
+
+def register(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    """Add `paper list|run` to the command line."""
+    parser = subparsers.add_parser("paper", help="five published systems, rebuilt: list, run")
+    commands = parser.add_subparsers(dest="paper_command", required=True)
+    listing = commands.add_parser("list", help="the systems with their parts, corpora and options")
+    listing.add_argument("--json", action="store_true")
+    listing.set_defaults(func=_list)
+    run = commands.add_parser("run", help="run a system's experiment and write report.html and report.json")
+    run.add_argument("system", metavar="A|B|C|D|E", help="which system")
+    run.add_argument("--part", help="one part only (default: all)")
+    run.add_argument(
+        "--corpus", action="append", required=True, metavar="NAME=PATH", help=f"NAME is one of {', '.join(NAMES)}"
+    )
+    run.add_argument("--seeds", type=int, default=1, metavar="N", help="repeat with that many seeds (default 1)")
+    run.add_argument("--quick", action="store_true", help="real data and full networks, fewer epochs and folds")
+    run.add_argument("--out", type=Path, metavar="DIR", help="where it goes on after an interruption (runs/paper-...)")
+    run.add_argument("--jobs", type=int, metavar="N", help="processes that extract features (default: every core)")
+    run.add_argument("--ray", metavar="ADDRESS", help="extract features on a Ray cluster (auto: the running one)")
+    run.add_argument("--cache", type=Path, metavar="DIR", help="where features are kept")
+    run.add_argument("--option", action="append", default=[], metavar="NAME=VALUE", help="see `overtone paper list`")
+    run.add_argument("--json", action="store_true", help="print the report as JSON")
+    run.set_defaults(func=_run)
+
+
+def _list(args: argparse.Namespace) -> int:
+    found = systems()
+    if args.json:
+        print(json.dumps({letter: _described(entry) for letter, entry in found.items()}, indent=1, ensure_ascii=False))
+        return 0
+    console = Console()
+    for letter, entry in found.items():
+        if isinstance(entry, str):
+            console.print(f"{letter}  {entry}", highlight=False, markup=False, soft_wrap=True)
+            continue
+        for line in _lines(entry):
+            console.print(line, highlight=False, markup=False, soft_wrap=True)
+    return 0
+
+
+def _lines(entry: System) -> list[str]:
+    options = [f"     {name}={default}: {meaning}" for name, (meaning, default) in entry.options.items()]
+    return [
+        f"{entry.letter}  {entry.title} ({entry.paper})",
+        f"   parts:   {', '.join(entry.parts)}",
+        f"   needs:   {entry.requires}",
+        *(["   options (with their defaults):", *options] if options else []),
+    ]
+
+
+def _described(entry: System | str) -> dict[str, Any]:
+    if isinstance(entry, str):
+        return {"missing": entry}
+    options = {name: {"meaning": meaning, "default": default} for name, (meaning, default) in entry.options.items()}
+    named = {"title": entry.title, "paper": entry.paper, "parts": list(entry.parts)}
+    return {**named, "needs": entry.requires, "options": options}
+
+
+def _run(args: argparse.Namespace) -> int:
+    from overtone_papers.common.fitting import accelerators
+    from overtone_papers.common.running import execute, report_path
+
+    chosen = system(args.system)
+    study = study_of(args, chosen)
+    chosen.needs(study.readings)
+    seen = accelerators()
+    study.log(chosen.estimate(study))
+    study.log(
+        f"accelerator: {', '.join(seen)}" if seen else "accelerator: TensorFlow sees none, it runs on the processor"
+    )
+    try:
+        report = execute(chosen, study, accelerators=seen)
+    except KeyboardInterrupt:
+        print(
+            f"overtone: interrupted; what is done is kept in {study.out}, and the same command goes on from there",
+            file=sys.stderr,
+        )
+        return EXIT_INTERRUPTED
+    if args.json:
+        print(json.dumps(report, indent=1, ensure_ascii=False))
+    else:
+        show(report)
+        print(f"{report_path(chosen, study, 'html')} and report.json; {report['seconds']:.0f} s in all")
+    return 0
+
+
+def study_of(args: argparse.Namespace, chosen: System) -> Study:
+    """Return the study that the command line describes; raise in one line for what cannot be."""
+    from overtone_cloud.features.cache import cache_directory
+
+    parts = chosen.chosen(args.part)
+    options = _options(args.option, chosen)
+    jobs = args.jobs if args.jobs is not None else len(os.sched_getaffinity(0))
+    for name, value in (("--seeds", args.seeds), ("--jobs", jobs)):
+        if value < 1:
+            raise ConfigError(f"{name} is {value}, it must be at least 1")
+    default_out = Path("runs") / f"paper-{chosen.letter.lower()}{'-quick' if args.quick else ''}"
+    return Study(
+        system=chosen.letter,
+        readings=_readings(args.corpus),
+        parts=parts,
+        out=args.out or default_out,
+        seeds=args.seeds,
+        quick=args.quick,
+        cache=args.cache or cache_directory(),
+        jobs=jobs,
+        ray=args.ray,
+        options=options,
+        log=timed_lines(),
+    )
+
+
+def _readings(given: Sequence[str]) -> dict[str, Reading]:
+    readings: dict[str, Reading] = {}
+    for text in given:
+        name, path = name_and_value(text, "--corpus", "NAME=PATH")
+        if name not in NAMES:
+            raise ConfigError(f"--corpus {text}: unknown corpus {name!r}; there are {', '.join(NAMES)}")
+        if name in readings:
+            raise ConfigError(f"--corpus {text}: {name} is given twice")
+        readings[name] = read_corpus(Path(path).expanduser(), name)
+    return readings
+
+
+def _options(given: Sequence[str], chosen: System) -> dict[str, str]:
+    options: dict[str, str] = {}
+    for text in given:
+        name, value = name_and_value(text, "--option", "NAME=VALUE")
+        if name not in chosen.options:
+            known = ", ".join(chosen.options) or "none"
+            raise ConfigError(f"--option {text}: system {chosen.letter} has no option {name!r}; there are: {known}")
+        options[name] = value
+    return options
+
+
+def show(report: dict[str, Any]) -> None:
+    """Print the first table of each part and the reading of the claims; the rest is in the report's page."""
+    from overtone_papers.common.page import cell_text
+
+    console = Console(width=None if sys.stdout.isatty() else PLAIN_WIDTH)
+    for part in report["parts"]:
+        for table in part["tables"][:1]:
+            shown = Table(*table["columns"], title=table["title"], caption=f"split: {part['split']}")
+            for row in table["rows"]:
+                shown.add_row(*(cell_text(cell) for cell in row))
+            console.print(shown)
+    for claim in report["claims"]:
+        verdict = VERDICTS[claim["holds"]]
+        console.print(f"{verdict}: {claim['claim']} ({claim['ours']})", highlight=False, markup=False, soft_wrap=True)

@@ -1,0 +1,1 @@
+"""What the published systems share: options, splits, training steps, tables, reports."""

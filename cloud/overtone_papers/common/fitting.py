@@ -1,0 +1,223 @@
+"""Training of one Keras network and its figures: what all five systems share."""
+
+import logging
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from overtone_cloud.errors import TrainingError
+from overtone_models.front_end import F32
+from overtone_models.networks import tf
+from overtone_papers.common.history import CURVES, History
+from overtone_papers.common.study import no_log
+
+__all__ = [
+    "History",
+    "accelerators",
+    "auc_one_vs_rest",
+    "balanced_weights",
+    "fit",
+    "predict",
+    "scores",
+    "seed_all",
+    "softmax",
+]
+
+Inputs = F32 | Sequence[F32]
+"""One array `(n, ...)`, or one for each input of the network."""
+Targets = NDArray[np.int64]
+LOG_EVERY_S = 10.0
+
+
+def seed_all(seed: int) -> None:
+    """Seed Python, NumPy and TensorFlow; called before a network is built, its first weights are the seed's too."""
+    tf.keras.utils.set_random_seed(seed)
+
+
+def accelerators() -> tuple[str, ...]:
+    """Return the names of the accelerators that TensorFlow sees; empty where it runs on the processor."""
+    return tuple(device.name for device in tf.config.list_physical_devices() if device.device_type != "CPU")
+
+
+def fit(
+    model: Any,
+    x: Inputs,
+    y: NDArray[Any],
+    *,
+    epochs: int,
+    batch: int,
+    seed: int,
+    validation: tuple[Inputs, NDArray[Any]] | None = None,
+    optimizer: Any = None,
+    loss: Any = None,
+    patience: int | None = None,
+    monitor: str = "val_loss",
+    class_weights: Mapping[int, float] | Sequence[float] | None = None,
+    log: Callable[[str], None] = no_log,
+    name: str = "",
+) -> History:
+    """Train `model` in place and return its curves.
+
+    `y` holds class numbers `(n,)` or soft targets `(n, K)`; the default loss is cross entropy from logits, the
+    default optimiser Adam. With `patience` the training stops after that many epochs without a better
+    `monitor`, and the best weights are restored. Raise TrainingError when the loss is not finite.
+    """
+    tf.keras.utils.set_random_seed(seed)
+    sparse = np.ndim(y) == 1
+    keras = tf.keras
+    if loss is None:
+        kind = keras.losses.SparseCategoricalCrossentropy if sparse else keras.losses.CategoricalCrossentropy
+        loss = kind(from_logits=True)
+    accuracy = keras.metrics.SparseCategoricalAccuracy if sparse else keras.metrics.CategoricalAccuracy
+    model.compile(optimizer=optimizer or keras.optimizers.Adam(), loss=loss, metrics=[accuracy(name="accuracy")])
+    watch = _Watch(epochs=epochs, log=log, name=name)
+    callbacks: list[Any] = [watch]
+    if patience is not None:
+        if validation is None and monitor.startswith("val_"):
+            raise TrainingError(f"{name or 'training'}: patience watches {monitor}, which needs validation data")
+        mode = "max" if "acc" in monitor else "min"
+        keeper = keras.callbacks.EarlyStopping(monitor, patience=patience, mode=mode, restore_best_weights=True)
+        callbacks.append(keeper)
+    started = time.monotonic()
+    with _quiet():
+        kept = model.fit(
+            _arrays(x),
+            y,
+            batch_size=batch,
+            epochs=epochs,
+            validation_data=(_arrays(validation[0]), validation[1]) if validation is not None else None,
+            class_weight=_weights(class_weights),
+            callbacks=callbacks,
+            verbose=0,
+        )
+    curves = {key: [float(v) for v in kept.history.get(key, [])] for key in CURVES}
+    best = None if patience is None else _best_epoch(kept.history[monitor], mode)
+    return History(
+        name=name, **curves, seconds=round(time.monotonic() - started, 3), epochs=len(kept.epoch), best_epoch=best
+    )
+
+
+def predict(model: Any, x: Inputs, *, batch: int = 256) -> F32:
+    """Return the `(n, K)` outputs of the network (logits, for the papers' networks)."""
+    with _quiet():
+        result: F32 = np.asarray(model.predict(_arrays(x), batch_size=batch, verbose=0), np.float32)
+    return result
+
+
+def softmax(logits: F32) -> F32:
+    """Return the probabilities `(n, K)` of logits."""
+    shifted = np.exp(logits - logits.max(-1, keepdims=True))
+    result: F32 = shifted / shifted.sum(-1, keepdims=True)
+    return result
+
+
+def balanced_weights(y: Targets, classes: int) -> dict[int, float]:
+    """Return class weights by inverse frequency, 1 on average over the samples; absent classes weigh 0."""
+    counts = np.bincount(y, minlength=classes)
+    present = max(1, int((counts > 0).sum()))
+    return {k: float(len(y) / (present * n)) if n else 0.0 for k, n in enumerate(counts)}
+
+
+def scores(outputs: NDArray[Any], y: Targets, labels: Sequence[str]) -> dict[str, Any]:
+    """Return the figures of `(n, K)` logits or probabilities, or of `(n,)` recognised classes, as JSON.
+
+    Shares are 0..1; `uar`, `macro_f1` and `macro_precision` are means over the classes that occur in `y`
+    (a class that was never recognised has precision 0); `confusion[true][recognised]` counts.
+    """
+    predicted = np.asarray(outputs if np.ndim(outputs) == 1 else np.argmax(outputs, -1), np.int64)
+    truth = np.asarray(y, np.int64)
+    size = len(labels)
+    confusion = np.bincount(truth * size + predicted, minlength=size * size).reshape(size, size)
+    totals, hits = confusion.sum(1), np.diag(confusion)
+    recall = hits / np.maximum(totals, 1)
+    precision = hits / np.maximum(confusion.sum(0), 1)
+    f1 = 2 * hits / np.maximum(totals + confusion.sum(0), 1)
+    there = totals > 0
+    return {
+        "accuracy": _share(hits.sum() / max(1, totals.sum())),
+        "macro_f1": _share(f1[there].mean()) if there.any() else 0.0,
+        "macro_precision": _share(precision[there].mean()) if there.any() else 0.0,
+        "uar": _share(recall[there].mean()) if there.any() else 0.0,
+        "n": int(totals.sum()),
+        "per_class": {
+            label: {
+                "recall": _share(recall[k]) if there[k] else None,
+                "precision": _share(precision[k]),
+                "f1": _share(f1[k]) if there[k] else None,
+                "n": int(totals[k]),
+            }
+            for k, label in enumerate(labels)
+        },
+        "confusion": confusion.tolist(),
+    }
+
+
+def auc_one_vs_rest(probabilities: F32, y: Targets) -> float | None:
+    """Return the mean over classes of the area under the ROC curve of each class against the rest.
+
+    Classes without a sample on either side are left out; None where no class is left. Give probabilities:
+    logits of different samples are not on one scale.
+    """
+    from sklearn.metrics import roc_auc_score
+
+    truth = np.asarray(y)
+    areas = [
+        float(roc_auc_score(truth == k, probabilities[:, k]))
+        for k in range(probabilities.shape[1])
+        if 0 < int((truth == k).sum()) < len(truth)
+    ]
+    return _share(np.mean(areas)) if areas else None
+
+
+class _Watch(tf.keras.callbacks.Callback):  # type: ignore[misc]
+    """Says every few seconds how far the training is, and ends one whose loss is lost."""
+
+    def __init__(self, *, epochs: int, log: Callable[[str], None], name: str) -> None:
+        super().__init__()
+        self._epochs, self._log, self._name = epochs, log, name or "training"
+        self._said = time.monotonic()
+
+    def on_epoch_end(self, epoch: int, logs: Mapping[str, float] | None = None) -> None:
+        """Log now and then; the first word comes after `LOG_EVERY_S`."""
+        figures = logs or {}
+        if not np.isfinite(figures.get("loss", 0.0)):
+            raise TrainingError(f"{self._name}: the loss of epoch {epoch + 1} is not finite: lower the learning rate")
+        if time.monotonic() - self._said < LOG_EVERY_S:
+            return
+        self._said = time.monotonic()
+        shown = ", ".join(f"{key} {figures[key]:.3f}" for key in CURVES if key in figures)
+        self._log(f"{self._name}: epoch {epoch + 1} of {self._epochs}, {shown}")
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Keep TensorFlow from warning of retracing: many small networks, each traced once, look like one traced often."""
+    logger = tf.get_logger()
+    before = logger.level
+    logger.setLevel(logging.ERROR)
+    try:
+        yield
+    finally:
+        logger.setLevel(before)
+
+
+def _arrays(x: Inputs) -> Any:
+    return list(x) if isinstance(x, (list, tuple)) else x
+
+
+def _weights(given: Mapping[int, float] | Sequence[float] | None) -> dict[int, float] | None:
+    if given is None:
+        return None
+    return dict(given) if isinstance(given, Mapping) else dict(enumerate(map(float, given)))
+
+
+def _best_epoch(curve: Sequence[float], mode: str) -> int:
+    return int(np.argmax(curve) if mode == "max" else np.argmin(curve)) + 1
+
+
+def _share(value: Any) -> float:
+    return round(float(value), 6)

@@ -1,0 +1,94 @@
+"""One panel for each emotion: waveforms, spectrograms and chromagrams of utterances side by side."""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+from matplotlib.figure import Figure
+
+from overtone_cloud.corpora import audio
+from overtone_cloud.corpora.plots import COLOURS
+from overtone_cloud.corpora.utterance import Utterance
+from overtone_models.features.spectra import HOP_SAMPLES, chroma, decibels, magnitudes, mel_power
+from overtone_models.front_end import F32
+from overtone_papers.common.pictures import figure
+
+RATE_HZ = audio.SAMPLE_RATE_HZ
+N_MELS = 128
+PITCHES = ("C", "D", "E", "F", "G", "A", "B")
+PITCH_ROWS = (0, 2, 4, 5, 7, 9, 11)
+
+Draw = Callable[[Any, Utterance, F32], Any]
+
+
+def waveforms(shown: Sequence[Utterance], title: str) -> Figure:
+    """Return amplitude over time of each utterance; all panels have the same two axes."""
+    return _panels(shown, title, _waveform, "amplitude")
+
+
+def spectrograms(shown: Sequence[Utterance], title: str) -> Figure:
+    """Return the power over time and frequency (0 to 8 kHz) of each utterance, in dB below its loudest point."""
+    return _panels(shown, title, _spectrogram, "frequency (kHz)", bar="dB re the loudest")
+
+
+def mel_spectrograms(shown: Sequence[Utterance], title: str) -> Figure:
+    """Return the log-mel spectrogram (128 bands) of each utterance, in dB below its loudest point."""
+    return _panels(shown, title, _mel_spectrogram, "mel band", bar="dB re the loudest")
+
+
+def chromagrams(shown: Sequence[Utterance], title: str) -> Figure:
+    """Return the strengths of the twelve pitch classes over time of each utterance."""
+    return _panels(shown, title, _chromagram, "pitch class", bar="share of the strongest")
+
+
+def _panels(shown: Sequence[Utterance], title: str, draw: Draw, y_label: str, *, bar: str = "") -> Figure:
+    columns = min(4, len(shown))
+    rows = -(-len(shown) // columns)
+    made = figure(2.9 * columns, 2.1 * rows + 0.4)
+    places = np.ravel(np.asarray(made.subplots(rows, columns, sharex=True, sharey=True, squeeze=False)))
+    sounds = [audio.load(utterance.path) for utterance in shown]
+    image = None
+    for place, utterance, samples in zip(places, shown, sounds, strict=False):
+        image = draw(place, utterance, samples)
+        who = f", {utterance.speaker}" if utterance.speaker else ""
+        place.set_title(f"{utterance.label}{who}", fontsize=9)
+    for place in places[len(shown) :]:
+        place.set_axis_off()
+    for place in places[len(shown) - columns : len(shown)]:
+        place.tick_params(labelbottom=True)  # where the row below is not full
+    places[0].set_xlim(0.0, max(HOP_SAMPLES, *(samples.size for samples in sounds)) / RATE_HZ)
+    if bar and image is not None:
+        made.colorbar(image, ax=list(places), label=bar, pad=0.02)
+    made.supxlabel("time (s)", fontsize=9)
+    made.supylabel(y_label, fontsize=9)
+    made.suptitle(title, fontsize=10)
+    return made
+
+
+def _waveform(place: Any, utterance: Utterance, samples: F32) -> Any:
+    place.plot(np.arange(samples.size) / RATE_HZ, samples, lw=0.4, color=COLOURS[str(utterance.label)])
+
+
+def _spectrogram(place: Any, _utterance: Utterance, samples: F32) -> Any:
+    return _image(place, decibels(np.square(magnitudes(samples))), samples, top=RATE_HZ / 2000, lowest=-80.0)
+
+
+def _mel_spectrogram(place: Any, _utterance: Utterance, samples: F32) -> Any:
+    power = mel_power(np.square(magnitudes(samples)), sample_rate_hz=RATE_HZ, n_mels=N_MELS)
+    return _image(place, decibels(power), samples, top=N_MELS, lowest=-80.0)
+
+
+def _chromagram(place: Any, _utterance: Utterance, samples: F32) -> Any:
+    image = _image(place, chroma(np.square(magnitudes(samples)), RATE_HZ), samples, top=12, lowest=None)
+    place.set_yticks([row + 0.5 for row in PITCH_ROWS], PITCHES)
+    return image
+
+
+def _image(place: Any, values: F32, samples: F32, *, top: float, lowest: float | None) -> Any:
+    """Draw `(frames, bands)`; decibels are shown relative to the largest, other values from 0 to 1."""
+    seconds = max(samples.size, HOP_SAMPLES) / RATE_HZ
+    image = values - values.max() if lowest is not None else values
+    scale = (lowest, 0.0) if lowest is not None else (0.0, 1.0)
+    return place.imshow(
+        image.T, origin="lower", aspect="auto", extent=(0, seconds, 0, top), cmap="magma", vmin=scale[0], vmax=scale[1]
+    )

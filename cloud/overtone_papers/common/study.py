@@ -1,0 +1,88 @@
+"""One run of one system: its corpora, its options, and the steps that are done already.
+
+A step's result is kept as JSON in `out/steps`, under a digest of its inputs: an interrupted run goes on
+with the first step that is not there, and a step whose inputs changed is done again.
+"""
+
+import json
+import re
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from overtone_cloud.corpora.utterance import Reading
+from overtone_cloud.errors import TrainingError
+from overtone_cloud.reports.files import write_atomically
+from overtone_models.digests import digest_mapping
+
+Json = Any
+
+
+def no_log(_line: str) -> None:
+    """Say nothing."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Study:
+    """What a system's `run` works with; `log(line)` shows progress, `jobs` processes extract features.
+
+    `kept_seconds` gathers what the steps kept from earlier runs had cost, so that a report tells the whole cost.
+    """
+
+    system: str
+    readings: Mapping[str, Reading]
+    parts: tuple[str, ...]
+    out: Path
+    seeds: int = 1
+    quick: bool = False
+    cache: Path | None = None
+    jobs: int = 2
+    ray: str | None = None
+    options: Mapping[str, str] = field(default_factory=dict)
+    log: Callable[[str], None] = no_log
+    kept_seconds: list[float] = field(default_factory=list)
+
+    @property
+    def digests(self) -> dict[str, str]:
+        """The corpora's digests by name: an input of every step that reads them."""
+        return {name: reading.digest for name, reading in self.readings.items()}
+
+    def step(self, name: str, work: Callable[[], Json], *, makes: Sequence[Path] = (), **inputs: Json) -> Json:
+        """Return `work()`'s JSON, or the one kept from an earlier run with the same inputs and corpora.
+
+        `inputs` must hold everything that changes the result: network, fold, seed, epochs. `makes` are files
+        that the step leaves (a trained network, a picture): without one of them the step is done again.
+        """
+        key = digest_mapping({"corpora": self.digests, "quick": self.quick, "inputs": inputs})
+        path = self.out / "steps" / f"{re.sub(r'[^A-Za-z0-9._-]+', '-', name)}.json"
+        kept = _read(path)
+        if kept is not None and kept.get("key") == key and all(made.is_file() for made in makes):
+            self.log(f"{name}: kept from an earlier run")
+            self.kept_seconds.append(float(kept.get("seconds", 0.0)))
+            return kept["result"]
+        self.log(name)
+        started = time.monotonic()
+        result = work()
+        seconds = round(time.monotonic() - started, 3)
+        text = json.dumps({"key": key, "seconds": seconds, "result": result}, indent=1, allow_nan=False)
+        write_atomically(path, text.encode() + b"\n", error=TrainingError)
+        return json.loads(text)["result"]
+
+    def folder(self, name: str) -> Path:
+        """Return a folder under `out`, made where it is not there: for pictures and trained networks."""
+        path = self.out / name
+        try:
+            path.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise TrainingError(f"{path} cannot be made: {error.strerror or error}") from error
+        return path
+
+
+def _read(path: Path) -> dict[str, Any] | None:
+    try:
+        kept = json.loads(path.read_bytes())
+    except (OSError, ValueError):
+        return None
+    return kept if isinstance(kept, dict) and "result" in kept else None

@@ -1,0 +1,162 @@
+"""Federated training on TensorFlow Federated, in its own environment, driven as a subprocess."""
+
+import contextlib
+import json
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+import overtone_cloud
+import overtone_models
+from overtone_cloud.errors import ConfigError, TrainingError
+from overtone_models.front_end import F32
+from overtone_papers.federated.federation import ClientData, Log, Outcome, Plan, orders, round_line
+
+WORKER = Path(__file__).with_name("tff_worker.py")
+VARIABLE = "OVERTONE_TFF_PYTHON"
+POLL_S = 0.2
+MEMORY = {
+    "MALLOC_ARENA_MAX": "1",
+    "MALLOC_MMAP_MAX_": "0",
+    "MALLOC_TRIM_THRESHOLD_": str(1 << 40),
+}
+"""Keeps freed memory in the process: a round of the Dense network frees and takes gigabytes in pieces of 100 MB, and
+half of its time went into fresh pages."""
+HINT = f"run `make setup-tff` in the checkout, name its Python in {VARIABLE}, or give --option engine=own"
+
+
+def find_python() -> Path | None:
+    """Return the Python of the environment that holds TensorFlow Federated, or None where there is none.
+
+    `OVERTONE_TFF_PYTHON` decides; raise ConfigError when it names no file.
+    """
+    named = os.environ.get(VARIABLE)
+    if named:
+        if not Path(named).is_file():
+            raise ConfigError(f"{VARIABLE} names {named}, which is no file; {HINT}")
+        return Path(named)
+    beside = (Path(overtone_cloud.__file__).resolve().parents[2], Path(sys.prefix).resolve().parent)
+    candidates = [folder / ".venv-tff" / "bin" / "python" for folder in beside]
+    return next((path for path in candidates if path.is_file()), None)
+
+
+def require_python() -> Path:
+    """Return what `find_python` finds; raise ConfigError with the way out where there is none."""
+    found = find_python()
+    if found is None:
+        raise ConfigError(f"TensorFlow Federated is not installed (no .venv-tff beside the checkout): {HINT}")
+    return found
+
+
+@dataclass(frozen=True, kw_only=True)
+class TffEngine:
+    """TensorFlow Federated behind a subprocess; `concurrency` clients learn at the same time."""
+
+    python: Path = field(default_factory=require_python)
+    concurrency: int = 2
+    name: str = "tff"
+
+    def run(self, plan: Plan, data: ClientData, weights: Sequence[F32], *, log: Log, name: str) -> Outcome:
+        """Return what `plan.rounds` rounds made of `weights`; raise TrainingError with the worker's last line."""
+        with tempfile.TemporaryDirectory(prefix=f"overtone-tff-{os.getpid()}-") as made:
+            folder = Path(made)
+            self._prepare(folder, plan, data, weights)
+            began = time.monotonic()
+            lines = [*self._progress(folder, lambda line: _say(line, name, plan, log))]
+            whole = time.monotonic() - began
+            return _outcome(folder, lines, whole, name)
+
+    def _prepare(self, folder: Path, plan: Plan, data: ClientData, weights: Sequence[F32]) -> None:
+        about = {
+            **plan.to_json(),
+            "clients": len(data.clients),
+            "concurrency": self.concurrency,
+            "parent": os.getpid(),
+        }
+        (folder / "plan.json").write_text(json.dumps(about))
+        arrays: dict[str, Any] = {"x": data.x, "y": data.y}
+        arrays |= {f"order{index}": order for index, order in enumerate(orders(plan, data))}
+        arrays |= {f"weight{index}": weight for index, weight in enumerate(weights)}
+        if data.watched is not None:
+            arrays |= {"watched_x": data.watched[0], "watched_y": data.watched[1]}
+        np.savez(folder / "data.npz", **arrays)
+        # The one package that the worker may see: a whole site-packages would hide its own numpy.
+        (folder / "modules").mkdir()
+        (folder / "modules" / "overtone_models").symlink_to(Path(overtone_models.__file__).resolve().parent)
+
+    def _progress(self, folder: Path, say: Any) -> Iterator[dict[str, Any]]:
+        """Yield the worker's progress lines while it runs; raise TrainingError when it fails."""
+        path, seen = folder / "progress.jsonl", 0
+        with self._worker(folder) as process:
+            while True:
+                ended = process.poll() is not None
+                lines = path.read_text().splitlines(keepends=True) if path.exists() else []
+                for text in (line for line in lines[seen:] if line.endswith("\n")):
+                    seen += 1
+                    line = json.loads(text)
+                    say(line)
+                    yield line
+                if ended:
+                    break
+                time.sleep(POLL_S)
+        if process.returncode:
+            said = (folder / "worker.log").read_text(errors="replace").strip().splitlines() or ["it said nothing"]
+            raise TrainingError(f"TensorFlow Federated ended with status {process.returncode}: {said[-1].strip()}")
+
+    @contextlib.contextmanager
+    def _worker(self, folder: Path) -> Iterator[subprocess.Popen[bytes]]:
+        """Run the worker in a process group of its own, and end what is left of that group.
+
+        Its output goes to a file: the executor that TensorFlow Federated leaves behind would hold a pipe open.
+        """
+        own = {"PYTHONPATH": str(folder / "modules"), "PYTHONDONTWRITEBYTECODE": "1"}
+        environment = {**MEMORY, **os.environ, **own}
+        with (folder / "worker.log").open("wb") as output:
+            process = subprocess.Popen(
+                [self.python, WORKER, folder],
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                env=environment,
+                start_new_session=True,
+            )
+        try:
+            yield process
+        finally:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGTERM)
+            process.wait()
+
+
+def _say(line: dict[str, Any], name: str, plan: Plan, log: Log) -> None:
+    if "started" in line:
+        log(f"{name}: TensorFlow Federated {line['tff']} is there after {line['started']:.0f} s")
+    else:
+        log(round_line(name, plan, line["round"], line["loss"], line["accuracy"], line["seconds"]))
+
+
+def _outcome(folder: Path, lines: list[dict[str, Any]], whole_s: float, name: str) -> Outcome:
+    rounds = [line for line in lines if "round" in line]
+    with np.load(folder / "result.npz", allow_pickle=False) as stored:
+        weights = [stored[f"weight{index}"] for index in range(len(stored.files))]
+    if not all(np.isfinite(weight).all() for weight in weights):
+        raise TrainingError(f"{name}: the weights are not finite: lower the learning rate")
+    seconds = sum(line["seconds"] for line in rounds)
+    return Outcome(
+        engine="tff",
+        weights=weights,
+        loss=[line["loss"] for line in rounds],
+        accuracy=[line["accuracy"] for line in rounds],
+        watched_accuracy=[line["watched"] for line in rounds if line["watched"] is not None],
+        seconds=seconds,
+        start_seconds=whole_s - seconds,
+    )

@@ -1,0 +1,109 @@
+"""Speech without labels, of any folder; recordings that are long are first cut into pieces of a minute."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import soundfile
+import soxr
+
+from overtone_cloud.corpora import audio
+from overtone_cloud.corpora.base import find_audio
+from overtone_cloud.corpora.utterance import Utterance
+from overtone_cloud.errors import AudioError, CorpusError, TrainingError
+from overtone_models.digests import digest_bytes, digest_mapping
+from overtone_papers.common.study import Study
+from overtone_papers.valence.material import Recording, spectrograms
+
+CORPUS = "unlabelled"
+PIECE_S = 60.0
+SHORTEST_S = 0.5
+
+
+@dataclass(frozen=True, kw_only=True)
+class Found:
+    """The sound files that join the training, how long they last, and what was left out."""
+
+    paths: tuple[Path, ...]
+    hours: float
+    unreadable: int
+    beyond: int
+    """Files left out because the hours asked for were full."""
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 of the files' names and sizes: an input of the steps that learn from them."""
+        return digest_mapping({path.name: path.stat().st_size for path in self.paths})
+
+
+def find(folders: Sequence[Path], hours: float) -> Found:
+    """Return files of the folders in turn, up to `hours` in all; raise CorpusError for a folder without sound."""
+    waiting = [_files(folder) for folder in folders]
+    paths: list[Path] = []
+    seconds, unreadable, beyond = 0.0, 0, 0
+    for path in _in_turn(waiting):
+        try:
+            duration_s = audio.info(path).duration_s
+        except AudioError:
+            unreadable += 1
+            continue
+        if seconds >= hours * 3600:
+            beyond += 1
+        elif duration_s >= SHORTEST_S:
+            seconds += duration_s
+            paths.append(path)
+    if folders and not paths:
+        raise CorpusError(f"{folders[0]}: no sound file of {SHORTEST_S:g} s or more can be read")
+    return Found(paths=tuple(paths), hours=round(seconds / 3600, 3), unreadable=unreadable, beyond=beyond)
+
+
+def load(found: Found, study: Study) -> list[Recording]:
+    """Return the recordings of the files, long ones in pieces that are kept in the study's folder."""
+    utterances = [_utterance(piece) for path in found.paths for piece in _pieces(path, study)]
+    return [r for r in spectrograms(utterances, study) if r is not None]
+
+
+def _files(folder: Path) -> list[Path]:
+    files = [folder / relative for relative in find_audio(folder)]
+    if not files:
+        raise CorpusError(f"{folder}: no sound files in it for --option unlabelled")
+    return files
+
+
+def _in_turn(groups: Sequence[list[Path]]) -> Iterator[Path]:
+    """Yield the groups' members so that each group is spread over the whole, whatever its size."""
+    placed = [((i + 0.5) / len(group), path) for group in groups for i, path in enumerate(group)]
+    yield from (path for _, path in sorted(placed))
+
+
+def _utterance(path: Path) -> Utterance:
+    return Utterance(id=path.name, path=path, corpus=CORPUS)
+
+
+def _pieces(path: Path, study: Study) -> list[Path]:
+    """Return the file itself, or its minutes as FLAC files where it is longer."""
+    if audio.info(path).duration_s <= PIECE_S:
+        return [path]
+    stem = f"{path.stem}-{digest_bytes(str(path).encode())[:8]}-{path.stat().st_size}"
+    folder = study.folder(f"pieces/{stem}")
+    done = folder / "done"
+    if not done.is_file():
+        study.log(f"{path.name}: cut into pieces of {PIECE_S:g} s")
+        _cut(path, folder)
+        done.touch()
+    return sorted(folder.glob("*.flac"))
+
+
+def _cut(path: Path, folder: Path) -> None:
+    try:
+        with soundfile.SoundFile(path) as sound:
+            frames = int(PIECE_S * sound.samplerate)
+            for number, block in enumerate(sound.blocks(frames, dtype="float32", always_2d=True)):
+                if len(block) < SHORTEST_S * sound.samplerate:
+                    continue
+                mono = soxr.resample(block.mean(1), sound.samplerate, audio.SAMPLE_RATE_HZ, quality="HQ")
+                limited = np.clip(mono, -1.0, 1.0)
+                soundfile.write(folder / f"{number:05}.flac", limited, audio.SAMPLE_RATE_HZ, subtype="PCM_16")
+    except (soundfile.SoundFileError, OSError) as error:
+        raise TrainingError(f"{path}: cannot be cut into pieces: {str(error).splitlines()[0]}") from error

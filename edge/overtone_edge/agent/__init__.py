@@ -1,0 +1,1 @@
+"""The agent, its control socket and its command line."""

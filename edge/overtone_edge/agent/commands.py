@@ -1,0 +1,91 @@
+"""What the commands do where no agent runs: the same work on the same folder, in this process."""
+
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from overtone_edge.agent.control import ask
+from overtone_edge.core.errors import ControlError, InstallError
+from overtone_edge.install import installer
+from overtone_edge.install.loading import load_model
+from overtone_edge.learning import trainer
+from overtone_edge.learning.labelling import checked_label, seconds
+from overtone_edge.learning.schedule import keep_if_confirmed, personal_request
+from overtone_edge.state.home import Home
+from overtone_edge.state.slots import Slot
+from overtone_models.pretrained import all_pretrained
+
+LONG_S = 3_600.0
+
+
+def label_last(home: Home, label: str, duration: str) -> int:
+    """Label the last seconds that the running agent heard; return how many utterances were kept."""
+    request = {"command": "label", "label": checked_label(label, None), "last_s": seconds(duration)}
+    answer = ask(home.socket, request)
+    if answer is None:
+        raise ControlError(f"no agent runs in {home.folder}; only a running agent knows the last {duration}")
+    return int(answer["stored"])
+
+
+def personalise(home: Home) -> dict[str, Any]:
+    """Train a personal head and return the trainer's answer; it is kept where the labelled speech confirms it."""
+    answer = ask(home.socket, {"command": "personalise"}, timeout_s=LONG_S)
+    if answer is not None:
+        return answer
+    bundle = home.bundle()
+    request = personal_request(home)
+    if bundle is None:
+        raise InstallError("no bundle is installed")
+    with tempfile.TemporaryDirectory() as folder:
+        answer = trainer.work(Path(folder), request)
+        keep_if_confirmed(home, bundle, answer, trainer.read_vector(Path(folder)))
+    return answer
+
+
+def install(home: Home, what: Path) -> None:
+    """Install a signed bundle or, by its name, a pretrained one, in the running agent where there is one."""
+    asked: dict[str, str]
+    if what.is_file():
+        asked, request = {"path": str(what.absolute())}, home.install_request(what)
+    else:
+        name = _pretrained_name(what)
+        asked, request = {"pretrained": name}, home.pretrained_request(name)
+    if ask(home.socket, {"command": "install", **asked}, timeout_s=LONG_S) is not None:
+        return
+    with home.locked():
+        slot = Slot(**installer.work(home.folder, request))
+        home.slots.allow(slot.signed)
+        home.slots.activate(slot)
+        model = load_model(home, starting=False)
+        if model.failures:
+            raise InstallError(model.failures[0].reason)
+        home.slots.confirm()
+
+
+def _pretrained_name(what: Path) -> str:
+    names = [one.name for one in all_pretrained()]
+    if str(what) in names:
+        return str(what)
+    known = f"there are {', '.join(names)}" if names else "none came with this software"
+    raise InstallError(f"there is no file {what}, and no pretrained model of that name: {known}")
+
+
+def status(home: Home) -> dict[str, Any]:
+    """Return the state of the running agent, or what the disk tells."""
+    answer = ask(home.socket, {"command": "status"})
+    if answer is None:
+        return {**home.status(), "running": False}
+    values: dict[str, Any] = answer["status"]
+    return values
+
+
+def erase(home: Home) -> None:
+    """Remove everything that was learned from this person."""
+    if ask(home.socket, {"command": "erase"}) is None:
+        with home.locked():
+            home.erase()
+
+
+def refresh(home: Home) -> None:
+    """Let a running agent notice that examples were added."""
+    ask(home.socket, {"command": "refresh"})

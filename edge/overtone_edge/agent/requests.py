@@ -1,0 +1,108 @@
+"""What the user asks of the running agent: over the control socket, and labels over MQTT."""
+
+import json
+import logging
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from overtone_edge.agent.control import Reply
+from overtone_edge.core.errors import AgentError, ControlError
+from overtone_edge.hearing.example_forms import kept_for
+from overtone_edge.learning.labelling import MAX_LAST_S, checked_label, label_speech
+from overtone_models.errors import ModelError
+
+if TYPE_CHECKING:
+    from overtone_edge.agent.agent import Agent
+
+_log = logging.getLogger(__name__)
+
+MAX_LABEL_BYTES = 4_096
+LABEL_KEYS = ("label", "last_s")
+
+
+class Requests:
+    """Requests are `{"command": ...}`; answers `{"ok": true, ...}` or `{"ok": false, "error": line}`."""
+
+    def __init__(self, agent: "Agent") -> None:
+        self._agent = agent
+        self._commands = {
+            "label": self._label,
+            "personalise": self._personalise,
+            "install": self._install,
+            "status": self._status,
+            "refresh": self._refresh,
+            "erase": self._erase,
+        }
+
+    def handle(self, request: dict[str, Any], reply: Reply) -> None:
+        """Do what is asked; the reply may come later (training, installing)."""
+        command = self._commands.get(str(request.get("command")))
+        if command is None:
+            reply(_refused(f"unknown command {request.get('command')!r}; there are {', '.join(self._commands)}"))
+            return
+        try:
+            command(request, reply)
+        except (AgentError, ModelError) as error:
+            reply(_refused(str(error)))
+
+    def label_message(self, payload: bytes) -> None:
+        """Label the last seconds as a message on the device's label topic says."""
+        if len(payload) > MAX_LABEL_BYTES:
+            raise ControlError(f"label message is {len(payload)} bytes, limit is {MAX_LABEL_BYTES}")
+        try:
+            request = json.loads(payload)
+        except (ValueError, RecursionError) as error:
+            raise ControlError(f"label message is not JSON: {error}") from error
+        if not isinstance(request, dict):
+            raise ControlError('a label message is an object: {"label": "happy", "last_s": 5}')
+        if unknown := sorted(set(request) - set(LABEL_KEYS)):
+            raise ControlError(f"label message has an unknown key {unknown[0]!r}; known are {', '.join(LABEL_KEYS)}")
+        self._label(request, lambda answer: _log.info("labelled over MQTT: %s", answer))
+
+    def _label(self, request: dict[str, Any], reply: Reply) -> None:
+        label, last_s = request.get("label"), request.get("last_s")
+        if not isinstance(label, str):
+            raise ControlError(f"label must be a text, got {label!r}")
+        if isinstance(last_s, bool) or not isinstance(last_s, int | float) or not 0 < last_s <= MAX_LAST_S:
+            raise ControlError(f"last_s is {last_s!r}, it must be a number of seconds, at most {MAX_LAST_S:g}")
+        bundle = self._agent.model.bundle
+        if bundle is None:
+            raise ControlError("no bundle is installed")
+        label = checked_label(label, bundle.manifest.labels)
+        pieces = self._agent.recent.last(float(last_s))
+        stored = label_speech(self._agent.home.store, pieces, label, kept_for(bundle.manifest))
+        self._agent.participant.examples_changed()
+        reply({"ok": True, "label": label, "stored": stored})
+
+    def _personalise(self, _request: dict[str, Any], reply: Reply) -> None:
+        def done(answer: dict[str, Any] | None, error: str) -> None:
+            reply(_refused(error) if answer is None else {"ok": True, **answer})
+
+        self._agent.training.want_personal(done)
+
+    def _install(self, request: dict[str, Any], reply: Reply) -> None:
+        rollout = self._agent.participant.rollout
+
+        def done(error: str) -> None:
+            reply(_refused(error) if error else {"ok": True})
+
+        if "pretrained" in request:
+            rollout.install_pretrained(str(request["pretrained"]), done)
+        else:
+            rollout.install(Path(str(request.get("path"))), done)
+
+    def _status(self, _request: dict[str, Any], reply: Reply) -> None:
+        reply({"ok": True, "status": self._agent.status()})
+
+    def _refresh(self, _request: dict[str, Any], reply: Reply) -> None:
+        """Another process added examples."""
+        self._agent.participant.examples_changed()
+        reply({"ok": True})
+
+    def _erase(self, _request: dict[str, Any], reply: Reply) -> None:
+        self._agent.erase()
+        reply({"ok": True})
+
+
+def _refused(error: str) -> dict[str, Any]:
+    return {"ok": False, "error": error}

@@ -1,0 +1,1 @@
+"""Latency, memory and training time on the device: `overtone-bench`."""

@@ -1,0 +1,160 @@
+"""The agent's own parts with a stopwatch on them: blocks, stages, and a clip that plays like a microphone."""
+
+import queue
+import threading
+import time
+from array import array
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from overtone_edge.bench.figures import STAGES
+from overtone_edge.hearing.audio import RATE_HZ, from_s16le
+from overtone_edge.hearing.events import Emotion
+from overtone_edge.hearing.outputs import Output
+from overtone_edge.hearing.recogniser import Hop
+from overtone_edge.hearing.streaming import Recogniser
+from overtone_models.bundle import Bundle
+from overtone_models.front_end import F32
+from overtone_models.gate import GateSpec, WebRtcDetector
+
+BLOCK_MS = 100
+BLOCK_BYTES = RATE_HZ * BLOCK_MS // 1000 * 2
+_MERGED = {"recognise": "head"}
+
+
+class BlockTimer:
+    """Times each block of 100 ms from the moment it is there; a stopwatch of the agent's listener."""
+
+    def __init__(self, now_ns: Callable[[], int] = time.monotonic_ns) -> None:
+        self._now_ns = now_ns
+        self._due_ns = self._last_ns = 0
+        self._laps: dict[str, int] = {}
+        self.stages_ms = {stage: array("d") for stage in STAGES}
+        self.hop_ms, self.silence_ms = array("d"), array("d")
+        self.deadline_misses = 0
+
+    def begin(self, due_ns: int) -> None:
+        """Begin a block whose last sample was there at `due_ns`."""
+        self._due_ns = self._last_ns = due_ns
+        self._laps = {}
+
+    def lap(self, stage: str) -> None:
+        """Say that `stage` ended now, having begun where the last one ended."""
+        now_ns, name = self._now_ns(), _MERGED.get(stage, stage)
+        self._laps[name] = self._laps.get(name, 0) + now_ns - self._last_ns
+        self._last_ns = now_ns
+
+    def end(self) -> None:
+        """End the block; a stage counts only where it took place, and it missed its deadline after 100 ms."""
+        whole_ms = (self._now_ns() - self._due_ns) / 1e6
+        for stage, taken_ns in self._laps.items():
+            self.stages_ms[stage].append(taken_ns / 1e6)
+        (self.hop_ms if "network" in self._laps else self.silence_ms).append(whole_ms)
+        self.deadline_misses += whole_ms > BLOCK_MS
+
+
+class TimedRecogniser(Recogniser):
+    """A recogniser that laps features, network (with standardisation and pooling) and head."""
+
+    def __init__(self, bundle: Bundle, timer: BlockTimer) -> None:
+        self._timer = timer
+        super().__init__(bundle)
+
+    def process_frames(self, mfcc: F32) -> list[Hop]:
+        """Return the hops that `(frames, n_mfcc)` complete."""
+        self._timer.lap("features")
+        return super().process_frames(mfcc)
+
+    def probabilities(self, embedding: F32) -> F32:
+        """Return calibrated probabilities of an embedding."""
+        self._timer.lap("network")
+        result = super().probabilities(embedding)
+        self._timer.lap("head")
+        return result
+
+
+class TimedOutput:
+    """An output whose time is only its own: what came before belongs to the decision."""
+
+    def __init__(self, output: Output, timer: BlockTimer) -> None:
+        self._output = output
+        self._timer = timer
+
+    def emit(self, event: Emotion) -> None:
+        """Take one event; the listener laps `publish` after it."""
+        self._timer.lap("decide")
+        self._output.emit(event)
+
+    def close(self) -> None:
+        """Close the output."""
+        self._output.close()
+
+
+class HeldOpen:
+    """The gate's own detector with its cost, whose answer is always speech."""
+
+    def __init__(self, spec: GateSpec) -> None:
+        self._detector = WebRtcDetector(spec.aggressiveness)
+
+    def votes(self, samples: F32) -> list[bool]:
+        """Return True for every frame."""
+        return [True] * len(self._detector.votes(samples))
+
+
+class ClipSource:
+    """A clip of 16-bit mono PCM at 16 kHz, from the beginning again where it ends, for `blocks` blocks.
+
+    At real pace a thread hands the blocks over through a queue, as the microphone's callback does;
+    otherwise the next block is there as soon as the last one is done.
+    """
+
+    overruns = 0
+
+    def __init__(self, clip: Path, *, blocks: int, paced: bool, timer: BlockTimer) -> None:
+        self._clip = clip
+        self._blocks = blocks
+        self._paced = paced
+        self._timer = timer
+        self._queue: queue.SimpleQueue[tuple[int, bytes]] = queue.SimpleQueue()
+        self._closed = threading.Event()
+
+    def blocks(self) -> Iterator[F32]:
+        """Yield the blocks; each one's time begins when its last sample is there."""
+        for due_ns, data in self._arriving() if self._paced else self._at_once():
+            self._timer.begin(due_ns)
+            yield from_s16le(data, 1)
+            self._timer.end()
+
+    def close(self) -> None:
+        """Stop before the next block."""
+        self._closed.set()
+
+    def _at_once(self) -> Iterator[tuple[int, bytes]]:
+        for data in self._read():
+            yield time.monotonic_ns(), data
+
+    def _arriving(self) -> Iterator[tuple[int, bytes]]:
+        player = threading.Thread(target=self._play, name="clip", daemon=True)
+        player.start()
+        for _ in range(self._blocks):
+            if self._closed.is_set():
+                return
+            yield self._queue.get()
+        player.join()
+
+    def _play(self) -> None:
+        start_ns = time.monotonic_ns()
+        for number, data in enumerate(self._read(), start=1):
+            due_ns = start_ns + number * BLOCK_MS * 1_000_000
+            self._closed.wait(max(0.0, (due_ns - time.monotonic_ns()) / 1e9))
+            self._queue.put((due_ns, data))
+
+    def _read(self) -> Iterator[bytes]:
+        """Yield blocks off the disk, so that a long clip takes no memory."""
+        with self._clip.open("rb") as file:
+            for _ in range(self._blocks):
+                data = file.read(BLOCK_BYTES)
+                while len(data) < BLOCK_BYTES:
+                    file.seek(0)
+                    data += file.read(BLOCK_BYTES - len(data))
+                yield data

@@ -1,0 +1,99 @@
+"""One stretch of listening with the agent's own listener, timed block by block."""
+
+import math
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from overtone_edge.bench.figures import spread
+from overtone_edge.bench.hooks import BLOCK_MS, BlockTimer, ClipSource, HeldOpen, TimedOutput, TimedRecogniser
+from overtone_edge.bench.machine import peak_resident_mb, resident_mb
+from overtone_edge.bench.sink import Sink
+from overtone_edge.core.config import DecisionConfig, LearningConfig
+from overtone_edge.core.files import read_limited
+from overtone_edge.core.memory import give_back
+from overtone_edge.fleet.uplink import EVENT_EXPIRY_S
+from overtone_edge.hearing.hearing import Hearing, Stopwatch
+from overtone_edge.hearing.listener import Listener
+from overtone_edge.hearing.outputs import Outputs, Published
+from overtone_edge.hearing.recent_speech import RecentSpeech
+from overtone_edge.hearing.streaming import Recogniser
+from overtone_models.bundle import MAX_BYTES, Bundle, read_bundle
+from overtone_protocol import Topics
+
+DEVICE = "bench"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Stretch:
+    """What to listen to, for how long, how fast."""
+
+    clip: Path
+    seconds: float
+    paced: bool
+    gate_held_open: bool
+
+
+def load(payload: Path) -> Bundle:
+    """Return the bundle in an unsigned file."""
+    return read_bundle(read_limited(payload, MAX_BYTES))
+
+
+def build_hearing(recogniser: Recogniser, *, gate_held_open: bool, stopwatch: Stopwatch | None = None) -> Hearing:
+    """Return a hearing as an agent with the default configuration has it."""
+    manifest = recogniser.bundle.manifest
+    return Hearing(
+        recogniser,
+        device=DEVICE,
+        config=DecisionConfig(),
+        recent=RecentSpeech(manifest.front_end, max_s=LearningConfig().recent_speech_s),
+        detector=HeldOpen(manifest.gate) if gate_held_open else None,
+        stopwatch=stopwatch,
+    )
+
+
+@contextmanager
+def _sink() -> Iterator[Sink]:
+    sink = Sink()
+    try:
+        sink.connect()
+        yield sink
+    finally:
+        sink.kill()
+
+
+def listen_to(bundle: Bundle, stretch: Stretch) -> dict[str, Any]:
+    """Return the figures of listening to one stretch, events published to a local sink."""
+    timer = BlockTimer()
+    hearing = build_hearing(TimedRecogniser(bundle, timer), gate_held_open=stretch.gate_held_open, stopwatch=timer)
+    topic = Topics("bench").emotion(DEVICE)
+    blocks = math.ceil(stretch.seconds * 1000 / BLOCK_MS)
+    source = ClipSource(stretch.clip, blocks=blocks, paced=stretch.paced, timer=timer)
+    with _sink() as sink:
+        published = Published(lambda data: sink.link.publish(topic, data, expiry_s=EVENT_EXPIRY_S))
+        outputs = Outputs([TimedOutput(published, timer)])
+        listener = Listener(source, hearing, outputs, on_end=lambda _error: None, stopwatch=timer)
+        give_back()
+        at_rest_mb, wall, cpu = resident_mb(), time.monotonic(), time.process_time()
+        listener.listen()
+        wall_s, cpu_s = time.monotonic() - wall, time.process_time() - cpu
+        listening_mb = resident_mb()
+        acknowledged = sink.close()
+    speech_s = hearing.counters.hops * hearing.recogniser.hop_s
+    return {
+        "blocks": blocks,
+        "sound_s": round(blocks * BLOCK_MS / 1000, 3),
+        "speech_s": round(speech_s, 3),
+        "wall_s": round(wall_s, 4),
+        "cpu_s": round(cpu_s, 4),
+        "cpu_s_per_s_of_speech": round(cpu_s / speech_s, 6) if speech_s else 0.0,
+        "stages_ms": {stage: spread(values) for stage, values in timer.stages_ms.items()},
+        "hop_ms": spread(timer.hop_ms),
+        "silence_ms": spread(timer.silence_ms),
+        "deadline_misses": timer.deadline_misses,
+        "memory": {"at_rest_mb": at_rest_mb, "listening_mb": listening_mb, "peak_mb": peak_resident_mb()},
+        "publish": {"events": hearing.counters.events, "dropped": published.dropped, "acknowledged": acknowledged},
+    }

@@ -1,0 +1,1 @@
+"""What every room of the agent builds on: errors, files, configuration, child processes."""

@@ -1,0 +1,1 @@
+"""Rounds, releases and presence over MQTT."""

@@ -1,0 +1,181 @@
+"""Fetching a release: which one, in windows, with patience. Installing is the installer's."""
+
+import logging
+from pathlib import Path
+
+from overtone_edge.core.errors import StorageError
+from overtone_edge.core.files import remove
+from overtone_edge.fleet.downloads import Download
+from overtone_edge.fleet.rounds import Patience
+from overtone_edge.state.slots import Slots
+from overtone_protocol import (
+    DEFAULT_LIMITS,
+    Chunk,
+    Fetch,
+    Health,
+    Limits,
+    Message,
+    Release,
+    TransferError,
+    clip_text,
+)
+
+_log = logging.getLogger(__name__)
+
+MAX_DAMAGED = 3
+
+
+class Updates:
+    """Releases and chunks in, fetches out; `ready` is a whole signed file that waits to be installed."""
+
+    def __init__(
+        self,
+        device: str,
+        slots: Slots,
+        folder: Path,
+        *,
+        limits: Limits = DEFAULT_LIMITS,
+        patience: Patience | None = None,
+    ) -> None:
+        self._device = device
+        self._slots = slots
+        self._incoming = folder
+        self._folder = folder / "download"
+        self._limits = limits
+        self._patience = patience or Patience()
+        self._download: Download | None = None
+        self._asked: set[int] = set()
+        self._attempts = 0
+        self._damaged = 0
+        self._due_s = 0.0
+        self._install_due_s = 0.0
+        self._postponed = 0
+        self.ready: tuple[Release, Path] | None = None
+
+    def release(self, release: Release, now_s: float) -> list[Message]:
+        """Return the first fetch of a release that is new here; a report for one that failed here before."""
+        digest = release.bundle.hex()
+        current = self._slots.state.current
+        if digest in self._slots.state.refused:
+            return [self.health(release.bundle, release.version, "refused", "it failed here before")]
+        if self._is_ready(release) or (current is not None and current.signed == digest):
+            return []
+        if current is not None and current.is_signed and release.version < current.version:
+            older = f"version {release.version} is older than the installed {current.version}"
+            return [self.health(release.bundle, release.version, "refused", older)]
+        if self._download is not None and self._download.release == release:
+            return []
+        self._sweep()
+        self._download = Download(self._folder, release, self._limits)
+        self._attempts = self._damaged = 0
+        if self._download.complete:
+            return self._complete(self._download, now_s)
+        return self._fetch(self._download, now_s)
+
+    def connected(self, now_s: float) -> list[Message]:
+        """Ask again at once: what was asked for may have been lost with the connection."""
+        self._sweep()  # what was left when the agent was killed within an installation
+        self._attempts = 0
+        self._due_s = now_s
+        return self.tick(now_s)
+
+    def tick(self, now_s: float) -> list[Message]:
+        """Ask again for chunks that did not come in time."""
+        if self._download is None or now_s < self._due_s:
+            return []
+        if self._download.complete:
+            return self._complete(self._download, now_s)
+        return self._fetch(self._download, now_s)
+
+    def chunk(self, chunk: Chunk, now_s: float) -> list[Message]:
+        """Keep a chunk; return the next fetch once the window is here. Chunks of other bundles are ignored."""
+        download = self._download
+        if download is None or chunk.transfer != download.release.bundle:
+            return []
+        if download.add(chunk.index, chunk.data):
+            self._attempts = 0
+            self._due_s = now_s + self._patience.wait_s(0)
+        self._asked.discard(chunk.index)
+        if download.complete:
+            return self._complete(download, now_s)
+        return [] if self._asked else self._fetch(download, now_s)
+
+    def due(self, now_s: float) -> tuple[Release, Path] | None:
+        """Return what is ready and may be installed now."""
+        return self.ready if now_s >= self._install_due_s else None
+
+    def postpone(self, release: Release, reason: str, now_s: float) -> None:
+        """Try an installation again later: this device was the trouble, not the bundle."""
+        if not self._is_ready(release):
+            self._sweep()
+            return
+        wait_s = self._patience.wait_s(self._postponed)
+        self._postponed += 1
+        self._install_due_s = now_s + wait_s
+        _log.warning("version %d is installed later, in %.0f s: %s", release.version, wait_s, reason)
+
+    def settled(self, release: Release, *, error: str) -> Health:
+        """Return the report of an installation that ended, with `error` empty where it succeeded."""
+        if self._is_ready(release):
+            self.ready = None
+        self._sweep()
+        if error:
+            try:
+                self._slots.refuse(release.bundle.hex())
+            except StorageError as problem:
+                _log.error("a refused bundle cannot be noted, it may be fetched again: %s", problem)
+        state = "refused" if error else "installed"
+        return self.health(release.bundle, release.version, state, error)
+
+    def health(self, bundle: bytes, version: int, state: str, detail: str = "") -> Health:
+        """Return a report on a bundle: installed, rolled-back or refused."""
+        return Health(
+            device=self._device,
+            bundle=bundle,
+            version=version,
+            state=state,  # type: ignore[arg-type]  # the message checks it when it is encoded
+            detail=clip_text(detail, self._limits),
+        )
+
+    def _fetch(self, download: Download, now_s: float) -> list[Message]:
+        window = download.window()
+        self._asked = set(window)
+        self._due_s = now_s + self._patience.wait_s(self._attempts)
+        self._attempts += 1
+        return [Fetch(device=self._device, bundle=download.release.bundle, indices=window)]
+
+    def _complete(self, download: Download, now_s: float) -> list[Message]:
+        file = self._incoming / f"{download.release.bundle.hex()}.bundle"
+        try:
+            download.assemble(file)
+        except TransferError as error:
+            return self._again(download.release, error, now_s)
+        except StorageError as error:
+            # A full disk: the chunks stay, and the next tick tries again.
+            _log.error("bundle cannot be stored: %s", error)
+            self._due_s = now_s + self._patience.longest_s
+            return []
+        download.discard()
+        self._download = None
+        self.ready = (download.release, file)
+        self._install_due_s, self._postponed = now_s, 0
+        return []
+
+    def _is_ready(self, release: Release) -> bool:
+        return self.ready is not None and self.ready[0].bundle == release.bundle
+
+    def _sweep(self) -> None:
+        """Remove signed files that nothing waits for."""
+        for path in self._incoming.glob("*.bundle"):
+            if self.ready is None or path != self.ready[1]:
+                remove(path)
+
+    def _again(self, release: Release, error: TransferError, now_s: float) -> list[Message]:
+        """Begin anew after a digest that differs; give the release up after `MAX_DAMAGED` times."""
+        self._damaged += 1
+        _log.warning("%s", error)
+        if self._damaged >= MAX_DAMAGED:
+            self._download = None
+            return [self.settled(release, error=str(error))]
+        self._download = Download(self._folder, release, self._limits)
+        return self._fetch(self._download, now_s)

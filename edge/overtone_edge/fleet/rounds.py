@@ -1,0 +1,243 @@
+"""The device's side of a round: messages in, messages out. No clock, no network, no training."""
+
+import random
+import uuid
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from overtone_edge.state.assignment import RoundDesk
+from overtone_edge.state.outbox import Outbox, Parcel
+from overtone_models.front_end import F32
+from overtone_models.layout import SCOPES
+from overtone_protocol import (
+    DEFAULT_LIMITS,
+    Chunk,
+    Limits,
+    Message,
+    Receipt,
+    RoundCall,
+    RoundReply,
+    Update,
+    Wanted,
+    check_update,
+    clip_text,
+    encode_update,
+    expand,
+    split,
+)
+
+MAX_PARCELS = 8
+WINDOW_CHUNKS = 16
+
+
+@dataclass(frozen=True, kw_only=True)
+class Patience:
+    """How long to wait for an answer before asking again: doubled each time, and never the same for two devices.
+
+    `draw` gives random numbers in 0..1.
+    """
+
+    first_s: float = 5.0
+    longest_s: float = 300.0
+    draw: Callable[[], float] = random.random
+
+    def wait_s(self, attempts: int) -> float:
+        """Return the wait after the `attempts`-th attempt, times a random factor of 0.5 to 1.5."""
+        return min(self.first_s * 2.0 ** min(attempts, 30), self.longest_s) * (0.5 + self.draw())
+
+
+@dataclass(frozen=True, kw_only=True)
+class Standing:
+    """What the device could train with now; digests as 32 bytes, None without a bundle.
+
+    `scopes` are those that the installed network learns here: of a window network the head alone.
+    """
+
+    base: bytes | None = None
+    layout: bytes | None = None
+    front_end: bytes | None = None
+    examples: int = 0
+    scopes: tuple[str, ...] = SCOPES
+
+
+@dataclass(frozen=True)
+class TrainingReport:
+    """What the trainer says of a round's update."""
+
+    delta: F32
+    examples: int
+    loss_before: float
+    loss_after: float
+
+
+class Federation:
+    """Answers calls, hands over updates, and asks again until the aggregator has spoken."""
+
+    def __init__(
+        self,
+        device: str,
+        desk: RoundDesk,
+        outbox: Outbox,
+        *,
+        min_examples: int,
+        willing: bool = True,
+        limits: Limits = DEFAULT_LIMITS,
+        patience: Patience | None = None,
+    ) -> None:
+        self._device = device
+        self._desk = desk
+        self._outbox = outbox
+        self._min_examples = min_examples
+        self._willing = willing
+        self._limits = limits
+        self._patience = patience or Patience()
+        self._attempts: dict[bytes, int] = {}
+        self._due_s: dict[bytes, float] = {}
+
+    def connected(self, now_s: float) -> list[Message]:
+        """Return an offer of everything in the outbox: the other side may have lost what was under way."""
+        self._attempts.clear()
+        self._due_s.clear()
+        return self.tick(now_s)
+
+    def tick(self, now_s: float) -> list[Message]:
+        """Return the offers that are due (again)."""
+        return [self._offer(p, now_s) for p in self._outbox.parcels() if self._due_s.get(p.transfer, now_s) <= now_s]
+
+    def call(self, call: RoundCall, standing: Standing, *, received_s: float, now_s: float) -> list[Message]:
+        """Return the reply to a call; a call that is taken up becomes the desk's assignment.
+
+        `received_s` is Unix time, `now_s` the clock of `tick`. The same call again changes nothing.
+        """
+        parcel = self._outbox.for_round(call.round_id)
+        if parcel is not None:
+            return [self._reply(call, True, "the update is offered"), self._offer(parcel, now_s)]
+        if self._desk.done(call.round_id):
+            return [self._reply(call, True, "done: the update was handed over")]
+        current = self._desk.current
+        if current is not None and current.call.round_id == call.round_id:
+            return [self._reply(call, True, "training")]
+        refusal = self._refusal(call, standing)
+        if not refusal:
+            self._desk.assign(call, received_s)
+        return [self._reply(call, not refusal, refusal)]
+
+    def _refusal(self, call: RoundCall, standing: Standing) -> str:
+        """Return why the device does not join, empty where it does."""
+        if not self._willing:
+            return "unwilling: federated learning is turned off on this device"
+        if standing.base is None or standing.layout is None:
+            return "no-bundle: no bundle is installed"
+        if other := _other_model(call, standing):
+            return other
+        if standing.examples < self._min_examples:
+            return f"too-few-examples: there are {standing.examples}, limit is {self._min_examples}"
+        waiting = len(self._outbox.parcels())
+        if waiting >= MAX_PARCELS:
+            return f"outbox-full: {waiting} updates wait for a receipt, limit is {MAX_PARCELS}"
+        return ""
+
+    def decline(self, reason: str) -> list[Message]:
+        """Give the current assignment up and say why."""
+        current = self._desk.current
+        if current is None:
+            return []
+        self._desk.drop()
+        return [self._reply(current.call, False, reason)]
+
+    def finished(self, report: TrainingReport, standing: Standing, now_s: float) -> list[Message]:
+        """Put the current assignment's update into the outbox and return its offer.
+
+        Raises UpdateError for an update that nobody would take, StorageError for a full disk.
+        """
+        current = self._desk.current
+        if current is None or standing.base is None or standing.layout is None or standing.front_end is None:
+            return []
+        call = current.call
+        update = Update(
+            update_id=uuid.uuid4().bytes,
+            device=self._device,
+            round_id=call.round_id,
+            scope=call.scope,
+            base=call.base,
+            layout=call.layout,
+            front_end=standing.front_end,
+            examples=report.examples,
+            steps=call.steps,
+            loss_before=report.loss_before,
+            loss_after=report.loss_after,
+            encoding="f32",
+            delta=np.ascontiguousarray(report.delta, np.float32),
+        )
+        check_update(
+            update,
+            round_id=call.round_id,
+            base=standing.base,
+            layout=standing.layout,
+            front_end=standing.front_end,
+            size=report.delta.size,
+            limits=self._limits,
+        )
+        parcel = self._outbox.put(call.round_id, encode_update(update, self._limits))
+        self._desk.finish(call.round_id)
+        return [self._offer(parcel, now_s)]
+
+    def wanted(self, wanted: Wanted, now_s: float) -> list[Message]:
+        """Return the chunks that are asked for, one window of them; then an offer where more are missing.
+
+        A payload that is not in the outbox (any more) is not an error. Raises TransferError for
+        chunks that it does not have.
+        """
+        parcel = self._outbox.find(wanted.transfer)
+        if parcel is None:
+            return []
+        chunks = split(self._outbox.read(parcel), self._limits.chunk_bytes)
+        indices = expand(wanted.missing, len(chunks))
+        messages: list[Message] = [
+            Chunk(device=self._device, transfer=parcel.transfer, index=index, data=chunks[index])
+            for index in indices[:WINDOW_CHUNKS]
+        ]
+        self._attempts[parcel.transfer] = 0
+        if len(indices) > WINDOW_CHUNKS:
+            return [*messages, self._offer(parcel, now_s)]
+        self._due_s[parcel.transfer] = now_s + self._patience.wait_s(0)
+        return messages
+
+    def receipt(self, receipt: Receipt) -> Parcel | None:
+        """Empty the outbox of what the aggregator has spoken about; return what was removed."""
+        parcel = self._outbox.find(receipt.transfer)
+        if parcel is not None:
+            self._outbox.remove(receipt.transfer)
+        self._attempts.pop(receipt.transfer, None)
+        self._due_s.pop(receipt.transfer, None)
+        return parcel
+
+    def _offer(self, parcel: Parcel, now_s: float) -> Message:
+        attempts = self._attempts.get(parcel.transfer, 0)
+        self._attempts[parcel.transfer] = attempts + 1
+        self._due_s[parcel.transfer] = now_s + self._patience.wait_s(attempts)
+        return self._outbox.offer(parcel, self._device)
+
+    def _reply(self, call: RoundCall, joining: bool, reason: str) -> RoundReply:
+        return RoundReply(
+            device=self._device,
+            round_id=call.round_id,
+            joining=joining,
+            reason=clip_text(reason, self._limits),
+        )
+
+
+def _other_model(call: RoundCall, standing: Standing) -> str:
+    """Return why the call is not for the installed network, empty where it is."""
+    for code, theirs, ours in (
+        ("wrong-base", call.base, standing.base),
+        ("wrong-layout", call.layout, standing.layout),
+    ):
+        if theirs != ours:
+            return f"{code}: the call has {theirs.hex()[:12]}, installed is {ours.hex()[:12] if ours else 'nothing'}"
+    if call.scope not in standing.scopes:
+        learned = ", ".join(standing.scopes)
+        return f"wrong-scope: the call is for {call.scope}, the installed network learns {learned} on devices"
+    return ""

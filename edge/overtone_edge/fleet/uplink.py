@@ -1,0 +1,101 @@
+"""The agent's end of the broker: topics, presence, and what must not be lost while there is no connection."""
+
+import logging
+from collections import deque
+from collections.abc import Callable, Iterable
+
+from overtone_edge.core.config import Config
+from overtone_edge.fleet.link import Link, OnConnection, OnDelivery, Will
+from overtone_protocol import DEFAULT_LIMITS, Health, Message, Presence, RoundReply, Topics, encode, lifetime_s
+
+_log = logging.getLogger(__name__)
+
+EVENT_EXPIRY_S = 60
+MAX_UNSENT = 32
+
+LinkFactory = Callable[[tuple[str, ...], Will], Link]
+
+
+class Uplink:
+    """Sends messages, events and the presence; does nothing where the device has no broker."""
+
+    def __init__(self, config: Config, link_factory: LinkFactory | None, client_id: Callable[[], str]) -> None:
+        self.topics = Topics(config.device.fleet)
+        self._config = config
+        self._device = config.device.id
+        self._link_factory = link_factory
+        self._client_id = client_id
+        self._link: Link | None = None
+        self._unsent: deque[Message] = deque(maxlen=MAX_UNSENT)
+        self._announced = b""
+
+    @property
+    def configured(self) -> bool:
+        """Whether this device has a broker at all."""
+        return self._config.mqtt is not None or self._link_factory is not None
+
+    @property
+    def connected(self) -> bool:
+        """Whether there is a connection now."""
+        return self._link is not None and self._link.connected
+
+    def start(self, will: Presence, on_delivery: OnDelivery, on_connection: OnConnection) -> None:
+        """Begin to connect; a broker that is absent is waited for. Raises LinkError for bad certificates."""
+        if not self.configured:
+            return
+        topics, device = self.topics, self._device
+        subscriptions = (topics.down(device), topics.label(device), topics.release)
+        self._link = self._make_link(subscriptions, Will(topics.presence(device), encode(will)))
+        self._link.start(on_delivery, on_connection)
+
+    def _make_link(self, subscriptions: tuple[str, ...], will: Will) -> Link:
+        if self._link_factory is not None or self._config.mqtt is None:
+            return (self._link_factory or _no_link)(subscriptions, will)
+        from overtone_edge.fleet.mqtt import MqttLink
+
+        return MqttLink(
+            self._config.mqtt,
+            client_id=self._client_id(),
+            subscriptions=subscriptions,
+            will=will,
+            max_message_bytes=DEFAULT_LIMITS.max_message_bytes,
+        )
+
+    def connected_again(self) -> None:
+        """Send what waited for a connection; the presence is published with the next `announce`."""
+        self._announced = b""
+        unsent = list(self._unsent)
+        self._unsent.clear()
+        self.send(unsent)
+
+    def send(self, messages: Iterable[Message]) -> None:
+        """Send to the aggregator; replies and reports wait for a connection, the rest is asked for again."""
+        for message in messages:
+            sent = self._link is not None and self._link.publish(
+                self.topics.up(self._device), encode(message), expiry_s=lifetime_s(message)
+            )
+            if not sent and isinstance(message, RoundReply | Health):
+                self._unsent.append(message)
+
+    def announce(self, presence: Presence) -> None:
+        """Publish the presence, retained, where it changed."""
+        data = encode(presence)
+        if data == self._announced or self._link is None:
+            return
+        if self._link.publish(self.topics.presence(self._device), data, retain=True):
+            self._announced = data
+
+    def publish_event(self, data: bytes) -> bool:
+        """Publish an event for the home; return False where there is no connection."""
+        topic = self.topics.emotion(self._device)
+        return self._link is not None and self._link.publish(topic, data, expiry_s=EVENT_EXPIRY_S)
+
+    def close(self, presence: Presence) -> None:
+        """Say goodbye and disconnect."""
+        if self._link is not None:
+            self.announce(presence)
+            self._link.close()
+
+
+def _no_link(_subscriptions: tuple[str, ...], _will: Will) -> Link:
+    raise AssertionError("an uplink without configuration is not started")

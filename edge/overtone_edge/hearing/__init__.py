@@ -1,0 +1,1 @@
+"""From sound to events: sources, recognisers, decisions, outputs."""

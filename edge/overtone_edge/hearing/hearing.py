@@ -1,0 +1,202 @@
+"""From blocks of samples to events: gate, recogniser, decision. No thread, no input or output."""
+
+import math
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass
+from typing import Protocol
+
+import numpy as np
+
+from overtone_edge.core.config import DecisionConfig, GateConfig, gate_spec
+from overtone_edge.hearing.decision import Decider, Decision
+from overtone_edge.hearing.events import Emotion
+from overtone_edge.hearing.recent_speech import RecentSpeech
+from overtone_edge.hearing.recogniser import AnyRecogniser, Hop
+from overtone_models.front_end import F32
+from overtone_models.gate import FRAME_SAMPLES, Gate, Segment, SpeechDetector, WebRtcDetector
+
+FRAME_S = 0.01
+
+
+class Stopwatch(Protocol):
+    """Times the stages of a block: capture once, then gate, recognise, decide, publish as often as they come."""
+
+    def lap(self, stage: str) -> None:
+        """Say that `stage` ended now, having begun where the last one ended."""
+        ...
+
+
+class NoStopwatch:
+    """Times nothing."""
+
+    def lap(self, stage: str) -> None:
+        """Do nothing."""
+
+
+@dataclass
+class HearingCounters:
+    """What passed so far."""
+
+    frames: int = 0
+    utterances: int = 0
+    hops: int = 0
+    events: int = 0
+
+    @property
+    def stream_s(self) -> float:
+        """Seconds of the source that were taken in."""
+        return self.frames * FRAME_S
+
+    def to_json(self) -> dict[str, float]:
+        """Return the counters by name."""
+        return {"stream_s": round(self.stream_s, 2), **asdict(self)}
+
+
+class Hearing:
+    """`process(block) -> events` and `finish() -> events`; the same events for any block size.
+
+    An utterance that goes on for `max_utterance_s` is closed and a new one begun.
+    """
+
+    def __init__(
+        self,
+        recogniser: AnyRecogniser,
+        *,
+        device: str,
+        config: DecisionConfig,
+        recent: RecentSpeech,
+        gate: GateConfig | None = None,
+        detector: SpeechDetector | None = None,
+        clock: Callable[[], float] = time.time,
+        stopwatch: Stopwatch | None = None,
+    ) -> None:
+        manifest = recogniser.bundle.manifest
+        spec = gate_spec(manifest.gate, gate or GateConfig())
+        self.recogniser = recogniser
+        self.counters = HearingCounters()
+        self._labels = manifest.labels
+        self._version = manifest.version
+        self._gate = Gate(spec, detector or WebRtcDetector(spec.aggressiveness))
+        self._decider = Decider(config, manifest.labels, manifest.calibration.threshold)
+        self._config = config
+        self._device = device
+        self._recent = recent
+        self._clock = clock
+        self._watch = stopwatch or NoStopwatch()
+        self._rest = np.zeros(0, np.float32)
+        self._speech_s, self._heard = 0.0, 0
+        self._reported: tuple[str | None, float] = (None, 0.0)
+
+    def process(self, block: F32) -> list[Emotion]:
+        """Return the events that `block` (float32, 16 kHz) gives rise to."""
+        joined = np.concatenate((self._rest, block))
+        whole = joined.size // FRAME_SAMPLES * FRAME_SAMPLES
+        self._rest = joined[whole:]
+        events: list[Emotion] = []
+        before = self.counters.frames
+        runs = self._gate.runs(joined[:whole])
+        self._watch.lap("gate")
+        for run in runs:
+            for segment in self._cut(run):
+                events += self._segment(segment, before)
+        self.counters.frames = before + whole // FRAME_SAMPLES
+        return events
+
+    def finish(self) -> list[Emotion]:
+        """Return the decision over an utterance that the source's end cut off."""
+        events = self._end() if self._gate.is_open else []
+        self._gate.reset()
+        self._rest = self._rest[:0]
+        return events
+
+    def taking_over(self, old: "Hearing") -> "Hearing":
+        """Return this one, which goes on where `old` was: its counters and its stopwatch."""
+        self.counters, self._watch = old.counters, old._watch
+        return self
+
+    def with_head(self, head: F32 | None) -> "Hearing":
+        """Return this one with a personal head, or the bundle's own when None."""
+        self.recogniser.set_head(head)
+        return self
+
+    def _cut(self, run: Segment) -> Iterator[Segment]:
+        """Yield `run` cut after each frame with which an utterance becomes too long, before the next one is taken."""
+        if run.in_one_piece:
+            yield run
+            return
+        taken, count = 0, run.samples.size // FRAME_SAMPLES
+        while taken < count:
+            wanted = math.ceil(self.recogniser.samples_until(self._config.max_utterance_s) / FRAME_SAMPLES)
+            start, taken = taken, min(count, taken + wanted)
+            part = run.samples[start * FRAME_SAMPLES : taken * FRAME_SAMPLES]
+            yield Segment(part, ends=run.ends and taken == count, frame=run.frame - count + taken)
+
+    def _segment(self, segment: Segment, before: int) -> list[Emotion]:
+        if segment.begins:
+            self._begin()
+        events = self._hops(segment, before) if segment.samples.size else []
+        self.counters.frames = before + segment.frame
+        if segment.ends:
+            events += self._end()
+        elif self._speech_s >= self._config.max_utterance_s:
+            events += self._end()
+            self._begin()
+        return events
+
+    def _hops(self, segment: Segment, before: int) -> list[Emotion]:
+        self._recent.add_samples(segment.samples)
+        self._heard += segment.samples.size
+        events: list[Emotion] = []
+        for hop in self.recogniser.process(segment.samples):
+            self._watch.lap("recognise")
+            # To the frame, so that an event's place in the stream does not depend on the blocks.
+            later = 0 if segment.in_one_piece else (self._heard - hop.samples) // FRAME_SAMPLES
+            self.counters.frames = before + segment.frame - later
+            self._recent.add(hop.heard)
+            event = self._hop(hop)
+            self._watch.lap("decide")
+            if event is not None:
+                events.append(event)
+        return events
+
+    def _begin(self) -> None:
+        self.counters.utterances += 1
+        self._speech_s, self._heard = 0.0, 0
+        self._reported = (None, 0.0)
+        self.recogniser.begin()
+        self._decider.begin()
+        self._recent.begin()
+
+    def _hop(self, hop: Hop) -> Emotion | None:
+        """Return an event where the label changed or the last report is `report_every_s` ago."""
+        self.counters.hops += 1
+        self._speech_s = hop.time_s
+        decision = self._decider.process(hop.probabilities, self.recogniser.hop_s)
+        label, reported_s = self._reported
+        due = self._speech_s - reported_s >= self._config.report_every_s - 1e-9
+        if decision.label == label and not due:
+            return None
+        self._reported = (decision.label, self._speech_s)
+        return self._event(decision, final=False)
+
+    def _end(self) -> list[Emotion]:
+        hop = self.recogniser.end()
+        if hop is None:
+            return []
+        self._recent.add(hop.heard)
+        return [self._event(self._decider.end(hop.probabilities), final=True)]
+
+    def _event(self, decision: Decision, *, final: bool) -> Emotion:
+        self.counters.events += 1
+        return Emotion(
+            device=self._device,
+            time_s=self._clock(),
+            stream_s=self.counters.stream_s,
+            speech_s=self._speech_s,
+            label=decision.label,
+            confidence=decision.confidence,
+            probabilities=dict(zip(self._labels, decision.probabilities, strict=True)),
+            final=final,
+            bundle_version=self._version,
+        )

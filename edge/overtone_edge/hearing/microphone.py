@@ -1,0 +1,176 @@
+"""The microphone through PyAudio: a bounded queue, overruns counted, reopened when it was unplugged."""
+
+import contextlib
+import logging
+import queue
+import threading
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from overtone_edge.core.config import SourceConfig
+from overtone_edge.core.errors import SourceError
+from overtone_edge.hearing.audio import RATE_HZ, Resampler, from_s16le
+from overtone_models.front_end import F32
+from overtone_models.native import native_stderr_silenced
+
+_log = logging.getLogger(__name__)
+
+FIRST_WAIT_S, LONGEST_WAIT_S = 0.5, 30.0
+SILENT_DEVICE_S = 3.0
+
+
+@dataclass(frozen=True)
+class InputDevice:
+    """One microphone as PortAudio names it."""
+
+    index: int
+    name: str
+    channels: int
+    rate_hz: int
+
+
+def list_devices() -> list[InputDevice]:
+    """Return the inputs that PortAudio finds now."""
+    # ALSA tells of every device in its configuration that is not there.
+    with native_stderr_silenced(), _port_audio() as audio:
+        return _devices(audio)
+
+
+@contextlib.contextmanager
+def _port_audio() -> Iterator[Any]:
+    try:
+        import pyaudio
+    except ImportError as error:
+        raise SourceError(f"the microphone needs PyAudio (pip install 'overtone[mic]'): {error}") from error
+    audio = pyaudio.PyAudio()
+    try:
+        yield audio
+    finally:
+        audio.terminate()
+
+
+def _devices(audio: Any) -> list[InputDevice]:
+    infos = [audio.get_device_info_by_index(index) for index in range(audio.get_device_count())]
+    return [
+        InputDevice(int(i["index"]), str(i["name"]), int(i["maxInputChannels"]), int(i["defaultSampleRate"]))
+        for i in infos
+        if i["maxInputChannels"] > 0
+    ]
+
+
+def choose_device(devices: list[InputDevice], wanted: int | str | None) -> InputDevice:
+    """Return the device by index, by a part of its name, or the one called "default" (else the first).
+
+    Raises SourceError that lists what there is.
+    """
+    if wanted is None:
+        found = [d for d in devices if d.name == "default"] or devices
+    elif isinstance(wanted, int):
+        found = [d for d in devices if d.index == wanted]
+    else:
+        found = [d for d in devices if wanted.casefold() in d.name.casefold()]
+    if not found:
+        names = ", ".join(f"{d.index} {d.name!r}" for d in devices) or "none"
+        raise SourceError(f"there is no microphone{'' if wanted is None else f' {wanted!r}'}; found: {names}")
+    return found[0]
+
+
+class Microphone:
+    """Blocks from a microphone.
+
+    A device that cannot be opened at the very start is an error; one that goes away later is
+    waited for. `on_gap` hears of each time the sound was interrupted.
+    """
+
+    def __init__(self, config: SourceConfig, *, on_gap: Callable[[str], None] | None = None) -> None:
+        self._config = config
+        self._on_gap = on_gap or (lambda reason: _log.warning("microphone: %s", reason))
+        self._queue: queue.Queue[bytes] = queue.Queue(max(1, round(config.queue_s * 1000 / config.block_ms)))
+        self._closed = threading.Event()
+        self.overruns = 0
+        self.reopened = 0
+
+    def blocks(self) -> Iterator[F32]:
+        """Yield blocks until closed; reopen with growing waits when the device stops giving sound."""
+        wait_s, heard = FIRST_WAIT_S, False
+        while not self._closed.is_set():
+            try:
+                for block in self._session():
+                    heard, wait_s = True, FIRST_WAIT_S
+                    yield block
+            except SourceError as error:
+                if not heard:
+                    raise
+                self._on_gap(f"{error}; trying again in {wait_s:g} s")
+            if self._closed.wait(wait_s):
+                return
+            wait_s = min(wait_s * 2, LONGEST_WAIT_S)
+            self.reopened += 1
+
+    def _session(self) -> Iterator[F32]:
+        """Yield blocks of one opening of the device; raise SourceError when it stops."""
+        with _port_audio() as audio:
+            device = choose_device(_devices(audio), self._config.device)
+            stream, rate_hz = self._open(audio, device)
+            resampler = Resampler(rate_hz)
+            try:
+                while not self._closed.is_set():
+                    data = self._take(stream, device)
+                    yield resampler.process(from_s16le(data, 1))
+            finally:
+                stream.close()
+
+    def _open(self, audio: Any, device: InputDevice) -> tuple[Any, int]:
+        import pyaudio
+
+        def arrived(data: bytes, _frames: int, _times: object, flags: int) -> tuple[None, int]:
+            if flags & pyaudio.paInputOverflow:
+                self.overruns += 1
+            self._put(data)
+            return None, pyaudio.paContinue
+
+        complaint = ""
+        for rate_hz in dict.fromkeys((RATE_HZ, device.rate_hz)):
+            try:
+                stream = audio.open(
+                    rate=rate_hz,
+                    channels=1,
+                    format=pyaudio.paInt16,
+                    input=True,
+                    input_device_index=device.index,
+                    frames_per_buffer=rate_hz * self._config.block_ms // 1000,
+                    stream_callback=arrived,
+                )
+            except (OSError, ValueError) as error:
+                complaint = str(error)
+            else:
+                return stream, rate_hz
+        raise SourceError(f"microphone {device.name!r} cannot be opened: {complaint}")
+
+    def _put(self, data: bytes) -> None:
+        """Queue a block; the oldest one goes where the queue is full."""
+        while True:
+            try:
+                return self._queue.put_nowait(data)
+            except queue.Full:
+                self.overruns += 1
+                with contextlib.suppress(queue.Empty):
+                    self._queue.get_nowait()
+
+    def _take(self, stream: Any, device: InputDevice) -> bytes:
+        deadline = time.monotonic() + SILENT_DEVICE_S
+        while not self._closed.is_set():
+            try:
+                return self._queue.get(timeout=0.2)
+            except queue.Empty:
+                if not stream.is_active() or time.monotonic() > deadline:
+                    raise SourceError(f"microphone {device.name!r} gives no sound any more") from None
+        return np.zeros(0, "<i2").tobytes()
+
+    def close(self) -> None:
+        """Stop before the next block."""
+        self._closed.set()

@@ -1,0 +1,1 @@
+"""Bundles: verified, tested on this device, loaded."""

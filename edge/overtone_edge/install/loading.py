@@ -1,0 +1,134 @@
+"""From the slots to a recogniser that works; a bundle that does not is rolled back."""
+
+import logging
+from dataclasses import dataclass, field
+
+from overtone_edge.core.config import gate_spec
+from overtone_edge.core.errors import AgentError, ConfigError, StorageError
+from overtone_edge.hearing.recogniser import AnyRecogniser
+from overtone_edge.hearing.streaming import open_recogniser
+from overtone_edge.install.installer import self_test
+from overtone_edge.state.home import Home
+from overtone_edge.state.personal_head import PersonalHead
+from overtone_edge.state.slots import Slot
+from overtone_models.bundle import Bundle
+from overtone_models.errors import FrontEndError, ModelError
+from overtone_models.front_end import F32
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Failure:
+    """A bundle that was given up, and why."""
+
+    slot: Slot
+    reason: str
+
+
+@dataclass
+class Model:
+    """What is in use: None where there is nothing. `stale_head` is a personal head of another base.
+
+    `pretrained` tells that nothing is installed, and that this is the model that came with the software; `lost` why
+    that one could not be used.
+    """
+
+    bundle: Bundle | None = None
+    recogniser: AnyRecogniser | None = None
+    stale_head: bool = False
+    pretrained: bool = False
+    lost: str = ""
+    failures: list[Failure] = field(default_factory=list)
+
+
+def load_model(home: Home, *, starting: bool) -> Model:
+    """Return the newest installed bundle that works here, with its personal head; the pretrained one without any.
+
+    With `starting` a bundle on trial uses up one of its starts and is tested once more. Raises ConfigError where the
+    [gate] section does not fit a bundle that is no longer on trial: that one is not to blame.
+    """
+    model = Model()
+    slots = home.slots
+    within_starts = slots.starting() if starting else True
+    while (slot := slots.state.current) is not None:
+        try:
+            if not within_starts:
+                raise StorageError(
+                    f"version {slot.version} ended the agent {slots.state.starts - 1} times at its start"
+                )
+            _load(home, model, test=starting and not slots.state.confirmed)
+        except (AgentError, ModelError) as error:
+            if isinstance(error, ConfigError) and slots.state.confirmed:
+                raise
+            within_starts = True
+            model.failures.append(Failure(slot, str(error)))
+            previous = slots.roll_back()
+            _log.error("%s; returning to %s", error, f"version {previous.version}" if previous else "no bundle")
+        else:
+            break
+    if model.bundle is None:
+        _load_pretrained(home, model)
+    return model
+
+
+def _load_pretrained(home: Home, model: Model) -> None:
+    try:
+        came = home.pretrained()
+        if came is None:
+            return
+        _load(home, model, test=False)
+    except ConfigError:
+        raise
+    except (AgentError, ModelError) as error:
+        model.lost = str(error)
+        if home.config.mqtt is not None:  # the fleet may bring one; without a network the agent ends with this reason
+            _log.warning("nothing listens until a bundle is installed: %s", error)
+        return
+    model.pretrained = model.bundle is not None
+    if model.bundle is not None:
+        manifest = model.bundle.manifest
+        _log.info(
+            "nothing is installed: the pretrained model %s is used (%s); its licence: %s",
+            came.name,
+            ", ".join(manifest.labels),
+            manifest.licence,
+        )
+
+
+def _load(home: Home, model: Model, *, test: bool) -> None:
+    bundle = home.bundle()
+    if bundle is None:
+        return
+    if test:
+        self_test(bundle)
+    _check_gate(home, bundle)
+    recogniser = open_recogniser(bundle)
+    head = stored_head(home)
+    model.stale_head = head is not None and head.base != bundle.base
+    recogniser.set_head(fitting_head(head, bundle))
+    model.bundle, model.recogniser = bundle, recogniser
+
+
+def _check_gate(home: Home, bundle: Bundle) -> None:
+    try:
+        gate_spec(bundle.manifest.gate, home.config.gate)
+    except FrontEndError as error:
+        raise ConfigError(f"[gate] does not fit version {bundle.manifest.version}: {error}") from error
+
+
+def stored_head(home: Home) -> PersonalHead | None:
+    """Return the personal head on the disk; one that cannot be read is removed, with a line in the log."""
+    try:
+        return home.personal.load()
+    except StorageError as error:
+        _log.warning("the personal head is given up: %s", error)
+        home.personal.erase()
+        return None
+
+
+def fitting_head(head: PersonalHead | None, bundle: Bundle) -> F32 | None:
+    """Return the head's weights where they were trained from this bundle's base."""
+    if head is None or head.base != bundle.base or head.weights.shape != bundle.head.shape:
+        return None
+    return head.weights

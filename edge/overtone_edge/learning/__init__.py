@@ -1,0 +1,1 @@
+"""Labelled speech, training in a child process, the personal head."""

@@ -1,0 +1,75 @@
+"""How well this device does on labelled recordings, with the bundle's head and with the personal one."""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from overtone_edge.core.config import gate_spec
+from overtone_edge.core.errors import InstallError, LearningError, SourceError
+from overtone_edge.hearing.audio import read_recording
+from overtone_edge.hearing.example_forms import kept_for
+from overtone_edge.hearing.streaming import open_recogniser
+from overtone_edge.install.loading import fitting_head, stored_head
+from overtone_edge.learning.labelling import MAX_RECORDING_S, Row
+from overtone_edge.state.home import Home
+from overtone_models.bundle import Bundle
+from overtone_models.front_end import F32
+from overtone_models.gate import speech_span
+
+
+def evaluate(home: Home, rows: Sequence[Row], *, progress: Callable[[int], None] = lambda _: None) -> dict[str, Any]:
+    """Return UAR and accuracy (0..1) of recordings, as JSON-like values; nothing is stored.
+
+    Recordings that cannot be read or hold no speech are counted as `skipped`. `uar_personal` is None
+    where there is no personal head.
+    """
+    bundle = home.bundle()
+    if bundle is None:
+        raise InstallError("no bundle is installed")
+    embeddings, targets = _embeddings(home, bundle, rows, progress)
+    recogniser = open_recogniser(bundle)
+    base = recogniser.probabilities(embeddings).argmax(1)
+    result: dict[str, Any] = {
+        "recordings": len(targets),
+        "skipped": len(rows) - len(targets),
+        "bundle_version": bundle.manifest.version,
+        "uar": _uar(base, targets),
+        "accuracy": float((base == targets).mean()),
+        "uar_personal": None,
+        "accuracy_personal": None,
+    }
+    head = fitting_head(stored_head(home), bundle)
+    if head is not None:
+        recogniser.set_head(head)
+        own = recogniser.probabilities(embeddings).argmax(1)
+        result |= {"uar_personal": _uar(own, targets), "accuracy_personal": float((own == targets).mean())}
+    return result
+
+
+def _embeddings(
+    home: Home, bundle: Bundle, rows: Sequence[Row], progress: Callable[[int], None]
+) -> tuple[F32, "np.ndarray[tuple[int], np.dtype[np.int64]]"]:
+    recogniser = open_recogniser(bundle)
+    manifest = bundle.manifest
+    kept = kept_for(manifest)
+    gate = gate_spec(manifest.gate, home.config.gate)
+    embeddings, targets = [], []
+    for number, row in enumerate(rows, 1):
+        progress(number)
+        try:
+            samples = read_recording(row.path, max_s=MAX_RECORDING_S)
+        except SourceError:
+            continue
+        first, last = speech_span(samples, gate)
+        example = kept.of_samples(samples[first:last])
+        if example is not None and kept.fits(example):
+            embeddings.append(recogniser.embedding(example))
+            targets.append(manifest.labels.index(row.label))
+    if not embeddings:
+        raise LearningError(f"none of {len(rows)} recordings holds speech that could be evaluated")
+    return np.stack(embeddings), np.array(targets, np.int64)
+
+
+def _uar(predicted: "np.ndarray[tuple[int], np.dtype[np.int64]]", targets: Any) -> float:
+    return float(np.mean([(predicted[targets == label] == label).mean() for label in np.unique(targets)]))

@@ -1,0 +1,141 @@
+"""How a personal head is learned: labelled embeddings in, flat weights out, by the training file's signatures.
+
+The shared head is the prior: every step pulls back towards it, the more the fewer utterances there are. All of it
+follows from the examples and the plan, so it can be repeated to the bit.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from overtone_edge.hearing.runtime import TrainingGraph
+from overtone_edge.learning.training_steps import Indices, Plan, batches, padded
+from overtone_models.front_end import F32
+
+PRIOR = 0.1
+"""How much the shared head weighs against the utterances; docs/personal.md says what else was tried."""
+
+SCALE_FLOOR = 0.3
+"""Of the mean deviation: what hardly varies in a few utterances is not blown up."""
+
+
+KEPT_SHARE = 0.45
+"""At most that much of a target is left to emotions that the owner has not labelled: less than what the label gets."""
+
+
+@dataclass(frozen=True, eq=False)
+class Labelled:
+    """Utterances of an owner: embeddings `(n, width)` and the numbers of their labels `(n,)`."""
+
+    embeddings: F32
+    labels: Indices
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    def take(self, rows: NDArray[np.bool_]) -> "Labelled":
+        """Return some of the utterances."""
+        return Labelled(self.embeddings[rows], self.labels[rows])
+
+
+@dataclass(frozen=True, eq=False)
+class Coordinates:
+    """Embeddings seen from the owner's speech, with a length of about 1; `mean` and `scale` are `(width,)`.
+
+    In them one learning rate serves every network, and no loud channel drowns a quiet one.
+    """
+
+    mean: F32
+    scale: F32
+
+    @classmethod
+    def of(cls, embeddings: F32) -> "Coordinates":
+        """Return the coordinates of `(n, width)`."""
+        deviation = embeddings.std(axis=0, dtype=np.float64)
+        typical = float(deviation.mean()) or 1.0
+        scale = np.maximum(deviation, SCALE_FLOOR * typical) * np.sqrt(embeddings.shape[1])
+        return cls(embeddings.mean(axis=0, dtype=np.float64).astype(np.float32), scale.astype(np.float32))
+
+    def inside(self, embeddings: F32) -> F32:
+        """Return embeddings in these coordinates."""
+        result: F32 = (embeddings - self.mean) / self.scale
+        return result
+
+    def head_inside(self, head: F32) -> F32:
+        """Return the flat head that gives, on embeddings in these coordinates, what `head` gives outside."""
+        w, b = _split(head, len(self.mean))
+        return _flat(w * self.scale[:, None], b + self.mean @ w)
+
+    def head_outside(self, head: F32) -> F32:
+        """Return the flat head for embeddings as they are."""
+        w, b = _split(head, len(self.mean))
+        w = w / self.scale[:, None]
+        return _flat(w, b - self.mean @ w)
+
+
+def _split(head: F32, width: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    classes = head.size // (width + 1)
+    wide = head.astype(np.float64)
+    return wide[: width * classes].reshape(width, classes), wide[width * classes :]
+
+
+def _flat(w: NDArray[np.float64], b: NDArray[np.float64]) -> F32:
+    return np.concatenate([w.ravel(), b]).astype(np.float32)
+
+
+def logits_of(head: F32, embeddings: F32) -> F32:
+    """Return `(n, K)` logits of a flat head on `(n, width)`."""
+    w, b = _split(head, embeddings.shape[1])
+    result: F32 = (embeddings @ w + b).astype(np.float32)
+    return result
+
+
+def targets_of(logits: F32, labels: Indices, smoothing: float) -> F32:
+    """Return `(n, K)` targets: the label, and some of what the shared head says of emotions without any utterance.
+
+    Without the second part a head would learn never to answer what the owner has not labelled yet.
+    """
+    wide = np.exp(logits.astype(np.float64) - logits.max(axis=1, keepdims=True))
+    present = np.isin(np.arange(logits.shape[1]), labels)
+    kept = wide / wide.sum(axis=1, keepdims=True) * ~present
+    kept *= KEPT_SHARE / np.maximum(kept.sum(axis=1, keepdims=True), KEPT_SHARE)
+    own = np.eye(logits.shape[1])[labels] * (1.0 - smoothing) + smoothing / present.sum() * present
+    result: F32 = (kept + own * (1.0 - kept.sum(axis=1, keepdims=True))).astype(np.float32)
+    return result
+
+
+def balanced(labels: Indices) -> F32:
+    """Return `(n,)` weights of mean 1 with which every label counts the same."""
+    weights = 1.0 / np.bincount(labels)[labels]
+    result: F32 = (weights / weights.mean()).astype(np.float32)
+    return result
+
+
+def fit(
+    graph: TrainingGraph,
+    shared: F32,
+    utterances: Labelled,
+    plan: Plan,
+    *,
+    smoothing: float,
+    between_steps: Callable[[], None] = lambda: None,
+) -> F32:
+    """Return the flat head after `plan.steps` steps from the `shared` one."""
+    coordinates = Coordinates.of(utterances.embeddings)
+    start = coordinates.head_inside(shared)
+    inputs = coordinates.inside(utterances.embeddings)
+    targets = targets_of(logits_of(shared, utterances.embeddings), utterances.labels, smoothing)
+    weights = balanced(utterances.labels)
+    pull = plan.learning_rate / (1.0 - plan.momentum) * PRIOR / len(utterances)
+    graph.set("head", start)
+    for rows in batches(len(utterances), graph.batch, plan.steps, plan.seed):
+        between_steps()
+        x, y, filled = padded(inputs[rows], targets[rows], graph.batch)
+        filled[: len(rows)] = weights[rows]
+        graph.train("head", x, y, filled, lr=plan.learning_rate, momentum=plan.momentum)
+        head, velocity = graph.get("head")
+        # Towards the shared head, by a step that is stable for any rate.
+        graph.set("head", ((head + pull * start) / (1.0 + pull)).astype(np.float32), velocity)
+    return coordinates.head_outside(graph.get("head")[0])

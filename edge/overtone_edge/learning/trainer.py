@@ -1,0 +1,90 @@
+"""The training process: `python -m overtone_edge.learning.trainer FOLDER`. Its crash costs the agent nothing."""
+
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from overtone_edge.core.child import run_child, watch_parent
+from overtone_edge.core.errors import LearningError
+from overtone_edge.core.files import read_limited, storing
+from overtone_edge.hearing.runtime import TrainingGraph
+from overtone_edge.learning.judgement import judge
+from overtone_edge.learning.personal import Labelled, fit
+from overtone_edge.learning.training_steps import Embeddings, Plan, clipped, train, usable
+from overtone_edge.state.examples import Example, Store
+from overtone_models.bundle import MAX_BYTES, Bundle, read_bundle
+from overtone_models.front_end import F32
+
+VECTOR = "vector.npy"
+
+
+def work(folder: Path, request: dict[str, Any]) -> dict[str, Any]:
+    """Train as `request` says; the weights (personal) or the update (round) lie in `vector.npy`."""
+    bundle = read_bundle(read_limited(Path(request["payload"]), MAX_BYTES))
+    store = Store(Path(request["store"]), max_bytes=sys.maxsize, held_out_fraction=0.0)
+    digest, labels = bundle.manifest.features_digest, bundle.manifest.labels
+    examples = usable(bundle, store.examples(digest, labels))
+    plan = Plan(**request["plan"])
+    if request["purpose"] == "round":
+        vector, answer = round_update(bundle, examples, plan, max_norm=request["max_norm"])
+    else:
+        vector, answer = personal_head(bundle, examples, plan)
+    with storing(folder):
+        np.save(folder / VECTOR, vector, allow_pickle=False)
+    return answer
+
+
+def round_update(bundle: Bundle, examples: list[Example], plan: Plan, *, max_norm: float) -> tuple[F32, dict[str, Any]]:
+    """Return `trained - base` of norm at most `max_norm`, and what the update says about it."""
+    training = [example for example in examples if not example.held_out]
+    trained = train(bundle, training, plan, between_steps=watch_parent())
+    base = bundle.weights[bundle.manifest.layout.scope_slice(plan.scope)]
+    answer = {
+        "base": bundle.base,
+        "examples": len(training),
+        "loss_before": trained.loss_before,
+        "loss_after": trained.loss_after,
+    }
+    return clipped(trained.weights - base, max_norm), answer
+
+
+def personal_head(bundle: Bundle, examples: list[Example], plan: Plan) -> tuple[F32, dict[str, Any]]:
+    """Return a head learned from all examples, and whether heads learned without some of them do better on those."""
+    labels = bundle.manifest.labels
+    numbers = np.array([labels.index(example.label) for example in examples], np.int64)
+    utterances = Labelled(Embeddings(bundle, examples).values, numbers)
+    graph, watch = TrainingGraph(bundle.training_model), watch_parent()
+
+    def learned(part: Labelled) -> F32:
+        return fit(graph, bundle.head, part, plan, smoothing=bundle.manifest.label_smoothing, between_steps=watch)
+
+    judgement = judge(bundle.head, utterances, learned, temperature=bundle.manifest.calibration.temperature)
+    return learned(utterances), {
+        "base": bundle.base,
+        "kept": judgement.confirms,
+        "examples": len(examples),
+        "judged": judgement.judged,
+        "unlabelled": [label for number, label in enumerate(labels) if number not in numbers],
+        "uar_before": judgement.before.uar,
+        "loss_before": judgement.before.loss,
+        "uar_after": judgement.after.uar,
+        "loss_after": judgement.after.loss,
+        "loss_margin": judgement.margin,
+    }
+
+
+def read_vector(folder: Path) -> F32:
+    """Return the vector that a training left in its folder; raise LearningError for anything else."""
+    try:
+        vector: F32 = np.load(folder / VECTOR, allow_pickle=False)
+    except (OSError, ValueError, EOFError) as error:
+        raise LearningError(f"training left no vector: {error}") from error
+    if vector.dtype != np.float32 or vector.ndim != 1 or not np.isfinite(vector).all():
+        raise LearningError(f"training left {vector.dtype} of shape {vector.shape}, not a finite float32 vector")
+    return vector
+
+
+if __name__ == "__main__":
+    sys.exit(run_child(work))

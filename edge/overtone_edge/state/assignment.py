@@ -1,0 +1,80 @@
+"""The round that this device works on, on the disk: a call that was acknowledged is not forgotten."""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+from overtone_edge.core.errors import StorageError
+from overtone_edge.core.files import read_limited, remove, write_atomically
+from overtone_protocol import ProtocolError, RoundCall, decode, encode
+
+MAX_DONE = 64
+
+
+@dataclass(frozen=True)
+class Assignment:
+    """A call and when it arrived (Unix time)."""
+
+    call: RoundCall
+    received_s: float
+
+    def expired(self, now_s: float) -> bool:
+        """Return whether the round's deadline has passed."""
+        return now_s > self.received_s + self.call.deadline_s
+
+
+class RoundDesk:
+    """The current assignment and the rounds that are done."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self.current: Assignment | None = None
+        self._done: list[str] = []
+        if path.exists():
+            self._load()
+
+    def done(self, round_id: bytes) -> bool:
+        """Return whether this round's update was made (and perhaps handed over)."""
+        return round_id.hex() in self._done
+
+    def assign(self, call: RoundCall, received_s: float) -> None:
+        """Take a call up, in the place of an older one."""
+        self._save(Assignment(call, received_s), self._done)
+
+    def finish(self, round_id: bytes) -> None:
+        """Note that a round's update was made."""
+        others = [other for other in self._done if other != round_id.hex()]
+        current = self.current
+        if current is not None and current.call.round_id == round_id:
+            current = None
+        self._save(current, [*others, round_id.hex()][-MAX_DONE:])
+
+    def drop(self) -> None:
+        """Give the current assignment up."""
+        if self.current is not None:
+            self._save(None, self._done)
+
+    def erase(self) -> None:
+        """Forget everything."""
+        self.current, self._done = None, []
+        remove(self._path)
+
+    def _save(self, current: Assignment | None, done: list[str]) -> None:
+        data = {
+            "call": None if current is None else encode(current.call).hex(),
+            "received_s": None if current is None else current.received_s,
+            "done": done,
+        }
+        write_atomically(self._path, json.dumps(data).encode())
+        self.current, self._done = current, done
+
+    def _load(self) -> None:
+        try:
+            data = json.loads(read_limited(self._path, 1 << 20))
+            self._done = [str(text) for text in data["done"]]
+            if data["call"] is not None:
+                call = decode(bytes.fromhex(data["call"]))
+                if isinstance(call, RoundCall):
+                    self.current = Assignment(call, float(data["received_s"]))
+        except (ValueError, KeyError, TypeError, ProtocolError) as error:
+            raise StorageError(f"{self._path}: not a round file ({error!r})") from error
