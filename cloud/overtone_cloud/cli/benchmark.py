@@ -15,8 +15,7 @@ from rich.table import Table
 from overtone_cloud.cli.options import name_and_value, timed_lines
 from overtone_cloud.conditions.read_speech import read_speech
 from overtone_cloud.conditions.sounds import sound_halves
-from overtone_cloud.corpora.registry import NAMES as CORPUS_NAMES
-from overtone_cloud.corpora.registry import read_corpus
+from overtone_cloud.corpora.registry import corpus_names, read_corpus
 from overtone_cloud.errors import ConfigError
 from overtone_cloud.recognition.benchmark import PROTOCOLS, Benchmark
 from overtone_cloud.recognition.benchmark import run as run_benchmark
@@ -38,7 +37,7 @@ def register(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     parser = subparsers.add_parser("benchmark", help="measure trained networks on unseen speakers")
     commands = parser.add_subparsers(dest="benchmark_command", required=True)
     command = commands.add_parser("recognition", help="train by a protocol and measure what devices would recognise")
-    names = ", ".join(CORPUS_NAMES)
+    names = ", ".join(corpus_names())
     command.add_argument("--corpus", action="append", required=True, metavar="NAME=PATH", help=f"NAME: {names}")
     command.add_argument(
         "--folds",

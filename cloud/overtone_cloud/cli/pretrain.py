@@ -9,7 +9,7 @@ from overtone_cloud.cli.benchmark import read_corpora, read_settings
 from overtone_cloud.cli.options import timed_lines
 from overtone_cloud.conditions.read_speech import read_speech
 from overtone_cloud.conditions.sounds import sound_halves
-from overtone_cloud.corpora.registry import NAMES
+from overtone_cloud.corpora.registry import corpus_names
 from overtone_cloud.errors import ConfigError
 from overtone_cloud.training import progress
 from overtone_converters.signing import NAME
@@ -24,7 +24,7 @@ def register(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     text = "train one model on all speakers of all corpora, convert it and write its card"
     parser = subparsers.add_parser("pretrain", help=text, description=text)
     parser.add_argument(
-        "--corpus", action="append", required=True, metavar="NAME=PATH", help=f"NAME: {', '.join(NAMES)}"
+        "--corpus", action="append", required=True, metavar="NAME=PATH", help=f"NAME: {', '.join(corpus_names())}"
     )
     parser.add_argument("--sounds", type=Path, metavar="DIR", help="everyday sounds (ESC-10): noise, and no emotion")
     parser.add_argument(

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from overtone_cloud.conditions.sounds import TEST_BYTE, check_sounds, draw
-from overtone_cloud.corpora.base import find_audio
+from overtone_cloud.corpora.files import find_audio
 from overtone_cloud.corpora.utterance import Utterance
 from overtone_cloud.errors import CorpusError
 

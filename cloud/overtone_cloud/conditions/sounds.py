@@ -7,7 +7,7 @@ from functools import lru_cache
 from pathlib import Path
 
 from overtone_cloud.corpora import audio
-from overtone_cloud.corpora.base import find_audio
+from overtone_cloud.corpora.files import find_audio
 from overtone_cloud.errors import AudioError, CorpusError
 from overtone_models.front_end import F32
 

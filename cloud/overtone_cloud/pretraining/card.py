@@ -3,10 +3,10 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from overtone_cloud.corpora.registry import NON_COMMERCIAL
 from overtone_cloud.pretraining.card_data import UNKNOWN
 from overtone_cloud.pretraining.card_figures import figure_sections
 from overtone_cloud.pretraining.markdown import table
-from overtone_cloud.pretraining.training import NON_COMMERCIAL
 
 
 def card(facts: Mapping[str, Any]) -> str:

@@ -7,7 +7,7 @@ from typing import Any
 
 from overtone_cloud.conditions.read_speech import ReadSpeech
 from overtone_cloud.conditions.sounds import Sounds
-from overtone_cloud.corpora.sources import SOURCES
+from overtone_cloud.corpora.registry import CORPORA
 from overtone_cloud.corpora.split_file import Split
 from overtone_cloud.corpora.splits import corpus_of
 from overtone_cloud.corpora.utterance import Reading
@@ -128,12 +128,12 @@ def _corpus(corpus: str, reading: Reading, trained: Trained) -> dict[str, Any]:
     genders = list(genders_of(Reading(corpus=corpus, root=reading.root, utterances=tuple(used))).values())
     labels = {str(u.label) for u in used}
     left_out = sorted({str(u.label) for u in reading.labelled} - labels)
-    source = SOURCES.get(corpus)
+    known = CORPORA.get(corpus)
     return {
-        "title": source.title if source else corpus,
-        "language": source.language if source else UNKNOWN,
-        "licence": source.licence if source else "as the corpus says",
-        "page": source.page if source else None,
+        "title": known.title if known else corpus,
+        "language": known.language if known else UNKNOWN,
+        "licence": known.licence if known else "as the corpus says",
+        "page": known.page if known else None,
         "utterances": len(used),
         "speakers": {kind: genders.count(kind) for kind in sorted(set(genders))},
         "left_out": {label: sum(1 for u in reading.labelled if u.label == label) for label in left_out},

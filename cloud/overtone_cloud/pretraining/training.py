@@ -8,12 +8,12 @@ from typing import Any
 
 from overtone_cloud.conditions.read_speech import read_speech
 from overtone_cloud.conditions.sounds import content_digest, sound_halves
+from overtone_cloud.corpora.registry import pretrained_licence
 from overtone_cloud.corpora.split_file import Split
 from overtone_cloud.corpora.utterance import Reading
 from overtone_cloud.errors import ConfigError, TrainingError
 from overtone_cloud.pretraining.joined import join, split_of
 from overtone_cloud.recognition.limits import Limits, check_network
-from overtone_cloud.training.experiment import LICENCES
 from overtone_cloud.training.features import Features, extract
 from overtone_cloud.training.parts import set_aside
 from overtone_cloud.training.prepared import check_neutral_speech, surroundings
@@ -26,9 +26,6 @@ from overtone_models.labels import ordered
 from overtone_models.trained import TrainedModel
 
 CLAIM = "pretraining.json"
-RESTRICTED = frozenset({"ravdess", "tess", "emodb", "savee", "nemo", "iemocap"})
-"""Corpora that are not for commercial use, or for research only."""
-NON_COMMERCIAL = "non-commercial research only, as the recordings it was trained on"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -74,7 +71,8 @@ def train_all(order: Order, report: Any = None, progress: Any = None) -> Trained
     split = split_of(reading, settings, inner)
     if not (folder.path / MODEL).exists():
         _train(order, folder, features, labels, report)
-    model = replace(folder.load_model(), lineage=lineage(order.readings, reading, settings), licence=licence(order))
+    licence = pretrained_licence(order.readings)
+    model = replace(folder.load_model(), lineage=lineage(order.readings, reading, settings), licence=licence)
     return Trained(
         model=model,
         reading=reading,
@@ -121,10 +119,3 @@ def lineage(readings: Mapping[str, Reading], reading: Reading, settings: TrainSe
         "split": f"all {len(reading.speakers)} speakers; inner speakers chose when to stop",
         "seed": str(settings.seed),
     }
-
-
-def licence(order: Order) -> str:
-    """Return the terms of use that follow from the corpora's licences."""
-    each = [LICENCES.get(name, f"as the training data ({name})") for name in sorted(order.readings)]
-    terms = NON_COMMERCIAL if RESTRICTED & set(order.readings) else "on the terms of the recordings it was trained on"
-    return f"{terms}: {'; '.join(each)}"

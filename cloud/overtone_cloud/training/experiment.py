@@ -4,7 +4,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from overtone_cloud.corpora.registry import read_corpus
+from overtone_cloud.corpora.registry import read_corpus, training_licence
 from overtone_cloud.corpora.split_file import Fold, Split, load_split
 from overtone_cloud.corpora.utterance import Reading
 from overtone_cloud.errors import TrainingError
@@ -23,16 +23,6 @@ from overtone_models.labels import ordered
 from overtone_models.trained import TrainedModel
 
 CONFIG = "config.json"
-
-LICENCES = {
-    "ravdess": "CC BY-NC-SA 4.0 (RAVDESS): non-commercial, share alike",
-    "tess": "CC BY-NC-ND 4.0 (TESS): non-commercial, no derivatives of the recordings",
-    "emodb": "free for research with citation (EmoDB)",
-    "savee": "research only, on registration (SAVEE)",
-    "crema-d": "ODbL 1.0 (CREMA-D)",
-    "nemo": "CC BY-NC-SA 4.0 (nEMO): non-commercial, share alike",
-    "iemocap": "research licence of USC (IEMOCAP): no redistribution",
-}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -197,7 +187,7 @@ def described(model: TrainedModel, reading: Reading, plan: Plan, settings: Train
         "fold": plan.chosen.name,
         "seed": str(settings.seed),
     }
-    return replace(model, lineage=lineage, licence=LICENCES.get(reading.corpus, "as the training data"))
+    return replace(model, lineage=lineage, licence=training_licence(reading.corpus))
 
 
 def evaluate_model(model: TrainedModel, test: Features, plan: Plan, folder: RunFolder) -> Scores:
