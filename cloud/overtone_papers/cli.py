@@ -11,7 +11,8 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from overtone_cloud.cli.options import name_and_value, timed_lines
+from overtone_cloud.cli.options import name_and_value
+from overtone_cloud.cli.output import timed_lines
 from overtone_cloud.corpora.registry import corpus_names, read_corpus
 from overtone_cloud.corpora.utterance import Reading
 from overtone_cloud.errors import ConfigError

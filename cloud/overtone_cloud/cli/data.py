@@ -20,7 +20,7 @@ from rich.progress import (
 )
 from rich.table import Table
 
-from overtone_cloud.cli.split_options import add_split_options, asked_split
+from overtone_cloud.cli.options import add_split_options, split_options
 from overtone_cloud.corpora import CORPORA, Problem, Reading, corpus_names, read_corpus
 from overtone_cloud.corpora.check import check, measure
 from overtone_cloud.corpora.fetch import archive_of, fetch
@@ -36,7 +36,7 @@ def register(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     commands = parser.add_subparsers(dest="data_command", required=True)
     commands.add_parser("list", help="known corpora and their licences").set_defaults(func=_list)
     for name, text, run in (
-        ("check", "decode every utterance and say what is missing, duplicated or unreadable", _check),
+        ("check", "decode every utterance and list what is missing, duplicated or unreadable", _check),
         ("stats", "tables of classes, speakers and durations", _stats),
     ):
         command = _with_path(commands.add_parser(name, help=text))
@@ -45,13 +45,13 @@ def register(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     plots = _with_path(commands.add_parser("plot", help="waveform and spectrogram per emotion as PNG"))
     plots.add_argument("--out", type=Path, required=True, metavar="DIR")
     plots.set_defaults(func=_plot)
-    _register_split(_with_path(commands.add_parser("split", help="make folds and keep them in a file")))
+    _register_split(_with_path(commands.add_parser("split", help="make folds and write them to a file")))
     _register_fetch(commands.add_parser("fetch", help="download a corpus from its official address"))
 
 
 def _with_path(parser: argparse.ArgumentParser) -> argparse.ArgumentParser:
     parser.add_argument("path", type=Path, metavar="PATH", help="a corpus' folder or a CSV manifest")
-    parser.add_argument("--corpus", choices=corpus_names(), help="which corpus it is (default: by its files' names)")
+    parser.add_argument("--corpus", choices=corpus_names(), help="which corpus it is (default: by its file names)")
     return parser
 
 
@@ -65,7 +65,7 @@ def _register_split(parser: argparse.ArgumentParser) -> None:
 def _register_fetch(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("name", choices=tuple(CORPORA))
     parser.add_argument("--to", type=Path, required=True, metavar="DIR")
-    parser.add_argument("--accept-licence", action="store_true", help="accept the corpus' licence unasked")
+    parser.add_argument("--accept-licence", action="store_true", help="accept the corpus' licence without being asked")
     parser.add_argument("--url", help="a mirror's address; size and checksum stay the official ones")
     parser.set_defaults(func=_fetch)
 
@@ -130,7 +130,7 @@ def _plot(args: argparse.Namespace) -> int:
 
 def _split(args: argparse.Namespace) -> int:
     reading = read_corpus(args.path, args.corpus)
-    split = asked_split(args, reading.utterances, args.seed)
+    split = split_options(args).split(reading.utterances, args.seed)
     split.save(args.out)
     table = Table("fold", "train", "test", "test speakers")
     speakers = {u.id: u.speaker or "unknown" for u in reading.utterances}

@@ -25,12 +25,11 @@ from overtone_cloud.demo.listening import listen, make_recording
 from overtone_cloud.demo.people import People, choose_people, divide_owner, spoken_by, write_manifest
 from overtone_cloud.demo.watching import watch_rounds
 from overtone_cloud.synthesis import write_corpus
-from overtone_cloud.training import progress
 from overtone_cloud.training.experiment import Plan, described, read_features
 from overtone_cloud.training.features import Features
 from overtone_cloud.training.metrics import Scores, scores
 from overtone_cloud.training.plots import plot_confusion, plot_curves
-from overtone_cloud.training.run_folder import RunFolder
+from overtone_cloud.training.run_folder import RunFolder, progress_lines
 from overtone_cloud.training.settings import TrainSettings
 from overtone_models.bundle import Bundle
 from overtone_models.labels import ordered
@@ -138,7 +137,7 @@ class Demo:
         self.report["pretrained"] = beforehand.facts(found, bundle, events, why)
 
     def _train(self, corpus: Path) -> tuple[People, TrainedModel, Features]:
-        from overtone_cloud.training.fitting import fit
+        from overtone_cloud.training.trainer import fit
 
         reading = read_corpus(corpus)
         people = choose_people(reading)
@@ -159,7 +158,7 @@ class Demo:
         with self._stage(f"training the base network on {len(people.base)} speakers"):
             outer = features.where(plan.chosen.train)
             labels = ordered({str(u.label) for u in outer.utterances})
-            lines = progress.lines(lambda line: self.say(f"    {line}"), settings.epochs, 6)
+            lines = progress_lines(lambda line: self.say(f"    {line}"), settings.epochs, 6)
             trained, history = fit(outer, labels, settings, run, report=lines)
             model = described(trained, reading, plan, settings)
         run.save_model(model)

@@ -11,14 +11,17 @@ from overtone_cloud.corpora.registry import CORPORA
 from overtone_cloud.corpora.split_file import Split
 from overtone_cloud.corpora.splits import corpus_of
 from overtone_cloud.corpora.utterance import Reading
+from overtone_cloud.errors import ConfigError
 from overtone_cloud.pretraining.training import Trained
-from overtone_cloud.recognition.people import genders_of
+from overtone_cloud.recognition.predictions import genders_of
 from overtone_cloud.training.settings import TrainSettings
+from overtone_converters.signing import NAME
 from overtone_converters.verify import Verification
 from overtone_models.bundle import read_bundle
 from overtone_models.digests import digest_bytes
 
 FORMAT, VERSION = "overtone-model-card", 1
+MAX_VERSION = 2**31 - 1
 UNKNOWN = "unknown"
 
 
@@ -33,6 +36,14 @@ class Release:
     sounds: Sounds | None
     speech: ReadSpeech | None
     figures: Mapping[str, Any] | None
+
+
+def check_release(name: str, version: int) -> None:
+    """Raise ConfigError where a model cannot be called by this name or carry this version."""
+    if not NAME.fullmatch(name):
+        raise ConfigError(f"--name is {name!r}: use at most 64 letters, digits, dots, dashes and underscores")
+    if not 1 <= version <= MAX_VERSION:
+        raise ConfigError(f"--version is {version}, limit is 1..{MAX_VERSION}")
 
 
 def card_data(release: Release, trained: Trained, data: bytes, found: Verification) -> dict[str, Any]:

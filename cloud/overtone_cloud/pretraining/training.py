@@ -15,8 +15,7 @@ from overtone_cloud.errors import ConfigError, TrainingError
 from overtone_cloud.pretraining.joined import join, split_of
 from overtone_cloud.recognition.limits import Limits, check_network
 from overtone_cloud.training.features import Features, extract
-from overtone_cloud.training.parts import set_aside
-from overtone_cloud.training.prepared import check_neutral_speech, surroundings
+from overtone_cloud.training.prepared import check_neutral_speech, set_aside, surroundings
 from overtone_cloud.training.run_folder import HISTORY, MODEL, RunFolder
 from overtone_cloud.training.settings import TrainSettings
 from overtone_models.digests import digest_mapping
@@ -85,7 +84,7 @@ def train_all(order: Order, report: Any = None, progress: Any = None) -> Trained
 
 
 def _train(order: Order, folder: RunFolder, features: Features, labels: tuple[str, ...], report: Any) -> None:
-    from overtone_cloud.training.fitting import fit
+    from overtone_cloud.training.trainer import fit
 
     around = surroundings(order.sounds, order.settings, order.speech)
     model, _ = fit(features, labels, order.settings, folder, around=around, cache=order.cache, report=report)

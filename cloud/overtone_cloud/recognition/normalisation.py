@@ -6,9 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from overtone_cloud.recognition.heard import answered
 from overtone_cloud.recognition.predictions import Predictions
-from overtone_cloud.recognition.subject import Subject
+from overtone_cloud.recognition.subject import Subject, float_probabilities
 from overtone_cloud.training.features import Features
 from overtone_models.calibration import negative_log_likelihood
 from overtone_models.front_end import F32
@@ -67,11 +66,13 @@ def predict_normalised(subject: Subject) -> tuple[SpeakerNorm, Predictions]:
     targets = subject.inner.targets(subject.model.labels)
 
     def loss(norm: SpeakerNorm) -> float:
-        probabilities = answered(subject, listened(subject.model, subject.inner, norm))
+        probabilities = float_probabilities(subject.model, listened(subject.model, subject.inner, norm))
         return negative_log_likelihood(np.log(probabilities + 1e-12), targets, 1.0)
 
     chosen = min(CANDIDATES, key=loss)
-    return chosen, subject.predictions(answered(subject, listened(subject.model, subject.test, chosen)))
+    return chosen, subject.predictions(
+        float_probabilities(subject.model, listened(subject.model, subject.test, chosen))
+    )
 
 
 def listened(model: TrainedModel, features: Features, norm: SpeakerNorm, *, seed: int = 0) -> list[F32 | None]:

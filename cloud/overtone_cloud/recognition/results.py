@@ -20,7 +20,7 @@ VERSION = 1
 
 
 @dataclass(frozen=True, kw_only=True)
-class Taken:
+class TrainingResults:
     """Every measure's result of one training, by the measure's name."""
 
     fold: str

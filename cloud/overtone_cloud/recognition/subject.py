@@ -1,4 +1,4 @@
-"""What measures work on: one trained model, its fold's utterances, and the bundle that devices would get of it."""
+"""The subject of measures: one trained model, its fold's utterances, its predictions, and its bundle for devices."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -149,3 +149,24 @@ def recalibrated(
     quiet = sound_logits(model, heard_sounds(subject.train, told_apart, subject.cache))
     fitted = calibration(logits, targets, quiet, settings, speakers=part.speakers)
     return replace(subject, model=replace(model, calibration=fitted))
+
+
+def predict_test_part(subject: Subject, condition: Condition | None = None) -> Predictions:
+    """Return the float network's predictions of the test part under a condition (None: as recorded).
+
+    An utterance in which the gate hears nothing keeps a row of zeros, so it counts as wrong.
+    """
+    return subject.predictions(float_probabilities(subject.model, subject.heard(condition)))
+
+
+def float_probabilities(model: TrainedModel, utterances: Sequence[F32 | None]) -> F32:
+    """Return the float network's `(n, K)` probabilities of `(frames, n_mfcc)` utterances; zeros for None."""
+    from overtone_models.networks import edge_tcn
+
+    probabilities = np.zeros((len(utterances), len(model.labels)), np.float32)
+    rows = [row for row, mfcc in enumerate(utterances) if mfcc is not None]
+    standardised = [model.standardise(mfcc) for mfcc in utterances if mfcc is not None]
+    if rows:
+        logits = edge_tcn.logits(model.network, model.weights, standardised)
+        probabilities[rows] = model.calibration.probabilities(logits)
+    return probabilities

@@ -1,8 +1,11 @@
 """One training on one fold of one corpus: from paths to a run folder."""
 
-from dataclasses import asdict, dataclass
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 from overtone_cloud.corpora.registry import read_corpus, training_licence
 from overtone_cloud.corpora.split_file import Fold, Split, load_split
@@ -11,9 +14,8 @@ from overtone_cloud.errors import TrainingError
 from overtone_cloud.features.extraction import Progress
 from overtone_cloud.training.features import Features, extract
 from overtone_cloud.training.metrics import Scores, scores
-from overtone_cloud.training.parts import set_aside
 from overtone_cloud.training.plots import plot_confusion, plot_curves
-from overtone_cloud.training.prepared import surroundings
+from overtone_cloud.training.prepared import set_aside, surroundings
 from overtone_cloud.training.run_folder import METRICS, SPLIT, RunFolder
 from overtone_cloud.training.settings import TrainSettings
 from overtone_models.digests import digest_mapping
@@ -141,6 +143,16 @@ def divide(features: Features, fold: Fold, settings: TrainSettings) -> tuple[Fea
     return train, inner if len(inner) else train, features.where(fold.test)
 
 
+def read_run_parts(
+    folder: RunFolder, *, corpus: Path | None = None, cache: Path | None = None
+) -> tuple[Features, Features, Features]:
+    """Return a run's training, inner and test features; `corpus` names the corpus' folder where it has moved."""
+    plan, settings = load_plan(folder, corpus)
+    model = folder.load_model()
+    _, features = read_features(plan, front_end=model.front_end, gate=model.gate, cache=cache)
+    return divide(features, plan.chosen, settings)
+
+
 def train_run(
     plan: Plan,
     settings: TrainSettings,
@@ -151,7 +163,7 @@ def train_run(
     report: Any = None,
 ) -> tuple[TrainedModel, Scores]:
     """Train, evaluate on the fold's test part and leave a whole run folder; what is refused leaves none."""
-    from overtone_cloud.training.fitting import fit
+    from overtone_cloud.training.trainer import fit
 
     check_plan(folder, plan, settings)
     around = surroundings(plan.sounds, settings, plan.speech)
@@ -176,10 +188,23 @@ def train_run(
     return model, result
 
 
+def summarise_seeds(results: Sequence[Scores], plan: Plan) -> dict[str, Any]:
+    """Return mean and standard deviation over the seeds of one plan."""
+    uars = np.array([scores.uar for scores in results])
+    return {
+        "split": plan.split.describe(),
+        "fold": plan.chosen.name,
+        "speakers_shared": plan.split.speakers_shared,
+        "seeds": len(results),
+        "uar": [round(float(u), 4) for u in uars],
+        "uar_mean": round(float(uars.mean()), 4),
+        "uar_sd": round(float(uars.std(ddof=1)), 4) if len(uars) > 1 else None,
+        "accuracy_mean": round(float(np.mean([scores.accuracy for scores in results])), 4),
+    }
+
+
 def described(model: TrainedModel, reading: Reading, plan: Plan, settings: TrainSettings) -> TrainedModel:
     """Return the model with its lineage and the licence that follows from its training data."""
-    from dataclasses import replace
-
     lineage = {
         "training_data": reading.corpus,
         "training_data_digest": reading.digest,

@@ -1,4 +1,4 @@
-"""What a training works on: both parts with targets, the training part also under conditions, sounds of no emotion."""
+"""Inputs of a training: inner speakers set aside, targets, features under conditions, everyday sounds."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -11,6 +11,7 @@ from overtone_cloud.conditions.conditioned import ConditionedSpec
 from overtone_cloud.conditions.conditions import Condition, training_conditions
 from overtone_cloud.conditions.read_speech import LABEL, as_neutral, read_speech
 from overtone_cloud.conditions.sounds import sound_halves
+from overtone_cloud.corpora.splits import inner_speakers
 from overtone_cloud.corpora.utterance import Utterance
 from overtone_cloud.errors import ConfigError, TrainingError
 from overtone_cloud.features import extraction
@@ -18,6 +19,25 @@ from overtone_cloud.training.examples import Examples, examples
 from overtone_cloud.training.features import Features, extract
 from overtone_cloud.training.settings import TrainSettings
 from overtone_models.front_end import F32, dct_matrix
+
+
+def set_aside(outer: Features, settings: TrainSettings) -> tuple[Features, Features]:
+    """Return the part that is trained on and that of the inner speakers, empty where the settings want none.
+
+    Inner speakers decide when a training stops, and set temperature and threshold. Where utterances have no speakers,
+    the inner part is a random share of the utterances.
+    """
+    if settings.inner_fraction == 0.0:
+        return outer, outer.where(())
+    if any(u.speaker is None for u in outer.utterances):
+        ids = [u.id for u in outer.utterances]
+        number = max(1, round(settings.inner_fraction * len(ids)))
+        inner = set(np.random.default_rng(settings.seed).permutation(ids)[:number])
+    else:
+        named = inner_speakers(outer.utterances, fraction=settings.inner_fraction, seed=settings.seed)
+        inner = {u.id for u in outer.utterances if u.speaker in named}
+    train = [u.id for u in outer.utterances if u.id not in inner]
+    return outer.where(train), outer.where(sorted(inner))
 
 
 @dataclass(frozen=True, kw_only=True)

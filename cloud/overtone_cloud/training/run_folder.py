@@ -1,6 +1,7 @@
 """A run folder: everything one training leaves behind, and how it is read again."""
 
 import json
+from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -28,6 +29,11 @@ MODEL, WEIGHTS, SPLIT, METRICS, HISTORY, CHECKPOINT = (
     "history.json",
     "checkpoint.npz",
 )
+
+
+Entry = dict[str, float]
+"""One epoch of the history: `epoch`, `loss`, and where inner speakers were scored `inner_uar` and `inner_loss`."""
+Report = Callable[[Entry], None]
 
 
 class RunFolder:
@@ -107,3 +113,20 @@ class RunFolder:
             return None
         except (OSError, ValueError, EOFError, BadZipFile) as error:
             raise TrainingError(f"{self.path / CHECKPOINT} is broken: {error}; remove it to begin anew") from error
+
+
+def progress_lines(say: Callable[[str], None], epochs: int, most: int) -> Report:
+    """Return a report of epochs that says at most `most` lines."""
+    every = -(-epochs // most)
+
+    def report(entry: Entry) -> None:
+        if int(entry["epoch"]) % every == 0:
+            say(f"epoch {int(entry['epoch'])} of {epochs}, {epoch_summary(entry)}")
+
+    return report
+
+
+def epoch_summary(entry: Entry) -> str:
+    """Return an epoch's loss, and the UAR of the inner speakers where they were scored."""
+    inner = f", inner UAR {100 * entry['inner_uar']:.1f} %" if "inner_uar" in entry else ""
+    return f"loss {entry['loss']:.2f}{inner}"

@@ -1,7 +1,10 @@
-"""How an edge network is trained; every run folder keeps these values."""
+"""Settings of a training: their limits, and how they are read from TOML and JSON; every run folder keeps them."""
 
+import json
+import tomllib
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields, replace
+from pathlib import Path
 from typing import Any, ClassVar
 
 from overtone_cloud.errors import ConfigError
@@ -103,6 +106,20 @@ class TrainSettings:
         augmentation = _checked(Augmentation, varied, f"{where}: augmentation")
         settings: TrainSettings = _checked(cls, values, where, augmentation=augmentation)
         return settings
+
+
+def read_settings(path: Path | None, changes: Mapping[str, Any] | None = None) -> TrainSettings:
+    """Return the settings in a TOML or JSON file, the defaults without one; `changes` override single values."""
+    values: Mapping[str, Any] = {}
+    if path is not None:
+        try:
+            text = path.read_text()
+            values = json.loads(text) if path.suffix == ".json" else tomllib.loads(text)
+        except (OSError, ValueError) as error:
+            raise ConfigError(f"{path} cannot be read: {error}") from error
+        if not isinstance(values, Mapping):
+            raise ConfigError(f"{path} holds no table of settings")
+    return TrainSettings.from_json({**values, **(changes or {})}, where=str(path or "command line"))
 
 
 def _checked(kind: Any, values: Mapping[str, Any], where: str, **more: Any) -> Any:

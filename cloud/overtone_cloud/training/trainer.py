@@ -5,9 +5,10 @@ is to take the way from one to the other into the first layer (`Prepared.bands`)
 standardising makes as loud as the low ones, it recognises unseen speakers less well (docs/recognition.md).
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -15,9 +16,9 @@ import numpy as np
 from overtone_cloud.errors import TrainingError
 from overtone_cloud.training.batches import Batches
 from overtone_cloud.training.calibrating import calibration, sound_logits, uncalibrated
-from overtone_cloud.training.prepared import Prepared
-from overtone_cloud.training.progress import Report
-from overtone_cloud.training.run_folder import HISTORY, RunFolder
+from overtone_cloud.training.features import Features
+from overtone_cloud.training.prepared import Prepared, Surroundings, prepare, set_aside
+from overtone_cloud.training.run_folder import HISTORY, Entry, Report, RunFolder
 from overtone_cloud.training.settings import TrainSettings
 from overtone_models.calibration import Calibration, fit_temperature, negative_log_likelihood
 from overtone_models.front_end import F32, dct_matrix
@@ -209,3 +210,25 @@ class Trainer:
         self.best_uar, self.best_loss = float(arrays["best"][0]), float(arrays["best"][1])
         self.best_epoch, self.best_weights = int(arrays["best"][2]), arrays["best_weights"]
         self.history = self.folder.read_json(HISTORY)[: self.epoch]
+
+
+def fit(
+    outer: Features,
+    labels: tuple[str, ...],
+    settings: TrainSettings,
+    folder: RunFolder,
+    *,
+    around: Surroundings | None = None,
+    cache: Path | None = None,
+    report: Report | None = None,
+    begin: Callable[[], None] = lambda: None,
+) -> tuple[TrainedModel, list[Entry]]:
+    """Return the model trained on the speakers of `outer`, and its history; resume from the checkpoint in `folder`.
+
+    `begin` is called once every check has passed, before the first epoch.
+    """
+    train, inner = set_aside(outer, settings)
+    data = prepare(train, inner if settings.inner_fraction else None, labels, around, cache=cache)
+    trainer = Trainer(data, settings, folder)
+    begin()
+    return trainer.run(report), trainer.history

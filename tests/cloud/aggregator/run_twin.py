@@ -24,7 +24,6 @@ from overtone_cloud.aggregator.mqtt import MqttLink
 from overtone_cloud.aggregator.rounds import RoundConfig
 from overtone_cloud.aggregator.state import Store
 from overtone_cloud.aggregator.twins import FolderPublisher, TargetEvaluator, first_model, small_layout
-from overtone_cloud.cli.aggregator import client_id
 
 BODY, HEAD = 1900, 100
 
@@ -59,7 +58,7 @@ def main(folder: Path, broker: Path, port: int) -> None:
     aggregator = Aggregator(
         config,
         store=store,
-        link=MqttLink(config.mqtt, client_id=client_id(store), max_message_bytes=65_536),
+        link=MqttLink(config.mqtt, client_id=store.client_id(), max_message_bytes=65_536),
         gatekeeper=gatekeeper,
         initial=first_model(folder / "releases", layout=small_layout(BODY, HEAD)),
         tick_s=0.02,

@@ -13,10 +13,10 @@ from overtone_cloud.errors import ConfigError, TrainingError
 from overtone_cloud.training.augment import Augmentation
 from overtone_cloud.training.calibrating import pieces, sound_logits
 from overtone_cloud.training.features import Features, extract
-from overtone_cloud.training.fitting import fit
 from overtone_cloud.training.prepared import Surroundings, heard_sounds, prepare, surroundings
 from overtone_cloud.training.run_folder import RunFolder
 from overtone_cloud.training.settings import TrainSettings
+from overtone_cloud.training.trainer import fit
 from overtone_models.calibration import Calibration
 from overtone_models.front_end import EDGE_FRONT_END
 from overtone_models.gate import GateSpec

@@ -5,8 +5,7 @@ from pathlib import Path
 import numpy as np
 
 from overtone_cloud.corpora.utterance import Reading, Utterance
-from overtone_cloud.recognition.people import confusion, gender_uar, genders_of
-from overtone_cloud.recognition.predictions import Predictions
+from overtone_cloud.recognition.predictions import Predictions, confusion, gender_uar, genders_of
 
 LABELS = ("sad", "angry")
 

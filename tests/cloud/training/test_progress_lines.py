@@ -1,11 +1,11 @@
 """Lines about epochs."""
 
-from overtone_cloud.training import progress
+from overtone_cloud.training.run_folder import progress_lines
 
 
 def test_a_few_lines_of_a_training() -> None:
     said: list[str] = []
-    report = progress.lines(said.append, 10, 2)
+    report = progress_lines(said.append, 10, 2)
     for epoch in range(1, 10):
         report({"epoch": epoch, "loss": 1.25})
     report({"epoch": 10.0, "loss": 1.0, "inner_uar": 0.5})
