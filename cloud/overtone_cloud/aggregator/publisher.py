@@ -22,6 +22,7 @@ from overtone_converters.errors import ConversionError
 from overtone_models.bundle import Bundle
 from overtone_models.errors import ModelError
 from overtone_models.front_end import F32
+from overtone_models.metrics import log_loss, unweighted_average_recall
 from overtone_models.trained import TrainedModel
 
 log = logging.getLogger(__name__)
@@ -50,10 +51,13 @@ class CorpusEvaluator:
         except ModelError as error:
             raise ReleaseError(f"the new weights cannot be measured: {error}") from error
         probabilities = self.bundle.manifest.calibration.probabilities(logits.astype(np.float64))
-        right = (probabilities.argmax(1) == self.targets) & (probabilities.sum(1) >= LEAST_SPEECH)
-        recalls = [right[self.targets == place].mean() for place in np.unique(self.targets)]
-        given = probabilities[np.arange(len(self.targets)), self.targets]
-        return Evaluation(uar=float(np.mean(recalls)), loss=float(-np.log(given + 1e-12).mean()), n=len(self.targets))
+        classes = probabilities.shape[1]
+        recognised = np.where(probabilities.sum(1) >= LEAST_SPEECH, probabilities.argmax(1), classes)
+        return Evaluation(
+            uar=unweighted_average_recall(recognised, self.targets, classes + 1),
+            loss=log_loss(probabilities, self.targets),
+            n=len(self.targets),
+        )
 
 
 @dataclass(frozen=True, eq=False)

@@ -2,10 +2,9 @@
 
 from collections.abc import Mapping
 
-import numpy as np
-
 from overtone_cloud.corpora.utterance import Reading
 from overtone_cloud.recognition.predictions import Predictions
+from overtone_models.metrics import confusion_matrix
 
 UNTOLD = "not told"
 
@@ -24,6 +23,5 @@ def gender_uar(predictions: Predictions, genders: Mapping[str, str]) -> dict[str
 def confusion(predictions: Predictions) -> list[list[int]]:
     """Return how many utterances of each label (rows) were taken for each; the last column is "nothing heard"."""
     classes = len(predictions.labels)
-    pairs = predictions.targets * (classes + 1) + predictions.predicted
-    counts = np.bincount(pairs, minlength=classes * (classes + 1)).reshape(classes, classes + 1)
-    return [[int(count) for count in row] for row in counts]
+    counts = confusion_matrix(predictions.predicted, predictions.targets, classes + 1)
+    return [[int(count) for count in row] for row in counts[:classes]]

@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from overtone_cloud.recognition.subject import Subject
-from overtone_cloud.training.metrics import Targets, unweighted_average_recall
 from overtone_models.front_end import F32
+from overtone_models.metrics import Targets, unweighted_average_recall
 
 PER_EMOTION = 5
 LEFT = 2

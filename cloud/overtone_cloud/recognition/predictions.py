@@ -8,9 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from overtone_cloud.errors import TrainingError
-from overtone_cloud.training.metrics import Targets, unweighted_average_recall
 from overtone_models.calibration import expected_calibration_error
 from overtone_models.front_end import F32
+from overtone_models.metrics import Targets, unweighted_average_recall
 
 DIGITS = 5
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from overtone_cloud.training.metrics import Targets
+from overtone_models.metrics import Targets
 
 
 def _figure(width: float, height: float) -> tuple[Any, Any]:

@@ -15,13 +15,13 @@ import numpy as np
 from overtone_cloud.errors import TrainingError
 from overtone_cloud.training.batches import Batches
 from overtone_cloud.training.calibrating import calibration, sound_logits, uncalibrated
-from overtone_cloud.training.metrics import unweighted_average_recall
 from overtone_cloud.training.prepared import Prepared
 from overtone_cloud.training.progress import Report
 from overtone_cloud.training.run_folder import HISTORY, RunFolder
 from overtone_cloud.training.settings import TrainSettings
 from overtone_models.calibration import Calibration, fit_temperature, negative_log_likelihood
 from overtone_models.front_end import F32, dct_matrix
+from overtone_models.metrics import unweighted_average_recall
 from overtone_models.networks import edge_tcn as networks
 from overtone_models.networks import tf
 from overtone_models.trained import TrainedModel
