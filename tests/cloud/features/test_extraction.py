@@ -1,4 +1,4 @@
-"""Extraction: the same features whoever computes them, kept by content, and what is lost is named."""
+"""Feature extraction: the same for any number of processes, cached by content, failures reported."""
 
 import os
 import subprocess
