@@ -3,7 +3,6 @@
 import argparse
 import json
 import sys
-import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -25,6 +24,7 @@ from overtone_cloud.recognition.limits import Limits
 from overtone_cloud.recognition.measures import NAMES, Material
 from overtone_cloud.recognition.protocol import Given
 from overtone_cloud.training.settings import TrainSettings
+from overtone_common.toml_config import load_toml
 
 EXIT_INTERRUPTED = 130
 LEAST_SEEDS = 3
@@ -164,16 +164,19 @@ def read_settings(path: Path | None, *, quick: bool = False) -> TrainSettings:
     """Return the training settings in a TOML or JSON file, the usual ones without; `quick` makes a trial of them."""
     values: dict[str, Any] = {}
     if path is not None:
-        try:
-            text = path.read_text()
-            values = json.loads(text) if path.suffix == ".json" else tomllib.loads(text)
-        except (OSError, ValueError) as error:
-            raise ConfigError(f"{path} cannot be read: {error}") from error
+        values = _json(path) if path.suffix == ".json" else load_toml(path, error=ConfigError)
         if not isinstance(values, Mapping):
             raise ConfigError(f"{path} holds no table of settings")
     if quick:
         values = {**values, **QUICK}
     return TrainSettings.from_json(values, where=str(path or "command line"))
+
+
+def _json(path: Path) -> Any:
+    try:
+        return json.loads(path.read_bytes())
+    except (OSError, ValueError) as error:
+        raise ConfigError(f"{path} cannot be read: {error}") from error
 
 
 def _material(args: argparse.Namespace) -> Material:

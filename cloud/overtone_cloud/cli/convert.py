@@ -10,10 +10,10 @@ from overtone_cloud.bundles.forms import asked_forms, write_forms
 from overtone_cloud.bundles.sources import bundle_path, calibration_utterances, golden, load_bundle, utterances_of
 from overtone_cloud.bundles.windows import convert_windows, window_folders
 from overtone_cloud.errors import TrainingError
-from overtone_cloud.reports.files import write_atomically
 from overtone_cloud.training.experiment import divide, load_plan, read_features
 from overtone_cloud.training.features import Features
 from overtone_cloud.training.run_folder import RunFolder
+from overtone_common.files import write_atomically
 from overtone_models.bundle import read_bundle
 
 EDGE_NAME = "edge-tcn"

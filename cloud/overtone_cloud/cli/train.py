@@ -3,7 +3,6 @@
 import argparse
 import json
 import sys
-import tomllib
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
@@ -24,6 +23,7 @@ from overtone_cloud.training.experiment import Plan, train_run
 from overtone_cloud.training.metrics import Scores
 from overtone_cloud.training.run_folder import METRICS, RunFolder
 from overtone_cloud.training.settings import TrainSettings
+from overtone_common.toml_config import load_toml
 
 
 def register(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -92,10 +92,7 @@ def _train(args: argparse.Namespace) -> int:
 def _settings(args: argparse.Namespace) -> TrainSettings:
     values: dict[str, Any] = {}
     if args.config:
-        try:
-            values = tomllib.loads(args.config.read_text())
-        except (OSError, ValueError) as error:
-            raise ConfigError(f"{args.config} cannot be read: {error}") from error
+        values = load_toml(args.config, error=ConfigError)
     for name in ("size", "epochs", "seed"):
         if getattr(args, name) is not None:
             values[name] = getattr(args, name)

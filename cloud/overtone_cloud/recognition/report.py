@@ -24,8 +24,8 @@ from overtone_cloud.recognition.predictions import Predictions, pooled
 from overtone_cloud.recognition.protocol import SHARED, lacking
 from overtone_cloud.recognition.reliability import coverage, own_thresholds, reliability
 from overtone_cloud.recognition.results import Taken
-from overtone_cloud.reports.files import write_atomically
 from overtone_cloud.reports.html_page import note, page, picture
+from overtone_common.files import write_atomically
 
 FORMAT, VERSION = "overtone-recognition", 1
 JSON_NAME, HTML_NAME = "recognition.json", "report.html"
