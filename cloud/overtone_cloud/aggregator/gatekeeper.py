@@ -1,7 +1,7 @@
 """The gate between an average and a release: evaluate, keep only what is no worse, publish.
 
 `Evaluator` and `Publisher` are given from outside (`overtone_cloud.aggregator.publisher.release_parts` for real models,
-`overtone_cloud.aggregator.twins` for tests); both may take many seconds and run in a worker thread.
+test doubles in `tests/support/twins.py`); both may take many seconds and run in a worker thread.
 """
 
 import logging

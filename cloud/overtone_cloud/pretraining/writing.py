@@ -13,7 +13,7 @@ from overtone_cloud.pretraining.parity import parity_utterances
 from overtone_cloud.pretraining.settings_file import as_toml
 from overtone_cloud.pretraining.training import Trained
 from overtone_cloud.recognition.limits import Limits, check_bundle
-from overtone_cloud.reports.files import write_atomically
+from overtone_common.files import write_atomically
 from overtone_converters.verify import Verification
 from overtone_models.bundle import read_bundle
 from overtone_models.pretrained import Pretrained

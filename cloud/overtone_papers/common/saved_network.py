@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from overtone_cloud.errors import TrainingError
-from overtone_cloud.reports.files import write_arrays
+from overtone_common.files import write_arrays
 from overtone_models.window_model import CALIBRATION, TEST
 
 CALIBRATION_ROWS, TEST_ROWS = 64, 200

@@ -14,7 +14,7 @@ from typing import Any
 
 from overtone_cloud.corpora.utterance import Reading
 from overtone_cloud.errors import TrainingError
-from overtone_cloud.reports.files import write_atomically
+from overtone_common.files import write_atomically
 from overtone_models.digests import digest_mapping
 
 Json = Any

@@ -10,8 +10,8 @@ import numpy as np
 
 from overtone_cloud.corpora.registry import CORPORA
 from overtone_cloud.errors import TrainingError
-from overtone_cloud.reports.files import write_arrays
 from overtone_cloud.training.metrics import Targets
+from overtone_common.files import write_arrays
 from overtone_models.front_end import F32
 from overtone_models.networks import tf
 from overtone_models.networks.papers import build

@@ -5,11 +5,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from tests.support.twins import FolderPublisher, TargetEvaluator, first_model, read_twin
 
 from overtone_cloud.aggregator.config import ServerConfig
 from overtone_cloud.aggregator.errors import ReleaseError
 from overtone_cloud.aggregator.gatekeeper import Evaluation, Gatekeeper, Published, Work
-from overtone_cloud.aggregator.twins import FolderPublisher, TargetEvaluator, first_model, read_twin
 from overtone_models.layout import weights_digest
 
 
