@@ -13,7 +13,7 @@ from rich.table import Table
 
 from overtone_cloud.cli.options import name_and_value
 from overtone_cloud.cli.output import timed_lines
-from overtone_cloud.corpora.registry import NAMES, read_corpus
+from overtone_cloud.corpora.registry import corpus_names, read_corpus
 from overtone_cloud.corpora.utterance import Reading
 from overtone_cloud.errors import ConfigError
 from overtone_papers.common.catalogue import system, systems
@@ -36,7 +36,11 @@ def register(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     run.add_argument("system", metavar="A|B|C|D|E", help="which system")
     run.add_argument("--part", help="one part only (default: all)")
     run.add_argument(
-        "--corpus", action="append", required=True, metavar="NAME=PATH", help=f"NAME is one of {', '.join(NAMES)}"
+        "--corpus",
+        action="append",
+        required=True,
+        metavar="NAME=PATH",
+        help=f"NAME is one of {', '.join(corpus_names())}",
     )
     run.add_argument("--seeds", type=int, default=1, metavar="N", help="repeat with that many seeds (default 1)")
     run.add_argument("--quick", action="store_true", help="real data and full networks, fewer epochs and folds")
@@ -140,8 +144,8 @@ def _readings(given: Sequence[str]) -> dict[str, Reading]:
     readings: dict[str, Reading] = {}
     for text in given:
         name, path = name_and_value(text, "--corpus", "NAME=PATH")
-        if name not in NAMES:
-            raise ConfigError(f"--corpus {text}: unknown corpus {name!r}; there are {', '.join(NAMES)}")
+        if name not in corpus_names():
+            raise ConfigError(f"--corpus {text}: unknown corpus {name!r}; there are {', '.join(corpus_names())}")
         if name in readings:
             raise ConfigError(f"--corpus {text}: {name} is given twice")
         readings[name] = read_corpus(Path(path).expanduser(), name)

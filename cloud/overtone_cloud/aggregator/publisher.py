@@ -18,11 +18,11 @@ from overtone_cloud.corpora.utterance import Reading, Utterance
 from overtone_cloud.errors import CloudError, SplitError
 from overtone_cloud.reports.files import write_atomically
 from overtone_cloud.training.features import Features, extract
-from overtone_cloud.training.metrics import unweighted_average_recall
 from overtone_converters.errors import ConversionError
 from overtone_models.bundle import Bundle
 from overtone_models.errors import ModelError
 from overtone_models.front_end import F32
+from overtone_models.metrics import log_loss, unweighted_average_recall
 from overtone_models.trained import TrainedModel
 
 log = logging.getLogger(__name__)
@@ -52,11 +52,10 @@ class ReleaseEvaluator:
             raise ReleaseError(f"the new weights cannot be measured: {error}") from error
         probabilities = self.bundle.manifest.calibration.probabilities(logits.astype(np.float64))
         classes = probabilities.shape[1]
-        predicted = np.where(probabilities.sum(1) >= LEAST_SPEECH, probabilities.argmax(1), classes)
-        likelihood = probabilities[np.arange(len(self.targets)), self.targets]
+        recognised = np.where(probabilities.sum(1) >= LEAST_SPEECH, probabilities.argmax(1), classes)
         return Evaluation(
-            uar=unweighted_average_recall(predicted, self.targets, classes + 1),
-            loss=float(-np.log(likelihood + 1e-12).mean()),
+            uar=unweighted_average_recall(recognised, self.targets, classes + 1),
+            loss=log_loss(probabilities, self.targets),
             n=len(self.targets),
         )
 

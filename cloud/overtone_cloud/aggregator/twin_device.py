@@ -7,10 +7,9 @@ import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
-import numpy as np
-
 from overtone_cloud.aggregator.averaging import F32
 from overtone_cloud.aggregator.cohort import ModelKey
+from overtone_models.layout import weights_digest
 from overtone_protocol import (
     Assembly,
     Chunk,
@@ -207,7 +206,7 @@ class TwinDevice:
     def _install(self, release: Release, bundle: bytes) -> None:
         self._download = None
         self.weights = self._read_bundle(bundle)
-        base = hashlib.sha256(self.weights.astype(np.dtype("<f4")).tobytes()).digest()
+        base = bytes.fromhex(weights_digest(self.weights))
         self.model = replace(self.model, base=base)
         self.bundle, self.version = release.bundle, release.version
         self.up(Health(device=self.device, bundle=release.bundle, version=release.version, state="installed"))

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from overtone_cloud.corpora.registry import NAMES, read_corpus
+from overtone_cloud.corpora.registry import corpus_names, read_corpus
 from overtone_cloud.corpora.splits import KINDS, Split, make_split
 from overtone_cloud.corpora.utterance import Utterance
 from overtone_cloud.errors import CloudError, ConfigError
@@ -69,7 +69,7 @@ def split_options(args: argparse.Namespace) -> SplitOptions:
 
 def add_corpora_option(parser: argparse.ArgumentParser) -> None:
     """Add `--corpus NAME=PATH`, which is repeated for each corpus; `read_corpora` reads them."""
-    names = ", ".join(NAMES)
+    names = ", ".join(corpus_names())
     parser.add_argument("--corpus", action="append", required=True, metavar="NAME=PATH", help=f"NAME: {names}")
 
 

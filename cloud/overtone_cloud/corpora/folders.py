@@ -2,7 +2,7 @@
 
 from pathlib import Path, PurePosixPath
 
-from overtone_cloud.corpora.base import counted
+from overtone_cloud.corpora.corpus import counted
 from overtone_cloud.corpora.utterance import Problem, Reading, Utterance
 from overtone_cloud.errors import CorpusError
 from overtone_models.errors import LabelError
@@ -11,7 +11,7 @@ from overtone_models.labels import canonical_label
 NAME = "folders"
 
 
-def recognised(files: tuple[PurePosixPath, ...]) -> int:
+def count_matches(files: tuple[PurePosixPath, ...]) -> int:
     """Return how many of `files` lie in a folder that is called like an emotion."""
     return sum(1 for file in files if _label_part(file) is not None)
 
@@ -21,8 +21,8 @@ def read(root: Path, files: tuple[PurePosixPath, ...]) -> Reading:
     utterances = tuple(u for file in sorted(files) if (u := _utterance(root, file)) is not None)
     if not utterances:
         raise CorpusError(f"{root}: none of {len(files)} sound files lies in a folder called like an emotion")
-    known = {u.id for u in utterances}
-    strangers = [str(file) for file in files if str(file) not in known]
+    ids = {u.id for u in utterances}
+    strangers = [str(file) for file in files if str(file) not in ids]
     text = f"{counted(strangers, 'file')} in no folder called like an emotion, skipped"
     problems = (Problem(kind="label", text=text, names=tuple(strangers)),) if strangers else ()
     reading = Reading(corpus=NAME, root=root, utterances=utterances, problems=problems)

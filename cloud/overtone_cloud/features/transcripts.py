@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
 
-from overtone_cloud.corpora.tables import read_rows
+from overtone_cloud.corpora.files import read_rows
 from overtone_cloud.corpora.utterance import Reading
 from overtone_cloud.errors import CorpusError
 

@@ -6,12 +6,12 @@ from typing import Any
 
 import numpy as np
 
+from overtone_cloud.corpora.registry import CORPORA
 from overtone_cloud.recognition.limits import Limits
 from overtone_cloud.recognition.predictions import Predictions, pooled
 from overtone_cloud.recognition.reliability import own_thresholds
 from overtone_cloud.recognition.results import TrainingResults
 
-UAR_TARGETS = {"ravdess": 70.0, "emodb": 85.0}
 LOSSES = {"noise": 8.0, "room": 8.0, "telephone": 6.0, "quiet": None, "loud": None}
 LOSS_NAMES = {
     "noise": "UAR lost in noise (10 dB)",
@@ -127,7 +127,7 @@ def percent(part: int, whole: int) -> float:
 
 
 def _uar(corpus: str, taken: BySeed, name: str) -> Figure:
-    least = UAR_TARGETS.get(corpus)
+    least = CORPORA[corpus].uar_target_percent if corpus in CORPORA else None
     target = None if least is None else Target(sign=">=", limit=least)
     values = over_seeds(taken, lambda parts: 100 * predictions(parts, "clean").uar)
     return Figure(corpus=corpus, name=name, unit=PERCENT, values=values, target=target)

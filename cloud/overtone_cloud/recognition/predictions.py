@@ -9,9 +9,9 @@ from numpy.typing import NDArray
 
 from overtone_cloud.corpora.utterance import Reading
 from overtone_cloud.errors import TrainingError
-from overtone_cloud.training.metrics import Targets, unweighted_average_recall
 from overtone_models.calibration import expected_calibration_error
 from overtone_models.front_end import F32
+from overtone_models.metrics import Targets, confusion_matrix, unweighted_average_recall
 
 DIGITS = 5
 UNKNOWN_GENDER = "not told"
@@ -142,6 +142,5 @@ def gender_uar(predictions: Predictions, genders: Mapping[str, str]) -> dict[str
 def confusion(predictions: Predictions) -> list[list[int]]:
     """Return how many utterances of each label (rows) were taken for each; the last column is "nothing heard"."""
     classes = len(predictions.labels)
-    pairs = predictions.targets * (classes + 1) + predictions.predicted
-    counts = np.bincount(pairs, minlength=classes * (classes + 1)).reshape(classes, classes + 1)
-    return [[int(count) for count in row] for row in counts]
+    counts = confusion_matrix(predictions.predicted, predictions.targets, classes + 1)
+    return [[int(count) for count in row] for row in counts[:classes]]

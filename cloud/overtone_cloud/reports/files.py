@@ -1,4 +1,4 @@
-"""Writing files so that nothing half-written is ever left under their name."""
+"""Atomic file writes."""
 
 import io
 import os

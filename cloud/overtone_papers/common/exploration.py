@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from overtone_cloud.corpora import audio
-from overtone_cloud.corpora.check import Checked, measure
+from overtone_cloud.corpora.check import Inspection, measure
 from overtone_cloud.corpora.plots import counts_figure, durations_figure, examples
 from overtone_cloud.corpora.statistics import Row, statistics
 from overtone_cloud.corpora.utterance import Reading, Utterance
@@ -70,14 +70,17 @@ def exploration_part(
 
 
 def _explored(study: Study, corpus: str, reading: Reading, kinds: Sequence[str], per_label: int) -> dict[str, Any]:
-    checked = measure(reading)
-    numbers = statistics(checked)
+    inspection = measure(reading)
+    numbers = statistics(inspection)
     folder = study.folder(FOLDER)
     pictures = [
         (_named(save(counts_figure(numbers), folder / f"{corpus}-counts.png")), f"{corpus}: utterances per emotion"),
-        (_named(save(durations_figure(checked, numbers), folder / f"{corpus}-durations.png")), f"{corpus}: durations"),
+        (
+            _named(save(durations_figure(inspection, numbers), folder / f"{corpus}-durations.png")),
+            f"{corpus}: durations",
+        ),
     ]
-    shown = examples_per_label(checked, per_label)
+    shown = examples_per_label(inspection, per_label)
     for kind in kinds:
         draw, caption = PANELS[kind]
         study.log(f"{corpus}: {kind}")
@@ -85,12 +88,12 @@ def _explored(study: Study, corpus: str, reading: Reading, kinds: Sequence[str],
         pictures.append((_named(path), f"{corpus}: {caption.lower()} of each emotion, one speaker where possible"))
     durations = {row.name: _durations(row) for row in (*numbers.by_label, numbers.total)}
     limit = HEARD_PER_LABEL // 4 if study.quick else HEARD_PER_LABEL
-    return {"pictures": pictures, "durations": durations, "voices": voices(checked.reading, limit)}
+    return {"pictures": pictures, "durations": durations, "voices": voices(inspection.reading, limit)}
 
 
-def examples_per_label(checked: Checked, per_label: int = 1) -> tuple[Utterance, ...]:
+def examples_per_label(inspection: Inspection, per_label: int = 1) -> tuple[Utterance, ...]:
     """Return up to `per_label` readable utterances of each label, side by side, alike in speaker and sentence."""
-    left, found = checked.reading, list[Utterance]()
+    left, found = inspection.reading, list[Utterance]()
     for _ in range(per_label):
         if not left.labelled:
             break

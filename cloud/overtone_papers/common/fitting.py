@@ -11,6 +11,16 @@ from numpy.typing import NDArray
 
 from overtone_cloud.errors import TrainingError
 from overtone_models.front_end import F32
+from overtone_models.metrics import (
+    Targets,
+    average_recall,
+    confusion_matrix,
+    f1_scores,
+    macro_f1,
+    mean_of_occurring,
+    precisions,
+    recalls,
+)
 from overtone_models.networks import tf
 from overtone_papers.common.history import CURVES, History
 from overtone_papers.common.study import no_log
@@ -29,7 +39,6 @@ __all__ = [
 
 Inputs = F32 | Sequence[F32]
 """One array `(n, ...)`, or one for each input of the network."""
-Targets = NDArray[np.int64]
 LOG_EVERY_S = 10.0
 
 
@@ -131,17 +140,15 @@ def scores(outputs: NDArray[Any], y: Targets, labels: Sequence[str]) -> dict[str
     predicted = np.asarray(outputs if np.ndim(outputs) == 1 else np.argmax(outputs, -1), np.int64)
     truth = np.asarray(y, np.int64)
     size = len(labels)
-    confusion = np.bincount(truth * size + predicted, minlength=size * size).reshape(size, size)
+    confusion = confusion_matrix(predicted, truth, size)
     totals, hits = confusion.sum(1), np.diag(confusion)
-    recall = hits / np.maximum(totals, 1)
-    precision = hits / np.maximum(confusion.sum(0), 1)
-    f1 = 2 * hits / np.maximum(totals + confusion.sum(0), 1)
+    recall, precision, f1 = recalls(confusion), np.nan_to_num(precisions(confusion)), f1_scores(confusion)
     there = totals > 0
     return {
         "accuracy": _share(hits.sum() / max(1, totals.sum())),
-        "macro_f1": _share(f1[there].mean()) if there.any() else 0.0,
-        "macro_precision": _share(precision[there].mean()) if there.any() else 0.0,
-        "uar": _share(recall[there].mean()) if there.any() else 0.0,
+        "macro_f1": _share(macro_f1(confusion)) if there.any() else 0.0,
+        "macro_precision": _share(mean_of_occurring(precision, confusion)) if there.any() else 0.0,
+        "uar": _share(average_recall(confusion)) if there.any() else 0.0,
         "n": int(totals.sum()),
         "per_class": {
             label: {

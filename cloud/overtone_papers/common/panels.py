@@ -7,10 +7,10 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from overtone_cloud.corpora import audio
-from overtone_cloud.corpora.plots import COLOURS
 from overtone_cloud.corpora.utterance import Utterance
 from overtone_models.features.spectra import HOP_SAMPLES, chroma, decibels, magnitudes, mel_power
 from overtone_models.front_end import F32
+from overtone_models.labels import EMOTIONS
 from overtone_papers.common.pictures import figure
 
 RATE_HZ = audio.SAMPLE_RATE_HZ
@@ -66,7 +66,7 @@ def _panels(shown: Sequence[Utterance], title: str, draw: Draw, y_label: str, *,
 
 
 def _waveform(place: Any, utterance: Utterance, samples: F32) -> Any:
-    place.plot(np.arange(samples.size) / RATE_HZ, samples, lw=0.4, color=COLOURS[str(utterance.label)])
+    place.plot(np.arange(samples.size) / RATE_HZ, samples, lw=0.4, color=EMOTIONS[str(utterance.label)].colour)
 
 
 def _spectrogram(place: Any, _utterance: Utterance, samples: F32) -> Any:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from overtone_cloud.corpora.sources import SOURCES
+from overtone_cloud.corpora.registry import CORPORA
 from overtone_models.front_end import F32
 from overtone_models.networks.papers import build
 from overtone_models.window_model import CALIBRATION, TEST, WindowModel
@@ -49,7 +49,7 @@ def save_networks(
 
 
 def _model(trained: "Trained", system: str, data: Data, arrays: Inputs, split: str, seed: int) -> WindowModel:
-    source = SOURCES.get(data.utterances[0].corpus)
+    source = CORPORA.get(data.utterances[0].corpus)
     scales = [_scale(name, data, arrays) for name in trained.sources]
     shapes = tuple(tuple(arrays.x[name][0].shape[1:]) for name in trained.sources)
     return WindowModel(

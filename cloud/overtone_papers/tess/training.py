@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from overtone_cloud.corpora.sources import SOURCES
+from overtone_cloud.corpora.registry import CORPORA
 from overtone_models.features.means import MeanMfccSpec
 from overtone_models.front_end import F32
 from overtone_models.networks import tf
@@ -77,7 +77,7 @@ def _save(
     from overtone_models.window_model import WindowModel
 
     mean, std = standardisation
-    source = SOURCES.get(data.utterances[0].corpus)
+    source = CORPORA.get(data.utterances[0].corpus)
     WindowModel(
         network=NETWORK,
         options=options,

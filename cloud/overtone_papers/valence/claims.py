@@ -140,7 +140,7 @@ CHOICES = (
     ),
     Choice(
         what="labels of corpora without ratings",
-        chosen="a table of valence and activation by category and intensity (dimensions.py), set by hand",
+        chosen="a table of valence and activation by category and intensity (overtone_models/labels.py), set by hand",
         why="figures on it say how well categories are told apart along valence, not how people rate it",
     ),
     Choice(what="filters of the four convolutions", chosen="the same number in each", why="table 1 gives one number"),

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from overtone_cloud.corpora.sources import SOURCES
+from overtone_cloud.corpora.registry import CORPORA
 from overtone_models.features.crops import HOP_SAMPLES
 from overtone_models.front_end import F32
 from overtone_models.window_model import CALIBRATION, DESCRIPTION, TEST, WEIGHTS, WindowModel
@@ -46,7 +46,7 @@ def save(
         scale_std=(np.array([SCALE_STD], np.float32),),
         weights=[np.asarray(w) for w in trained.learner.valence.get_weights()],
         lineage={"system": "B", "corpora": ", ".join(corpora), "seed": seed, "epochs": trained.history.best_epoch},
-        licence="; ".join(SOURCES[c].licence if c in SOURCES else f"{c}: unknown" for c in corpora),
+        licence="; ".join(CORPORA[c].licence if c in CORPORA else f"{c}: unknown" for c in corpora),
         split=split,
         window_s=(settings.width - 1) * HOP_SAMPLES / spec.sample_rate_hz,
     ).save(folder)

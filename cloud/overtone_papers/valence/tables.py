@@ -151,7 +151,7 @@ def ratings(material: Material) -> Table:
         source = "people" if rated == of.sum() else "our table" if not rated else f"people {rated}, our table the rest"
         rows.append((corpus, int(of.sum()), source, "words" if words else "voiced frames", *counts))
     columns = ("corpus", "utterances", "rated by", "crops on", *NAMES)
-    note = "A rating between two classes counts half for either. Our table: papers/valence/dimensions.py."
+    note = "A rating between two classes counts half for either. Our table: overtone_models/labels.py."
     return Table(title="Valence in the corpora", columns=columns, rows=tuple(rows), note=note)
 
 

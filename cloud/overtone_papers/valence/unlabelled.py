@@ -9,7 +9,7 @@ import soundfile
 import soxr
 
 from overtone_cloud.corpora import audio
-from overtone_cloud.corpora.base import find_audio
+from overtone_cloud.corpora.files import find_audio
 from overtone_cloud.corpora.utterance import Utterance
 from overtone_cloud.errors import AudioError, CorpusError, TrainingError
 from overtone_models.digests import digest_bytes, digest_mapping

@@ -19,9 +19,9 @@ from overtone_cloud.aggregator.config import (
 )
 from overtone_cloud.aggregator.gatekeeper import Gatekeeper
 from overtone_cloud.aggregator.loopback import LoopbackBroker
-from overtone_cloud.aggregator.report import status
 from overtone_cloud.aggregator.rounds import RoundConfig
 from overtone_cloud.aggregator.state import Store
+from overtone_cloud.aggregator.status import status
 from overtone_cloud.aggregator.twin_device import TwinDevice
 from overtone_cloud.aggregator.twins import FolderPublisher, TargetEvaluator, first_model, read_twin, small_layout
 from overtone_protocol import RoundCall

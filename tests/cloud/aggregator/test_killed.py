@@ -18,8 +18,8 @@ from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 
 from overtone_cloud.aggregator.averaging import F32, average, server_step
-from overtone_cloud.aggregator.report import status
 from overtone_cloud.aggregator.state import Store
+from overtone_cloud.aggregator.status import status
 from overtone_cloud.aggregator.twin_device import TwinDevice
 from overtone_cloud.aggregator.twins import first_model, read_twin, small_layout
 from overtone_cloud.broker.configuration import BrokerSettings, configure

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from overtone_cloud.corpora import read_corpus
-from overtone_cloud.corpora.tables import MAX_TABLE_BYTES
+from overtone_cloud.corpora.files import MAX_TABLE_BYTES
 from overtone_cloud.errors import CorpusError
 
 

@@ -333,7 +333,7 @@ def test_real_names_of_crema_d(speech_data: Path) -> None:
     from pathlib import PurePosixPath
 
     corpus = CORPORA["crema-d"]
-    described = [corpus.describe(PurePosixPath(f"AudioWAV/{name}.wav")) for name in names]
+    described = [corpus.parse_name(PurePosixPath(f"AudioWAV/{name}.wav")) for name in names]
     assert all(described)
     assert Counter(d.corpus_label for d in described if d) == corpus.official.labels
     assert {d.speaker for d in described if d} == set(corpus.official.speakers)

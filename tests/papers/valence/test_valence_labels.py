@@ -8,7 +8,6 @@ import pytest
 
 from overtone_cloud.corpora.utterance import Utterance
 from overtone_cloud.errors import CorpusError
-from overtone_models.labels import EMOTIONS
 from overtone_papers.valence import dimensions as table
 from overtone_papers.valence.figures import measure, pearson
 from overtone_papers.valence.soft_labels import accepted, counted_as, expected, oversampled, pooled, soft
@@ -70,11 +69,6 @@ def test_three_classes_come_from_pooling_five() -> None:
 def test_pearson_is_numpys() -> None:
     a, b = np.random.default_rng(0).normal(size=(2, 50))
     assert pearson(a, b) == pytest.approx(np.corrcoef(a, b)[0, 1])
-
-
-def test_table_rates_every_category_of_the_project() -> None:
-    assert set(table.TABLE) == set(EMOTIONS)
-    assert all(1 <= value <= 5 for row in table.TABLE.values() for pair in row for value in pair)
 
 
 def test_strong_emotions_lie_further_out_and_ratings_of_people_come_first() -> None:

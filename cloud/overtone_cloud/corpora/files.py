@@ -1,13 +1,39 @@
-"""Reading the small text tables that come with corpora."""
+"""The files of a corpus: recordings found by their endings, and the small text tables beside them."""
 
 import csv
 import io
+import os
+from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from overtone_cloud.errors import CorpusError
 
+AUDIO_ENDINGS = frozenset({".wav", ".wave", ".flac", ".ogg", ".oga", ".aiff", ".aif", ".aifc"})
 MAX_TABLE_BYTES = 64 * 1024 * 1024
+
+
+def find_audio(root: Path) -> tuple[PurePosixPath, ...]:
+    """Return every sound file below `root` by its ending, relative and sorted; links are followed once."""
+    paths: list[PurePosixPath] = []
+    for folder, files in _walk(root):
+        relative = PurePosixPath(folder.relative_to(root).as_posix())
+        names = (f for f in files if Path(f).suffix.lower() in AUDIO_ENDINGS and not f.startswith("."))
+        paths.extend(relative / name for name in names)
+    return tuple(sorted(paths))
+
+
+def _walk(root: Path) -> Iterator[tuple[Path, list[str]]]:
+    """Walk `root`, but no hidden folder, no leftovers of archives, and no link a second time."""
+    visited: set[Path] = set()
+    for name, folders, files in os.walk(root, followlinks=True):
+        real = Path(name).resolve()
+        if real in visited:
+            folders.clear()
+            continue
+        visited.add(real)
+        folders[:] = sorted(f for f in folders if not f.startswith(".") and f != "__MACOSX")
+        yield Path(name), files
 
 
 def read_text(path: Path) -> str:
@@ -46,17 +72,17 @@ def read_rows(path: Path) -> Table:
     delimiter = "\t" if path.suffix.lower() == ".tsv" else ";" if ";" in heading and "," not in heading else ","
     reader = csv.reader(file, delimiter=delimiter, strict=True)
     try:
-        found = [(reader.line_num, row) for row in reader]
+        numbered = [(reader.line_num, row) for row in reader]
     except csv.Error as error:
         raise CorpusError(f"{path}: not a table: {error}") from error
-    if not found:
+    if not numbered:
         raise CorpusError(f"{path}: empty table")
-    columns = tuple(column.strip().lower() for column in found[0][1])
-    filled = [(line, row) for line, row in found[1:] if any(row)]
+    columns = tuple(column.strip().lower() for column in numbered[0][1])
+    body = [(line, row) for line, row in numbered[1:] if any(row)]
     return Table(
         columns=columns,
-        rows=tuple({name: value.strip() for name, value in zip(columns, row, strict=False)} for _, row in filled),
-        lines=tuple(line for line, _ in filled),
+        rows=tuple({name: value.strip() for name, value in zip(columns, row, strict=False)} for _, row in body),
+        lines=tuple(line for line, _ in body),
     )
 
 
