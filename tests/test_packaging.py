@@ -148,6 +148,13 @@ def test_every_package_is_typed(wheel: Path):
         assert {f"{package}/py.typed" for package in PACKAGES} <= set(archive.namelist())
 
 
+def test_every_page_template_is_installed(wheel: Path) -> None:
+    cloud = REPOSITORY / "cloud"
+    templates = {path.relative_to(cloud).as_posix() for path in cloud.glob("overtone_*/**/*.html")}
+    assert "overtone_cloud/reports/base_page.html" in templates
+    assert templates <= files_in(wheel)
+
+
 def test_the_commands(read: Callable[[str], str]):
     scripts = configparser.ConfigParser()
     scripts.read_string(read("entry_points.txt"))

@@ -1,4 +1,4 @@
-"""The broker of a fleet: Mosquitto's configuration, its access list and everyone's certificates.
+"""The broker of a fleet: Mosquitto's configuration, its access list and the clients' certificates.
 
 Every client proves who it is by a certificate whose common name is its user name; the access list
 lets a device publish and read its own topics only. MQTT client identifiers are free (a home may
@@ -68,7 +68,7 @@ pattern read {root}/all/release
 
 @dataclass(frozen=True, kw_only=True)
 class BrokerSettings:
-    """What the configuration is written from; kept beside it as `broker.json`."""
+    """Settings of a broker; written beside its configuration as `broker.json`."""
 
     host: str
     """Name or address by which devices reach the broker; it is in the server's certificate."""

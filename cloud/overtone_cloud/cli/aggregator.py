@@ -11,8 +11,8 @@ from overtone_cloud.aggregator.aggregator import Aggregator
 from overtone_cloud.aggregator.config import AggregatorConfig, load_config
 from overtone_cloud.aggregator.errors import LinkError
 from overtone_cloud.aggregator.gatekeeper import Gatekeeper
-from overtone_cloud.aggregator.report import as_text, status
 from overtone_cloud.aggregator.state import Store
+from overtone_cloud.aggregator.status import as_text, status
 from overtone_cloud.cli import EXIT_FAILED
 from overtone_cloud.errors import CloudError
 from overtone_common.mqtt import MqttLink

@@ -11,9 +11,9 @@ from overtone_cloud.cli.options import add_cache_option, add_corpora_option, rea
 from overtone_cloud.cli.output import timed_lines
 from overtone_cloud.conditions.read_speech import read_speech
 from overtone_cloud.conditions.sounds import sound_halves
+from overtone_cloud.pretraining.benchmark_figures import read_figures
 from overtone_cloud.pretraining.card_data import Release, check_release
-from overtone_cloud.pretraining.figures import read_figures
-from overtone_cloud.pretraining.joined import join
+from overtone_cloud.pretraining.joint_corpus import join
 from overtone_cloud.pretraining.training import Order, train_all
 from overtone_cloud.pretraining.writing import write_pretrained
 from overtone_cloud.training.run_folder import progress_lines

@@ -44,7 +44,7 @@ def register(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     """Add `train` to the command line."""
     train = subparsers.add_parser("train", help="train an edge network on a corpus")
     train.add_argument("corpus", type=Path, metavar="CORPUS", help="a corpus' folder or a CSV manifest")
-    train.add_argument("--corpus-name", help="which corpus it is (default: recognised by its file names)")
+    train.add_argument("--corpus-name", help="which corpus it is (default: by its files' names)")
     train.add_argument("--out", type=Path, required=True, metavar="DIR", help="run folder; an interrupted run resumes")
     train.add_argument("--split", type=Path, metavar="FILE", help="a split made by `overtone data split`")
     train.add_argument("--fold", help="which fold of the split (name or number from 1)")

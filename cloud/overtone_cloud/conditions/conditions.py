@@ -28,7 +28,7 @@ TRAINING_SNR_DB = (5.0, 10.0, 15.0)
 
 
 class Condition(Protocol):
-    """What is done to a recording before it is heard."""
+    """A change of a recording before the gate and the features."""
 
     @property
     def name(self) -> str:
@@ -145,7 +145,7 @@ class Level:
 
 
 def training_conditions(sounds: Sequence[Path]) -> tuple[Condition, ...]:
-    """Return what trainings hear their speech under besides as recorded; noise only where there are sounds.
+    """Return the conditions of trainings; noise only where there are sounds.
 
     Rooms and sounds are others than those of the tests.
     """

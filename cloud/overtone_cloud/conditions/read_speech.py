@@ -1,4 +1,4 @@
-"""Read speech without emotion (LibriSpeech): some speakers may train as neutral, the others only test."""
+"""Read speech without emotion (LibriSpeech): half of the speakers may train as neutral, the others only test."""
 
 from dataclasses import dataclass
 from pathlib import Path

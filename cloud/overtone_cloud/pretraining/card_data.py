@@ -27,7 +27,7 @@ UNKNOWN = "unknown"
 
 @dataclass(frozen=True, kw_only=True)
 class Release:
-    """How a model is to be called and numbered, what it was made of, and the benchmark's extract where there is one."""
+    """A pretrained model's name, version, training data and settings, and the benchmark's extract if there is one."""
 
     name: str
     version: int
@@ -46,7 +46,7 @@ def check_release(name: str, version: int) -> None:
         raise ConfigError(f"--version is {version}, limit is 1..{MAX_VERSION}")
 
 
-def card_data(release: Release, trained: Trained, data: bytes, found: Verification) -> dict[str, Any]:
+def card_data(release: Release, trained: Trained, data: bytes, verification: Verification) -> dict[str, Any]:
     """Return the facts of a finished model, whose bundle is `data`.
 
     The inner speakers' UAR is left out: they chose when to stop, so it flatters.
@@ -60,13 +60,13 @@ def card_data(release: Release, trained: Trained, data: bytes, found: Verificati
         "bundle": _bundle(data),
         "training": _training(trained, release),
         "corpora": {corpus: _corpus(corpus, release.readings[corpus], trained) for corpus in corpora},
-        "parity": {key: value for key, value in found.to_json().items() if not key.startswith("uar_")},
+        "parity": {key: value for key, value in verification.to_json().items() if not key.startswith("uar_")},
         "figures": release.figures,
     }
 
 
 def command_of(release: Release, corpora: list[str]) -> str:
-    """Return the command that makes the model, with stand-ins for where its data lie."""
+    """Return the command that trains the model, with placeholder paths."""
     words = ["overtone", "pretrain"]
     for corpus in corpora:
         words += ["--corpus", f"{corpus}=path/to/{corpus}"]
@@ -119,7 +119,7 @@ def _training(trained: Trained, release: Release) -> dict[str, Any]:
 
 
 def selection(history: Sequence[Mapping[str, float]], inner: Sequence[str]) -> str:
-    """Return what the weights, temperature and threshold were chosen by."""
+    """Return in words how weights, temperature and threshold were chosen."""
     best = min((entry for entry in history if "inner_loss" in entry), key=lambda entry: entry["inner_loss"])
     return (
         f"the averaged weights of the epoch with the least loss over the inner speakers ({', '.join(inner)}), who "

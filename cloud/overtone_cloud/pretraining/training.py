@@ -1,4 +1,4 @@
-"""The training of one model on all corpora: goes on where it was interrupted, and is done once."""
+"""Pretraining: one model on all speakers of all corpora; an interrupted training resumes, a finished one is reused."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -12,7 +12,7 @@ from overtone_cloud.corpora.registry import pretrained_licence
 from overtone_cloud.corpora.split_file import Split
 from overtone_cloud.corpora.utterance import Reading
 from overtone_cloud.errors import ConfigError, TrainingError
-from overtone_cloud.pretraining.joined import join, split_of
+from overtone_cloud.pretraining.joint_corpus import join, split_of
 from overtone_cloud.recognition.limits import Limits, check_network
 from overtone_cloud.training.features import Features, extract
 from overtone_cloud.training.prepared import check_neutral_speech, set_aside, surroundings
@@ -29,7 +29,7 @@ CLAIM = "pretraining.json"
 
 @dataclass(frozen=True, kw_only=True)
 class Order:
-    """What is asked for: `work` keeps the training, so that the same order goes on or finds it done."""
+    """The order of a pretraining; `work` keeps its training, so that the same order resumes or finds it finished."""
 
     readings: Mapping[str, Reading]
     settings: TrainSettings
@@ -41,7 +41,7 @@ class Order:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Trained:
-    """A finished training: its model, its two parts, the split, and how it went."""
+    """A finished training: its model, its two parts, the split, and its history."""
 
     model: TrainedModel
     reading: Reading
@@ -53,10 +53,10 @@ class Trained:
 
 
 def train_all(order: Order, report: Any = None, progress: Any = None) -> Trained:
-    """Return the model of all the order's speakers; what can be refused is refused before any sound is read."""
+    """Return the model of all the order's speakers; every check that needs no sound comes first."""
     settings, reading = order.settings, join(order.readings)
     if settings.inner_fraction == 0:
-        raise ConfigError("inner_fraction is 0: a model to ship needs speakers set aside, who choose when to stop")
+        raise ConfigError("inner_fraction is 0: a model to ship needs inner speakers, who choose when to stop")
     labels = ordered({str(u.label) for u in reading.labelled})
     if order.speech is not None and not settings.neutral_speech:
         raise ConfigError("read speech is given, but training setting neutral_speech is false")
@@ -94,7 +94,7 @@ def _train(order: Order, folder: RunFolder, features: Features, labels: tuple[st
 def _claim(folder: RunFolder, reading: Reading, order: Order) -> None:
     """Take the folder for this training; raise TrainingError where it holds another."""
     halves = None if order.sounds is None else sound_halves(order.sounds)
-    sounds = None if halves is None else content_digest((*halves.training, *halves.kept))
+    sounds = None if halves is None else content_digest((*halves.training, *halves.calibration))
     speech = content_digest(read_speech(order.speech).training) if order.speech is not None else None
     mine = {
         "corpora": reading.corpus,

@@ -229,7 +229,7 @@ def _measured(
     subject = Subject(model, train, inner, test, training.folder, benchmark.cache)
     if benchmark.calibration is not None and not training.protocol.split.speakers_shared:
         used = benchmark.calibration.reading.labelled
-        sounds = () if benchmark.material.sounds is None else benchmark.material.sounds.kept
+        sounds = () if benchmark.material.sounds is None else benchmark.material.sounds.calibration
         subject = recalibrated(subject, used, settings, sounds)
 
     def begin(measure: Measure) -> Callable[[], None]:

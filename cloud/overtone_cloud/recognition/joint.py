@@ -1,4 +1,4 @@
-"""Several corpora as one: their common classes in one manifest, folds in which every corpus has unseen speakers."""
+"""Protocols over several corpora: a manifest of their common classes, folds with unseen speakers of every corpus."""
 
 import csv
 import io

@@ -10,12 +10,12 @@ from overtone_cloud.conditions.conditions import Condition, FarMicrophone, Level
 from overtone_cloud.conditions.read_speech import ReadSpeech, read_speech
 from overtone_cloud.conditions.sounds import Sounds, content_digest, sound_halves
 from overtone_cloud.errors import ConfigError
+from overtone_cloud.recognition.label_seconds import SPEECH_S, count_label_seconds, recordings, silences
 from overtone_cloud.recognition.limits import Limits, check_bundle, costs_json
 from overtone_cloud.recognition.normalisation import CANDIDATES, describe, predict_normalised
 from overtone_cloud.recognition.personal import DRAWS, METHOD, PER_EMOTION, personalise_speakers
 from overtone_cloud.recognition.quantised import listen_to_test, predict_int8
 from overtone_cloud.recognition.subject import Subject, predict_test_part
-from overtone_cloud.recognition.windows import SPEECH_S, count_windows, recordings, silences
 
 Result = dict[str, Any]
 QUIET_DB, LOUD_DB = -30.0, -1.0
@@ -27,7 +27,7 @@ NEEDS = {"noise": "--sounds", "sounds": "--sounds", "speech": "--speech"}
 
 @dataclass(frozen=True, kw_only=True)
 class Material:
-    """What measures use besides the corpora: everyday sounds, neutral read speech, limits of size."""
+    """Recordings and limits that measures use besides the corpora."""
 
     sounds: Sounds | None = None
     speech: ReadSpeech | None = None
@@ -59,7 +59,7 @@ class Measure:
 
 
 def measures(material: Material) -> dict[str, Measure]:
-    """Return the measures that the material allows, by name, in the order they are taken."""
+    """Return the measures that the material allows, by name, in the order in which they are taken."""
     from overtone_converters.device import device_settings
 
     device = {"device": device_settings(), "int8_ranges": RANGES}
@@ -163,11 +163,11 @@ def _listening(subject: Subject) -> Result:
 
 
 def _silence(subject: Subject) -> Result:
-    return count_windows(subject, silences()).to_json()
+    return count_label_seconds(subject, silences()).to_json()
 
 
 def _listened(paths: Sequence[Path], max_s: float | None) -> Callable[[Subject], Result]:
-    return lambda subject: count_windows(subject, recordings(paths, max_s=max_s)).to_json()
+    return lambda subject: count_label_seconds(subject, recordings(paths, max_s=max_s)).to_json()
 
 
 def _personal(subject: Subject) -> Result:

@@ -1,4 +1,4 @@
-"""An evaluation protocol: a corpus, its folds and seeds, and the trainings that follow; checked before any of them."""
+"""Evaluation protocols: a corpus, its folds and seeds, their checks, and the trainings that follow."""
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -75,7 +75,7 @@ class Seeds:
 
 @dataclass(frozen=True, kw_only=True)
 class LoadedCorpus:
-    """A corpus as it was given: where it is, and what was read there."""
+    """A corpus on disk: its path, and its utterances as read there."""
 
     path: Path
     reading: Reading

@@ -44,7 +44,7 @@ PACKAGES = ("numpy", "scipy", "tensorflow", "ai-edge-litert", "pyroomacoustics")
 def write_report(benchmark: Benchmark, findings: Mapping[str, ProtocolResults], *, complete: bool) -> dict[str, Any]:
     """Write recognition.json, report.html and their pictures to the benchmark's folder and return the report.
 
-    Of a benchmark that still goes on it holds what was found so far, and says that it is not `complete`.
+    The report of a running benchmark holds the results so far, and is not marked `complete`.
     """
     from overtone_converters.device import device_settings
 
@@ -115,10 +115,10 @@ def _protocol(finding: ProtocolResults) -> dict[str, Any]:
 
 
 def joint_rows(findings: Mapping[str, ProtocolResults]) -> list[dict[str, Any]]:
-    """Return a row a corpus: UAR of its unseen speakers by one model for all, and by one that never heard the corpus.
+    """Return a row per corpus: UAR of its unseen speakers by one model for all, and by one that never heard the corpus.
 
     The first also when everything is made quiet or loud; of the second also what personal heads add, in points, mean
-    of the corpus' speakers. Values are per cent, one a seed; None where that was not asked for.
+    of the corpus' speakers. Values are per cent, one per seed; None for measures that were not ordered.
     """
     joint = findings.get(ALL)
     names = {name.removeprefix(WITHOUT) for name in findings if name.startswith(WITHOUT)}
@@ -156,7 +156,7 @@ def _personal_gain(finding: ProtocolResults | None) -> list[float] | None:
 
 
 def _details(finding: ProtocolResults, out: Path) -> dict[str, Any]:
-    """Return what figures were computed from, and draw the corpus' pictures."""
+    """Return the data behind the figures, and draw the corpus' plots."""
     name, genders = finding.protocol.name, genders_of(finding.reading)
     by_seed = finding.by_seed
     clean = {seed: predictions(parts, "clean") for seed, parts in by_seed.items()}

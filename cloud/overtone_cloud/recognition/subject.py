@@ -65,11 +65,11 @@ class Subject:
 
     @cached_property
     def bundle(self) -> Bundle:
-        """The bundle of this model, made once and kept; its int8 ranges come from training speakers."""
+        """The bundle of this model, built once and stored; its int8 ranges come from training speakers."""
         path = self.folder / BUNDLE
-        kept = _kept(path, self.model)
-        if kept is not None:
-            return kept
+        stored = _stored(path, self.model)
+        if stored is not None:
+            return stored
         data = _build(self)
         write_atomically(path, data, error=TrainingError)
         return read_bundle(data)
@@ -98,8 +98,8 @@ def _training_graph(network: EdgeTcnSpec) -> bytes:
     return training_model(network)
 
 
-def _kept(path: Path, model: TrainedModel) -> Bundle | None:
-    """Return the bundle kept of this very model; None where there is none, or one of another training or conversion."""
+def _stored(path: Path, model: TrainedModel) -> Bundle | None:
+    """Return the stored bundle of this very model; None without one or after another training or conversion."""
     try:
         bundle = load_bundle(path)
     except BundleError:
@@ -127,9 +127,9 @@ def recalibrated(
 ) -> Subject:
     """Return the subject with its calibration fitted to other utterances than its inner speakers'.
 
-    `sounds` are those that stay without a decision, of which nothing is asked where the training heard none.
+    `sounds` are to stay without a decision; they are ignored where the training heard none.
 
-    Raises TrainingError where they hold a speaker of the test part, or none of the model's classes.
+    Raises TrainingError where the utterances hold a speaker of the test part, or none of the model's classes.
     """
     from overtone_models.networks import edge_tcn
 

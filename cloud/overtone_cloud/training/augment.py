@@ -1,4 +1,4 @@
-"""Augmentation of log-mel spectrograms: what a microphone, a room and another throat would change."""
+"""Augmentation of log-mel spectrograms: gain, noise, vocal tract length, tempo, masks."""
 
 from dataclasses import dataclass, field
 from typing import Any
@@ -21,7 +21,7 @@ STRETCHED = 0.5
 class Augmentation:
     """How far recordings are varied; 0 switches a variation off.
 
-    `conditioned` is how often an utterance is heard under one of the training's conditions instead of as recorded.
+    `conditioned` is the share of utterances heard under one of the training's conditions instead of as recorded.
     """
 
     gain_db: float = field(default=6.0, metadata=limits(0.0, 60.0))

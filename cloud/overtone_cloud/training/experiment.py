@@ -1,4 +1,4 @@
-"""One training on one fold of one corpus: from paths to a run folder."""
+"""Training and evaluation of one run: a corpus, a fold, settings, and the run folder that results."""
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
@@ -29,10 +29,10 @@ CONFIG = "config.json"
 
 @dataclass(frozen=True, kw_only=True)
 class Plan:
-    """What a run trains on; kept in its folder, so that evaluation and conversion find it again.
+    """Training data of a run: corpus, split and fold; written to its folder, for evaluation and conversion.
 
-    `sounds` is a folder of everyday sounds: speech is also trained under the training half of them, and they as
-    sounds of no emotion. `speech` is a folder of read speech, for settings with `neutral_speech`.
+    `sounds` is a folder of everyday sounds: its training half is noise under speech, and trains as no emotion.
+    `speech` is a folder of read speech, for settings with `neutral_speech`.
     """
 
     corpus: Path
@@ -57,13 +57,13 @@ def check_plan(folder: RunFolder, plan: Plan, settings: TrainSettings) -> None:
     """Raise TrainingError, which names what differs, where the folder holds another run."""
     if not (folder.path / CONFIG).exists():
         return
-    kept = folder.read_json(CONFIG)
+    stored = folder.read_json(CONFIG)
     # What an older run does not name had its default.
-    settings_then = TrainSettings.from_json(kept["settings"], where=str(folder.path / CONFIG)).to_json()
-    kept, asked = _flat({**kept, "settings": settings_then}), _flat(_config(plan, settings))
-    other = [name for name in asked | kept if not _same(name, kept.get(name), asked.get(name))]
+    settings_then = TrainSettings.from_json(stored["settings"], where=str(folder.path / CONFIG)).to_json()
+    stored, wanted = _flat({**stored, "settings": settings_then}), _flat(_config(plan, settings))
+    other = [name for name in wanted | stored if not _same(name, stored.get(name), wanted.get(name))]
     if other:
-        named = ", ".join(f"{name} is {kept.get(name)!r} there, {asked.get(name)!r} here" for name in other)
+        named = ", ".join(f"{name} is {stored.get(name)!r} there, {wanted.get(name)!r} here" for name in other)
         raise TrainingError(
             f"{folder.path} holds a run with another split or other settings ({named}); choose another folder"
         )
@@ -104,7 +104,7 @@ def _same(name: str, one: Any, other: Any) -> bool:
 
 
 def load_plan(folder: RunFolder, corpus: Path | None = None) -> tuple[Plan, TrainSettings]:
-    """Return what a run folder was trained on; `corpus` names the corpus' folder where it has moved."""
+    """Return the plan and the settings of a run folder; `corpus` names the corpus' folder where it has moved."""
     config = folder.read_json(CONFIG)
     try:
         path = Path(config["corpus"]) if corpus is None else corpus
@@ -137,7 +137,7 @@ def read_features(
 def divide(features: Features, fold: Fold, settings: TrainSettings) -> tuple[Features, Features, Features]:
     """Return training, inner and test features; inner speakers are taken from the training part only.
 
-    Where a training sets nobody aside, what is chosen by inner speakers is chosen by all that it heard.
+    Without inner speakers the training part takes their place.
     """
     train, inner = set_aside(features.where(fold.train), settings)
     return train, inner if len(inner) else train, features.where(fold.test)
@@ -162,7 +162,7 @@ def train_run(
     progress: Progress | None = None,
     report: Any = None,
 ) -> tuple[TrainedModel, Scores]:
-    """Train, evaluate on the fold's test part and leave a whole run folder; what is refused leaves none."""
+    """Train, evaluate on the fold's test part and write the run folder; a refused plan or setting leaves none."""
     from overtone_cloud.training.trainer import fit
 
     check_plan(folder, plan, settings)
@@ -181,7 +181,7 @@ def train_run(
         report=report,
         begin=lambda: save_plan(folder, plan, settings),
     )
-    model = described(trained, reading, plan, settings)
+    model = with_lineage(trained, reading, plan, settings)
     folder.save_model(model)
     plot_curves(history, folder.path / "curves.png")
     result = evaluate_model(model, test, plan, folder)
@@ -203,7 +203,7 @@ def summarise_seeds(results: Sequence[Scores], plan: Plan) -> dict[str, Any]:
     }
 
 
-def described(model: TrainedModel, reading: Reading, plan: Plan, settings: TrainSettings) -> TrainedModel:
+def with_lineage(model: TrainedModel, reading: Reading, plan: Plan, settings: TrainSettings) -> TrainedModel:
     """Return the model with its lineage and the licence that follows from its training data."""
     lineage = {
         "training_data": reading.corpus,

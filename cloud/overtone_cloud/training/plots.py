@@ -1,4 +1,4 @@
-"""Pictures of a training and of its confusions."""
+"""Plots of a training's history and of confusions."""
 
 from collections.abc import Sequence
 from pathlib import Path

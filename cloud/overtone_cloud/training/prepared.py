@@ -42,20 +42,20 @@ def set_aside(outer: Features, settings: TrainSettings) -> tuple[Features, Featu
 
 @dataclass(frozen=True, kw_only=True)
 class Surroundings:
-    """What speech is heard under in training, and sounds that are none; nothing of it by default.
+    """Conditions for a training's speech, everyday sounds, and read speech; empty by default.
 
-    `sounds` are recordings of which the network shall say that they are no speech, and no class more than another.
-    `kept` are others, which say how sure it must be to decide. `speech` are recordings that train as neutral.
+    `sounds` train as no speech, and as no class more than another.
+    `calibration` are others, which set the threshold of a decision. `speech` are recordings that train as neutral.
     """
 
     conditions: tuple[Condition, ...] = ()
     sounds: tuple[Path, ...] = ()
-    kept: tuple[Path, ...] = ()
+    calibration: tuple[Path, ...] = ()
     speech: tuple[Path, ...] = ()
 
 
 def surroundings(folder: Path | None, settings: TrainSettings, speech: Path | None = None) -> Surroundings:
-    """Return what a training hears its speech under, with the training halves of folders of sounds and of read speech.
+    """Return a training's surroundings: conditions, and the training halves of folders of sounds and of read speech.
 
     Raises CorpusError where one holds too little, ConfigError where the settings want read speech and there is none.
     """
@@ -65,7 +65,7 @@ def surroundings(folder: Path | None, settings: TrainSettings, speech: Path | No
     conditions = training_conditions(sounds) if settings.augmentation.conditioned else ()
     if halves is None or not settings.sounds_per_batch:
         return Surroundings(conditions=conditions, speech=neutral)
-    return Surroundings(conditions=conditions, sounds=sounds, kept=halves.kept, speech=neutral)
+    return Surroundings(conditions=conditions, sounds=sounds, calibration=halves.calibration, speech=neutral)
 
 
 def check_neutral_speech(labels: Sequence[str], speech: Path | None) -> None:
@@ -93,7 +93,7 @@ class Prepared:
 
     `mean` and `scale` standardise the MFCC that devices compute, `band_scale` the bands that training works on.
     `views` holds, for each training utterance, its log-mels under conditions; `sounds` those of everyday sounds,
-    `kept` those of sounds that are not trained on.
+    `calibration_sounds` those of sounds that are not trained on.
     """
 
     train: Features
@@ -104,7 +104,7 @@ class Prepared:
     band_scale: F32
     views: tuple[tuple[F32, ...], ...]
     sounds: tuple[F32, ...]
-    kept: tuple[F32, ...]
+    calibration_sounds: tuple[F32, ...]
 
     @property
     def inner_targets(self) -> Any:
@@ -128,7 +128,7 @@ class Prepared:
         return [self.standardise(part.mfcc(row)) for row in range(len(part))]
 
     def examples(self) -> Examples:
-        """Return the training part with one class a target."""
+        """Return the training part with one-hot targets."""
         targets = np.eye(len(self.labels), dtype=np.float32)[self.train.targets(self.labels)]
         return examples([(x, *views) for x, views in zip(self.train.log_mels, self.views, strict=True)], targets)
 
@@ -152,7 +152,7 @@ def prepare(
     *,
     cache: Path | None = None,
 ) -> Prepared:
-    """Return what training needs; the standardisation sees the training part only, as recorded.
+    """Return the inputs of a training; the standardisation sees the training part only, as recorded.
 
     `inner` is None for a training of a fixed number of epochs.
     """
@@ -175,7 +175,7 @@ def prepare(
         band_scale=_inverse_deviation(decibels),
         views=_views(train, around.conditions, cache),
         sounds=heard_sounds(train, around.sounds, cache),
-        kept=heard_sounds(train, around.kept, cache),
+        calibration_sounds=heard_sounds(train, around.calibration, cache),
     )
 
 
@@ -210,5 +210,5 @@ def heard_sounds(like: Features, paths: Sequence[Path], cache: Path | None) -> t
 
 
 def _long_enough(train: Features, found: Sequence[F32 | None]) -> tuple[F32, ...]:
-    """Return what the gate let through, of at least one hop."""
+    """Return the features that the gate let through and that fill at least one hop."""
     return tuple(x for x in found if x is not None and len(x) >= train.front_end.block_frames)

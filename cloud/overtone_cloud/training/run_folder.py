@@ -1,4 +1,4 @@
-"""A run folder: everything one training leaves behind, and how it is read again."""
+"""Run folders: reading and writing the model, history, metrics and checkpoint of one training."""
 
 import json
 from collections.abc import Callable
@@ -100,7 +100,7 @@ class RunFolder:
             raise TrainingError(f"{self.path} holds no whole model: {error}") from error
 
     def save_checkpoint(self, arrays: dict[str, Any]) -> None:
-        """Write the state that training goes on from."""
+        """Write the state from which training resumes."""
         write_arrays(self.path / CHECKPOINT, arrays, error=TrainingError)
 
     def load_checkpoint(self) -> dict[str, Any] | None:

@@ -23,7 +23,7 @@ class TrainSettings:
     The threshold of a decision is the least at which decisions on unheard speech are right as often as
     `no_decision_accuracy` says; with sounds a decision also asks for as much speech as leaves a share
     `no_decision_sounds` of unheard sounds undecided.
-    What is kept are weights averaged over about `average_steps` steps, of the epoch at which the inner speakers' loss
+    The result are weights averaged over about `average_steps` steps, of the epoch at which the inner speakers' loss
     was least; training ends `patience_epochs` after that. With an `inner_fraction` of 0 there are no inner speakers:
     training goes to its last epoch, the temperature is 1, and the threshold 0.4 unless sounds ask for more.
     """

@@ -32,7 +32,7 @@ COMPILED_FROM = 400
 
 
 class Trainer:
-    """One training; `run()` goes on from the run folder's checkpoint when there is one.
+    """One training; `run()` resumes from the run folder's checkpoint when there is one.
 
     Without inner speakers it goes to its last epoch.
     """
@@ -137,7 +137,7 @@ class Trainer:
 
     @contextmanager
     def _averaged(self) -> Iterator[None]:
-        """Hold the averaged weights in the network for a while."""
+        """Hold the averaged weights in the network inside the context."""
         variables = self.network.trainable_variables
         own = [variable.numpy() for variable in variables]
         for variable, average in zip(variables, self.averages, strict=True):
@@ -175,7 +175,7 @@ class Trainer:
             calibration=Calibration(),
             label_smoothing=self.settings.label_smoothing,
         )
-        sounds = sound_logits(model, self.data.kept)
+        sounds = sound_logits(model, self.data.calibration_sounds)
         speech = self._inner or self.data.utterances_of(self.data.train)
         logits = networks.logits(self.spec, self.best_weights, speech)
         if not self._inner:

@@ -21,9 +21,9 @@ from overtone_cloud.aggregator.config import (
     ServerConfig,
 )
 from overtone_cloud.aggregator.gatekeeper import Gatekeeper
-from overtone_cloud.aggregator.report import status
 from overtone_cloud.aggregator.rounds import RoundConfig
 from overtone_cloud.aggregator.state import Store
+from overtone_cloud.aggregator.status import status
 from overtone_common.link import Delivery, Will
 from overtone_protocol import RoundCall
 

@@ -20,8 +20,8 @@ from tests.support.twin_device import TwinDevice
 from tests.support.twins import first_model, read_twin, small_layout
 
 from overtone_cloud.aggregator.averaging import F32, average, server_step
-from overtone_cloud.aggregator.report import status
 from overtone_cloud.aggregator.state import Store
+from overtone_cloud.aggregator.status import status
 from overtone_cloud.broker.configuration import BrokerSettings, configure
 from overtone_cloud.broker.mosquitto import Mosquitto
 from overtone_protocol import RoundCall

@@ -17,8 +17,8 @@ from overtone_models.features.gated import GatedLogMelSpec
 
 def test_halves_are_apart_and_whole(sounds: Path) -> None:
     halves = sound_halves(sounds)
-    assert not (set(halves.training) | set(halves.kept)) & set(halves.test)
-    assert set(halves.training) | set(halves.kept) | set(halves.test) == set(sounds.iterdir())
+    assert not (set(halves.training) | set(halves.calibration)) & set(halves.test)
+    assert set(halves.training) | set(halves.calibration) | set(halves.test) == set(sounds.iterdir())
 
 
 def test_clips_of_one_recording_are_in_one_half() -> None:
@@ -37,12 +37,12 @@ def test_some_sounds_are_kept_from_training_where_there_are_enough(sounds: Path,
     for number in range(60):
         (tmp_path / f"1-{number}-A.wav").write_bytes(next(sounds.iterdir()).read_bytes())
     halves = sound_halves(tmp_path)
-    assert not set(halves.training) & set(halves.kept)
-    assert 0 < len(halves.kept) < len(halves.training)
-    for path in (*halves.training, *halves.kept[1:]):
+    assert not set(halves.training) & set(halves.calibration)
+    assert 0 < len(halves.calibration) < len(halves.training)
+    for path in (*halves.training, *halves.calibration[1:]):
         path.unlink()
     alone = sound_halves(tmp_path)
-    assert alone.training == alone.kept == halves.kept[:1]
+    assert alone.training == alone.calibration == halves.calibration[:1]
 
 
 @pytest.mark.data
@@ -50,11 +50,11 @@ def test_esc10_gives_two_halves_of_every_kind(speech_data: Path) -> None:
     halves = sound_halves(speech_data / "esc10")
     kinds = {path.parent.name for path in halves.training + halves.test}
     assert len(kinds) == 10
-    assert not set(halves.training) & set(halves.kept)
-    for half in (halves.training + halves.kept, halves.test):
+    assert not set(halves.training) & set(halves.calibration)
+    for half in (halves.training + halves.calibration, halves.test):
         assert {path.parent.name for path in half} == kinds
         assert 35 <= len(half) <= 65
-    assert len(halves.kept) >= 6
+    assert len(halves.calibration) >= 6
 
 
 def test_folders_without_two_halves_are_refused(sounds: Path, tmp_path: Path) -> None:

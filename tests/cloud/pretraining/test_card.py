@@ -3,10 +3,9 @@
 import pytest
 
 from overtone_cloud.corpora.registry import pretrained_licence
+from overtone_cloud.pretraining.benchmark_figures import _coverage, _over_seeds
+from overtone_cloud.pretraining.card import _table, confusions, worst
 from overtone_cloud.pretraining.card_data import selection
-from overtone_cloud.pretraining.card_figures import confusions, worst
-from overtone_cloud.pretraining.figures import _coverage, _over_seeds
-from overtone_cloud.pretraining.markdown import table
 
 
 def test_confusions_are_shares_of_what_was_spoken_and_never_the_right_ones() -> None:
@@ -60,4 +59,4 @@ def test_what_the_weights_were_chosen_by() -> None:
 
 
 def test_a_table_is_markdown() -> None:
-    assert table(("a", "b"), [("1", "2")]) == "| a | b |\n| --- | --- |\n| 1 | 2 |"
+    assert _table(("a", "b"), [("1", "2")]) == "| a | b |\n| --- | --- |\n| 1 | 2 |"

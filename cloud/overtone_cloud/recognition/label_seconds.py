@@ -1,4 +1,4 @@
-"""Measure: what a device says second by second of sounds without speech, of silence, and of neutral read speech."""
+"""Measure: seconds per label while a device listens to silence, everyday sounds and neutral read speech."""
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
@@ -20,8 +20,8 @@ SPEECH_S = 10.0
 
 
 @dataclass(frozen=True, kw_only=True)
-class Windows:
-    """Seconds listened to, and in how many each label was in force; a second may have several or none."""
+class LabelSeconds:
+    """Seconds listened to, and in how many of them each label was in force; a second may have several or none."""
 
     seconds: int
     undecided: int
@@ -34,8 +34,8 @@ class Windows:
         return dict(vars(self))
 
 
-def count_windows(subject: Subject, recordings: Iterable[F32]) -> Windows:
-    """Return what a device with default settings says of recordings at 16 kHz."""
+def count_label_seconds(subject: Subject, recordings: Iterable[F32]) -> LabelSeconds:
+    """Return the counts for a device with default settings that listens to recordings at 16 kHz."""
     from overtone_converters.device import Device
 
     device = Device(subject.bundle)
@@ -49,7 +49,7 @@ def count_windows(subject: Subject, recordings: Iterable[F32]) -> Windows:
         undecided += sum(1 for window in listened.windows if not window)
         labels.update(label for window in listened.windows for label in window)
         ends.update([listened.decision or "no decision"])
-    return Windows(
+    return LabelSeconds(
         seconds=seconds,
         undecided=undecided,
         labels=dict(sorted(labels.items())),
@@ -59,7 +59,7 @@ def count_windows(subject: Subject, recordings: Iterable[F32]) -> Windows:
 
 
 def silences() -> Iterator[F32]:
-    """Yield silence as microphones have it: none at all, hiss at three levels, and the mains' hum."""
+    """Yield silence as microphones have it: digital silence, hiss at three levels, and mains hum."""
     rng = np.random.default_rng(0)
     size = SILENCE_S * SAMPLE_RATE_HZ
     for level in SILENCES_DBFS:

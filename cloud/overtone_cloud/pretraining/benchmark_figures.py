@@ -1,4 +1,4 @@
-"""What a card takes from the report of the recognition benchmark: honest figures of models trained the same way."""
+"""Extract of a recognition benchmark for a model card: figures of models that were trained the same way."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -12,19 +12,19 @@ from overtone_cloud.recognition.joint import ALL
 from overtone_cloud.recognition.report import FORMAT, VERSION
 from overtone_cloud.training.settings import TrainSettings
 
-TAKEN = ("date", "versions", "command", "seeds", "joint")
-NEEDED = (*TAKEN, "settings", "quick", "complete", "protocols", "joint_details")
+EXTRACTED = ("date", "versions", "command", "seeds", "joint")
+REQUIRED = (*EXTRACTED, "settings", "quick", "complete", "protocols", "joint_details")
 THRESHOLDS = (0.0, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9)
 
 
 def read_figures(path: Path, settings: TrainSettings, labels: Sequence[str], corpora: Sequence[str]) -> dict[str, Any]:
     """Return the extract of a report for a card.
 
-    Raises ConfigError in one line for a report that says nothing of this model: a trial, one that is not complete, one
-    of other settings, corpora or labels.
+    Raises ConfigError in one line for a report that is of another model: a trial, an unfinished benchmark, other
+    settings, corpora or labels.
     """
     report = _read(path)
-    if lacking := [name for name in NEEDED if name not in report]:
+    if lacking := [name for name in REQUIRED if name not in report]:
         raise ConfigError(f"{path} lacks {lacking[0]!r}: run the benchmark's command again, it trains nothing twice")
     if report["quick"] or not report["complete"]:
         kind = "a quick" if report["quick"] else "an unfinished"
@@ -41,7 +41,7 @@ def read_figures(path: Path, settings: TrainSettings, labels: Sequence[str], cor
     if measured != sorted(corpora):
         raise ConfigError(f"{path} is of {', '.join(measured)}, the model of {', '.join(sorted(corpora))}")
     return {
-        **{name: report[name] for name in TAKEN},
+        **{name: report[name] for name in EXTRACTED},
         # To the benchmark all corpora together are one manifest.
         "split": protocol["split"].replace("manifest, ", f"{'+'.join(sorted(corpora))}, ", 1),
         "one_model": _one_model(details, protocol["labels"]),
@@ -67,7 +67,7 @@ def _refuse_other_settings(path: Path, theirs: Mapping[str, Any], settings: Trai
 
 
 def _one_model(details: Mapping[str, Any], labels: Sequence[str]) -> dict[str, Any]:
-    """Return what the benchmark found of one model for all corpora: means over seeds, confusions added up."""
+    """Return the results of one model for all corpora: means over seeds, confusions added up."""
     confusion = np.sum([np.array(found) for found in details["confusion"].values()], axis=0)
     return {
         "figures": details["figures"],
@@ -98,7 +98,7 @@ def _over_seeds(by_seed: Mapping[str, Mapping[str, float]]) -> dict[str, dict[st
 
 
 def _coverage(by_seed: Mapping[str, Sequence[Mapping[str, Any]]]) -> list[dict[str, Any]]:
-    """Return what some of the benchmark's thresholds do, mean of the seeds."""
+    """Return coverage and accuracy at some of the benchmark's thresholds, mean over seeds."""
     curves = list(by_seed.values())
     rows = [[cover for curve in curves for cover in curve if abs(cover["threshold"] - t) < 1e-6] for t in THRESHOLDS]
     return [_mean_cover(row) for row in rows if row]

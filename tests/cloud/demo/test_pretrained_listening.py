@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from overtone_cloud.corpora.registry import read_corpus
-from overtone_cloud.demo import beforehand, fleet
+from overtone_cloud.demo import fleet, pretrained_listening
 from overtone_converters.testing import tiny_bundle
 from overtone_edge.core.config import load_config
 from overtone_models import pretrained
@@ -33,30 +33,30 @@ def bundle() -> Bundle:
     ],
 )
 def test_the_caveat_says_whom_it_knows(bundle: Bundle, corpus: str, synthetic: bool, text: str) -> None:
-    assert beforehand.caveat(bundle, corpus, synthetic=synthetic).startswith(text)
+    assert pretrained_listening.caveat(bundle, corpus, synthetic=synthetic).startswith(text)
 
 
 def test_what_it_heard_is_told_without_a_score(bundle: Bundle, tmp_path: Path) -> None:
-    told = beforehand.facts(pretrained.Pretrained(tmp_path / "medium"), bundle, [], "why")
+    told = pretrained_listening.facts(pretrained.Pretrained(tmp_path / "medium"), bundle, [], "why")
     assert set(told) == {"name", "labels", "licence", "caveat", "heard"}
 
 
 def test_without_one_there_is_nothing_to_hear(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(pretrained, "FOLDERS", (tmp_path,))
-    assert beforehand.default_model() is None
+    assert pretrained_listening.default_model() is None
     (tmp_path / "medium").mkdir()
     (tmp_path / "medium" / "medium.bundle").write_bytes(b"broken")
     with pytest.raises(BundleError):
-        beforehand.default_model()
+        pretrained_listening.default_model()
     (tmp_path / "medium" / "medium.bundle").write_bytes(tiny_bundle())
-    found = beforehand.default_model()
+    found = pretrained_listening.default_model()
     assert found is not None and found[0].name == "medium"
 
 
 def test_one_speaker_is_heard_with_labels_that_the_model_has(voices: Path) -> None:
-    chosen = beforehand._chosen(read_corpus(voices), ("sad",))
+    chosen = pretrained_listening._chosen(read_corpus(voices), ("sad",))
     assert {(u.speaker, u.label) for u in chosen} == {("spk06", "sad")}
-    assert len({u.label for u in beforehand._chosen(read_corpus(voices), ("bored",))}) == 3
+    assert len({u.label for u in pretrained_listening._chosen(read_corpus(voices), ("bored",))}) == 3
 
 
 def test_its_device_was_given_neither_bundle_nor_keys(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""What `overtone-aggregator status` shows: devices, rounds, updates, releases, events."""
+"""Status of the aggregator as JSON and as tables: devices, rounds, updates, releases, events."""
 
 from collections.abc import Iterable
 from typing import Any

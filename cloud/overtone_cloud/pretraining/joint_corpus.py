@@ -1,4 +1,4 @@
-"""Several corpora as one, all of whose speakers train; the split says who chose when to stop."""
+"""Several corpora joined to one for pretraining; the split keeps the inner speakers, who chose when to stop."""
 
 from collections.abc import Mapping
 from dataclasses import replace
@@ -22,25 +22,27 @@ def join(readings: Mapping[str, Reading]) -> Reading:
     classes, a missing speaker, or two recordings of one name.
     """
     labels = common_labels(readings)
-    found = [_renamed(name, u) for name, reading in readings.items() for u in reading.labelled if u.label in labels]
-    found.sort(key=lambda u: u.id)
-    for first, second in pairwise(found):
+    utterances = [
+        _renamed(name, u) for name, reading in readings.items() for u in reading.labelled if u.label in labels
+    ]
+    utterances.sort(key=lambda u: u.id)
+    for first, second in pairwise(utterances):
         if first.id == second.id:
             raise CorpusError(f"{first.path} and {second.path} have one name but for their endings")
-    return Reading(corpus="+".join(sorted(readings)), root=Path(), utterances=tuple(found))
+    return Reading(corpus="+".join(sorted(readings)), root=Path(), utterances=tuple(utterances))
 
 
 def _renamed(corpus: str, utterance: Utterance) -> Utterance:
     if utterance.speaker is None:
-        raise CorpusError(f"{corpus}: {utterance.id} has no speaker, so nobody can be kept apart to choose by")
+        raise CorpusError(f"{corpus}: {utterance.id} has no speaker, so no inner speakers can be set aside")
     name = PurePosixPath(utterance.id).with_suffix("")
     return replace(utterance, id=f"{corpus}/{name}", speaker=f"{corpus}/{utterance.speaker}")
 
 
 def split_of(reading: Reading, settings: TrainSettings, inner: Features) -> Split:
-    """Return the split to keep: its test part are the inner speakers.
+    """Return the split to write beside the model: its test part are the inner speakers.
 
-    Utterances in which nothing could be heard are in it too, since they follow from corpora and speakers alone.
+    Utterances without audible speech are in it too: the split follows from corpora and speakers alone.
     """
     held_out = hold_out(reading.utterances, sorted({str(u.speaker) for u in inner.utterances}))
     return replace(held_out, corpus=reading.corpus, seed=settings.seed)

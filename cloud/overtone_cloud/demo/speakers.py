@@ -1,4 +1,4 @@
-"""Who does what in the demonstration: base speakers, device owners, and speakers nobody has heard."""
+"""Roles of speakers in the demonstration: base training, device owners, the aggregator's gate, unseen test."""
 
 import csv
 import io
@@ -17,11 +17,11 @@ LABELLED_SHARE = 0.6
 
 
 @dataclass(frozen=True, kw_only=True)
-class People:
-    """Speakers by their part; every speaker has one part only.
+class SpeakerRoles:
+    """Speakers by role; every speaker has one role only.
 
-    The base is trained on one gender, and the devices belong to the other: what federation is for,
-    users unlike the corpus. `gate` speakers tell the aggregator whether to keep a model; `test`
+    The base is trained on one gender, and the devices belong to the other: federation is for users
+    unlike the corpus. `gate` speakers tell the aggregator whether to keep a model; `test`
     speakers are heard by nobody before the closing table.
     """
 
@@ -38,10 +38,10 @@ class People:
         )
 
 
-def choose_people(reading: Reading) -> People:
-    """Return the parts, in the corpus' own order: nothing is chosen by result.
+def assign_speakers(reading: Reading) -> SpeakerRoles:
+    """Return the roles, in the corpus' own order: nothing is chosen by result.
 
-    Where the corpus does not tell genders, every second speaker stands for the other one.
+    Where the corpus does not give genders, every second speaker stands for the other one.
     """
     first, second = _two_groups(reading)
     base = max(2, round(0.7 * len(first)))
@@ -50,7 +50,7 @@ def choose_people(reading: Reading) -> People:
         total = len(first) + len(second)
         raise CorpusError(f"{reading.root} has {total} labelled speakers, the demo needs at least {DEVICES + 6}")
     gate = others[1::3]
-    return People(
+    return SpeakerRoles(
         base=tuple(first[:base]),
         devices=tuple(devices),
         gate=tuple(gate),
@@ -74,7 +74,7 @@ def spoken_by(utterances: Iterable[Utterance], speakers: Sequence[str]) -> list[
 
 
 def divide_owner(utterances: Sequence[Utterance], seed: int) -> tuple[list[Utterance], list[Utterance]]:
-    """Return what the owner labels and what is kept to measure the personal gain, each label in both."""
+    """Return what the owner labels and what measures the personal gain, each label in both."""
     rng = np.random.default_rng(seed)
     labelled: list[Utterance] = []
     kept: list[Utterance] = []

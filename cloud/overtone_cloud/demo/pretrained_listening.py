@@ -1,4 +1,4 @@
-"""Before anything is trained: the pretrained model listens to a few recordings, told for what it is and not scored."""
+"""The pretrained model listens to a few recordings before any training; its events are shown, not scored."""
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -7,7 +7,7 @@ from typing import Any
 from overtone_cloud.corpora.utterance import Reading, Utterance
 from overtone_cloud.demo import fleet
 from overtone_cloud.demo.listening import listen, make_recording
-from overtone_cloud.demo.people import spoken_by, write_manifest
+from overtone_cloud.demo.speakers import spoken_by, write_manifest
 from overtone_models.bundle import Bundle, read_bundle
 from overtone_models.errors import PretrainedError
 from overtone_models.pretrained import Pretrained, find_pretrained
@@ -26,7 +26,7 @@ def default_model() -> tuple[Pretrained, Bundle] | None:
 
 
 def caveat(bundle: Bundle, corpus: str, *, synthetic: bool) -> str:
-    """Return in one line why what the model says of these speakers is no measure of it."""
+    """Return in one line why the model's answers for these speakers are no measure of it."""
     trained_on = bundle.manifest.lineage.get("training_data", "unknown")
     if synthetic:
         return f"It learned from people ({trained_on}); these voices are synthesised, so this is no measure of it."
@@ -38,7 +38,7 @@ def caveat(bundle: Bundle, corpus: str, *, synthetic: bool) -> str:
 def hear(
     folder: Path, agent: Path, log: Path, reading: Reading, labels: Sequence[str], say: Say
 ) -> list[dict[str, Any]]:
-    """Return the events of an agent to which no bundle was given, on one speaker's recordings, told as they come."""
+    """Return the events of an agent without a bundle on one speaker's recordings; each is said as it comes."""
     write_manifest(folder / "kept.csv", _chosen(reading, labels))
     recording, spoken = make_recording(folder)
     config = fleet.unconfigured_listening(folder, recording=recording)
@@ -53,7 +53,7 @@ def _chosen(reading: Reading, labels: Sequence[str]) -> list[Utterance]:
 
 
 def facts(found: Pretrained, bundle: Bundle, heard: Sequence[dict[str, Any]], why: str) -> dict[str, Any]:
-    """Return what the report says of it: no score."""
+    """Return the report's entry of the pretrained model; it holds no score."""
     manifest = bundle.manifest
     return {
         "name": found.name,
