@@ -9,6 +9,7 @@ from typing import Any, TypeVar, get_args, get_origin, get_type_hints
 
 from overtone_cloud.aggregator.errors import ConfigError
 from overtone_cloud.aggregator.rounds import RoundConfig
+from overtone_cloud.aggregator.server_optimizers import NAMES, Name, ServerOptimizer, server_optimizer
 from overtone_protocol import Limits, ProtocolError, Topics
 
 T = TypeVar("T")
@@ -77,16 +78,30 @@ class MqttConfig:
 
 @dataclass(frozen=True, kw_only=True)
 class ServerConfig:
-    """[server]: the server optimiser."""
+    """[server]: the server optimiser; `momentum` belongs to "sgd" (federated averaging), `epsilon` to "adam"."""
 
     learning_rate: float = 1.0
     momentum: float = 0.0
+    optimizer: Name = "sgd"
+    epsilon: float = 1e-3
 
     def __post_init__(self) -> None:
-        if not (math.isfinite(self.learning_rate) and self.learning_rate > 0):
-            raise ValueError(f"learning_rate is {self.learning_rate}, it must be positive")
+        for name in ("learning_rate", "epsilon"):
+            value = getattr(self, name)
+            if not (math.isfinite(value) and value > 0):
+                raise ValueError(f"{name} is {value}, it must be positive")
         if not 0 <= self.momentum < 1:
             raise ValueError(f"momentum is {self.momentum}, it must lie in 0..1 (1 not included)")
+        if self.optimizer not in NAMES:
+            raise ValueError(f"optimizer is {self.optimizer!r}, it must be one of {', '.join(NAMES)}")
+        if self.optimizer == "adam" and (self.momentum or self.learning_rate >= 1):
+            raise ValueError('optimizer "adam" needs a learning_rate below 1, about 0.01, and takes no momentum')
+
+    def build(self) -> ServerOptimizer:
+        """Return the optimiser that these settings describe."""
+        return server_optimizer(
+            self.optimizer, learning_rate=self.learning_rate, momentum=self.momentum, epsilon=self.epsilon
+        )
 
 
 @dataclass(frozen=True, kw_only=True)
