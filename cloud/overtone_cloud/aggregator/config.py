@@ -5,6 +5,7 @@ from pathlib import Path
 
 from overtone_cloud.aggregator.errors import ConfigError
 from overtone_cloud.aggregator.rounds import RoundConfig
+from overtone_cloud.aggregator.server_optimizers import Name, ServerOptimizer, server_optimizer
 from overtone_common import link, toml_config
 from overtone_common.toml_config import check_limits, limits
 from overtone_protocol import Limits, ProtocolError
@@ -47,13 +48,23 @@ class MqttConfig(link.MqttConfig):
 
 @dataclass(frozen=True, kw_only=True)
 class ServerConfig:
-    """[server]: the server optimiser."""
+    """[server]: the server optimiser; `momentum` belongs to "sgd" (federated averaging), `epsilon` to "adam"."""
 
     learning_rate: float = field(default=1.0, metadata=limits(above=0))
     momentum: float = field(default=0.0, metadata=limits(0, below=1))
+    optimizer: Name = "sgd"
+    epsilon: float = field(default=1e-3, metadata=limits(above=0))
 
     def __post_init__(self) -> None:
         check_limits(self)
+        if self.optimizer == "adam" and (self.momentum or self.learning_rate >= 1):
+            raise ValueError('optimizer "adam" needs a learning_rate below 1, about 0.01, and takes no momentum')
+
+    def build(self) -> ServerOptimizer:
+        """Return the optimiser that these settings describe."""
+        return server_optimizer(
+            self.optimizer, learning_rate=self.learning_rate, momentum=self.momentum, epsilon=self.epsilon
+        )
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -74,6 +74,13 @@ def test_state_and_releases_lie_beside_the_file_by_default(tmp_path: Path) -> No
         ('test_speakers = ["1"]', "", "[evaluation] exactly one of split and test_speakers"),
         ("[round]", "[rounds]", "unknown section [rounds]; did you mean [round]?"),
         ("[round]", "[limits]\nmax_message_bytes = 10\n[round]", "[limits] chunk_bytes is 60000"),
+        (
+            "[round]",
+            '[server]\noptimizer = "lamb"\n[round]',
+            "[server] optimizer is 'lamb', it must be one of sgd, adam",
+        ),
+        ("[round]", '[server]\noptimizer = "adam"\n[round]', '[server] optimizer "adam" needs a learning_rate below 1'),
+        ("[round]", "[server]\nepsilon = 0\n[round]", "[server] epsilon is 0.0, it must be positive"),
         ("[round]\ndeadline_s = 5", "[broken", "aggregator.toml: "),
     ],
 )

@@ -19,7 +19,8 @@ from paho.mqtt.properties import Properties
 from tests.support.twin_device import TwinDevice
 from tests.support.twins import first_model, read_twin, small_layout
 
-from overtone_cloud.aggregator.averaging import F32, average, server_step
+from overtone_cloud.aggregator.averaging import F32, average
+from overtone_cloud.aggregator.server_optimizers import ServerSgd
 from overtone_cloud.aggregator.state import Store
 from overtone_cloud.aggregator.status import status
 from overtone_cloud.broker.configuration import BrokerSettings, configure
@@ -170,12 +171,12 @@ def check_weights(report: dict[str, Any], nodes: list[Node], folder: Path) -> No
     examples = {node.device.device: node.device.examples for node in nodes}
     deltas = {node.device.device: node.deltas for node in nodes}
     weights = first_model(folder / "mirror", layout=small_layout(1900, 100)).weights
-    velocity = None
+    optimizer, velocity = ServerSgd(learning_rate=0.5, momentum=0.5), None
     for release in report["releases"][1:]:
         members = sorted(row["device"] for row in report["updates"] if row["round"] == release["round"])
         assert members == list(NAMES)
         mean = average([deltas[m][release["round"]] for m in members], [examples[m] for m in members])
-        weights, velocity = server_step(weights, mean, velocity, learning_rate=0.5, momentum=0.5)
+        weights, velocity = optimizer.apply(weights, mean, velocity)
         published = read_twin(Path(release["path"]).read_bytes())
         np.testing.assert_allclose(published, weights, atol=1e-5)
     assert len(report["releases"]) > ROUNDS // 2
