@@ -8,6 +8,7 @@ import pytest
 
 from overtone_cloud.corpora.utterance import Utterance
 from overtone_cloud.errors import CorpusError
+from overtone_models.labels import Affect, Emotion, temporary_emotion
 from overtone_papers.valence import dimensions as table
 from overtone_papers.valence.figures import measure, pearson
 from overtone_papers.valence.soft_labels import accepted, counted_as, expected, oversampled, pooled, soft
@@ -80,6 +81,14 @@ def test_strong_emotions_lie_further_out_and_ratings_of_people_come_first() -> N
     assert table.dimensions(utterance(valence=2.5, activation=2.0)) == (2.5, 2.0)
     assert table.dimensions(utterance()) is None
     assert table.dimensions(utterance(corpus="tess", corpus_label="ps", label="surprised")) == (4.0, 4.0)
+
+
+def test_an_added_emotion_is_rated_by_its_row_in_the_table() -> None:
+    affect = {"weak": Affect(3.5, 2.0), "normal": Affect(4.0, 2.0), "strong": Affect(4.5, 1.5)}
+    with temporary_emotion(Emotion(name="relieved", colour="#0b6e4f", **affect)):
+        for intensity, expected_point in (("low", "weak"), ("medium", "normal"), (None, "normal"), ("high", "strong")):
+            point = table.dimensions(utterance(label="relieved", intensity=intensity))
+            assert point == affect[expected_point]
 
 
 def test_a_rating_on_another_scale_is_refused() -> None:
