@@ -5,7 +5,7 @@ from pathlib import Path
 
 from overtone_cloud.aggregator.errors import ConfigError
 from overtone_cloud.aggregator.rounds import RoundConfig
-from overtone_cloud.aggregator.server_optimizers import Name, ServerOptimizer, server_optimizer
+from overtone_cloud.aggregator.server_optimizers import ServerOptimizer, server_optimizer
 from overtone_common import link, toml_config
 from overtone_common.toml_config import check_limits, limits
 from overtone_protocol import Limits, ProtocolError
@@ -52,13 +52,12 @@ class ServerConfig:
 
     learning_rate: float = field(default=1.0, metadata=limits(above=0))
     momentum: float = field(default=0.0, metadata=limits(0, below=1))
-    optimizer: Name = "sgd"
+    optimizer: str = "sgd"
     epsilon: float = field(default=1e-3, metadata=limits(above=0))
 
     def __post_init__(self) -> None:
         check_limits(self)
-        if self.optimizer == "adam" and (self.momentum or self.learning_rate >= 1):
-            raise ValueError('optimizer "adam" needs a learning_rate below 1, about 0.01, and takes no momentum')
+        self.build()
 
     def build(self) -> ServerOptimizer:
         """Return the optimiser that these settings describe."""

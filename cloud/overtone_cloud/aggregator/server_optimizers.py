@@ -5,15 +5,13 @@ carries the state from one to the next. The aggregator stores it with each relea
 system keeps it in memory; a state is therefore one flat float64 vector, or None before the first round.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Literal, Protocol
+from typing import Protocol
 
 import numpy as np
 
 from overtone_cloud.aggregator.averaging import F32, F64
-
-Name = Literal["sgd", "adam"]
-NAMES: tuple[Name, ...] = ("sgd", "adam")
 
 State = F64 | None
 
@@ -94,13 +92,25 @@ class ServerAdam:
         return weights.astype(np.float32), np.concatenate([first, second, [step]])
 
 
+def _sgd(learning_rate: float, momentum: float, _epsilon: float) -> ServerOptimizer:
+    return ServerSgd(learning_rate=learning_rate, momentum=momentum)
+
+
+def _adam(learning_rate: float, momentum: float, epsilon: float) -> ServerOptimizer:
+    if momentum or learning_rate >= 1:
+        raise ValueError('optimizer "adam" needs a learning_rate below 1, about 0.01, and takes no momentum')
+    return ServerAdam(learning_rate=learning_rate, epsilon=epsilon)
+
+
+OPTIMIZERS: dict[str, Callable[[float, float, float], ServerOptimizer]] = {"sgd": _sgd, "adam": _adam}
+"""By name: learning rate, momentum and epsilon to the optimiser; raises ValueError where they do not fit together."""
+
+
 def server_optimizer(name: str, *, learning_rate: float, momentum: float = 0.0, epsilon: float) -> ServerOptimizer:
     """Return the optimiser called `name`; raise ValueError for an unknown one."""
-    if name not in NAMES:
-        raise ValueError(f"unknown server optimiser {name!r}; there are {', '.join(NAMES)}")
-    if name == "sgd":
-        return ServerSgd(learning_rate=learning_rate, momentum=momentum)
-    return ServerAdam(learning_rate=learning_rate, epsilon=epsilon)
+    if name not in OPTIMIZERS:
+        raise ValueError(f"optimizer is {name!r}, it must be one of {', '.join(OPTIMIZERS)}")
+    return OPTIMIZERS[name](learning_rate, momentum, epsilon)
 
 
 def _misfit(what: str, state: State, base: F32) -> ValueError:

@@ -80,7 +80,7 @@ def test_state_and_releases_lie_beside_the_file_by_default(tmp_path: Path) -> No
             "[server] optimizer is 'lamb', it must be one of sgd, adam",
         ),
         ("[round]", '[server]\noptimizer = "adam"\n[round]', '[server] optimizer "adam" needs a learning_rate below 1'),
-        ("[round]", "[server]\nepsilon = 0\n[round]", "[server] epsilon is 0.0, it must be positive"),
+        ("[round]", "[server]\nepsilon = 0\n[round]", "[server] epsilon is 0.0, limit is above 0"),
         ("[round]\ndeadline_s = 5", "[broken", "aggregator.toml: "),
     ],
 )

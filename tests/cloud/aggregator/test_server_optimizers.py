@@ -58,7 +58,7 @@ def test_a_head_only_mean_leaves_the_body_alone() -> None:
 
 
 def test_what_does_not_fit_is_refused() -> None:
-    with pytest.raises(ValueError, match="unknown server optimiser 'lamb'; there are sgd, adam"):
+    with pytest.raises(ValueError, match="optimizer is 'lamb', it must be one of sgd, adam"):
         server_optimizer("lamb", learning_rate=0.1, epsilon=1e-3)
     adam = ServerAdam(learning_rate=0.1, epsilon=1e-3)
     with pytest.raises(ValueError, match=r"moments have shape \(7,\), which does not fit weights of shape \(2,\)"):
