@@ -1,4 +1,4 @@
-"""How well this device does on labelled recordings, with the bundle's head and with the personal one."""
+"""Evaluation on labelled recordings, with the bundle's head and with the personal one."""
 
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -6,11 +6,12 @@ from typing import Any
 import numpy as np
 
 from overtone_edge.core.config import gate_spec
-from overtone_edge.core.errors import InstallError, LearningError, SourceError
+from overtone_edge.core.errors import LearningError, SourceError
 from overtone_edge.hearing.audio import read_recording
-from overtone_edge.hearing.example_forms import kept_for
+from overtone_edge.hearing.example_forms import example_form_for
 from overtone_edge.hearing.streaming import open_recogniser
-from overtone_edge.install.loading import fitting_head, stored_head
+from overtone_edge.install.installed import fitting_head, required_bundle, stored_head
+from overtone_edge.install.quality import Indices, average_recall
 from overtone_edge.learning.labelling import MAX_RECORDING_S, Row
 from overtone_edge.state.home import Home
 from overtone_models.bundle import Bundle
@@ -19,14 +20,12 @@ from overtone_models.gate import speech_span
 
 
 def evaluate(home: Home, rows: Sequence[Row], *, progress: Callable[[int], None] = lambda _: None) -> dict[str, Any]:
-    """Return UAR and accuracy (0..1) of recordings, as JSON-like values; nothing is stored.
+    """Return UAR and accuracy (0..1) on recordings, as JSON values; nothing is stored.
 
     Recordings that cannot be read or hold no speech are counted as `skipped`. `uar_personal` is None
     where there is no personal head.
     """
-    bundle = home.bundle()
-    if bundle is None:
-        raise InstallError("no bundle is installed")
+    bundle = required_bundle(home)
     embeddings, targets = _embeddings(home, bundle, rows, progress)
     recogniser = open_recogniser(bundle)
     base = recogniser.probabilities(embeddings).argmax(1)
@@ -34,7 +33,7 @@ def evaluate(home: Home, rows: Sequence[Row], *, progress: Callable[[int], None]
         "recordings": len(targets),
         "skipped": len(rows) - len(targets),
         "bundle_version": bundle.manifest.version,
-        "uar": _uar(base, targets),
+        "uar": average_recall(base, targets),
         "accuracy": float((base == targets).mean()),
         "uar_personal": None,
         "accuracy_personal": None,
@@ -42,17 +41,20 @@ def evaluate(home: Home, rows: Sequence[Row], *, progress: Callable[[int], None]
     head = fitting_head(stored_head(home), bundle)
     if head is not None:
         recogniser.set_head(head)
-        own = recogniser.probabilities(embeddings).argmax(1)
-        result |= {"uar_personal": _uar(own, targets), "accuracy_personal": float((own == targets).mean())}
+        personal = recogniser.probabilities(embeddings).argmax(1)
+        result |= {
+            "uar_personal": average_recall(personal, targets),
+            "accuracy_personal": float((personal == targets).mean()),
+        }
     return result
 
 
 def _embeddings(
     home: Home, bundle: Bundle, rows: Sequence[Row], progress: Callable[[int], None]
-) -> tuple[F32, "np.ndarray[tuple[int], np.dtype[np.int64]]"]:
+) -> tuple[F32, Indices]:
     recogniser = open_recogniser(bundle)
     manifest = bundle.manifest
-    kept = kept_for(manifest)
+    form = example_form_for(manifest)
     gate = gate_spec(manifest.gate, home.config.gate)
     embeddings, targets = [], []
     for number, row in enumerate(rows, 1):
@@ -62,14 +64,10 @@ def _embeddings(
         except SourceError:
             continue
         first, last = speech_span(samples, gate)
-        example = kept.of_samples(samples[first:last])
-        if example is not None and kept.fits(example):
+        example = form.from_samples(samples[first:last])
+        if example is not None and form.fits(example):
             embeddings.append(recogniser.embedding(example))
             targets.append(manifest.labels.index(row.label))
     if not embeddings:
         raise LearningError(f"none of {len(rows)} recordings holds speech that could be evaluated")
     return np.stack(embeddings), np.array(targets, np.int64)
-
-
-def _uar(predicted: "np.ndarray[tuple[int], np.dtype[np.int64]]", targets: Any) -> float:
-    return float(np.mean([(predicted[targets == label] == label).mean() for label in np.unique(targets)]))
