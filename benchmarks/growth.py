@@ -30,9 +30,9 @@ HEADER = ("", "value", "CPU ms per s of speech", "MB")
 def hearing_of(bundle):
     """Return a hearing whose gate is held open and whose utterances do not end."""
     from overtone_edge.bench.listening import build_hearing
-    from overtone_edge.hearing.streaming import Recogniser
+    from overtone_edge.hearing.streaming import StreamingRecogniser
 
-    return build_hearing(Recogniser(bundle), gate_held_open=True)
+    return build_hearing(StreamingRecogniser(bundle), gate_held_open=True)
 
 
 def costs(hearings, samples, seconds):
@@ -80,14 +80,14 @@ def with_size(sizes, samples, seconds):
 def with_streams(bundle, samples, numbers, seconds):
     """Return the cost of all streams together, and the process's memory, for each number of them."""
     from overtone_edge.bench.machine import resident_mb
-    from overtone_edge.core.memory import give_back
+    from overtone_edge.hearing.listener import trim_memory
 
     rows, hearings = [], []
     for number in numbers:
         hearings += [hearing_of(bundle) for _ in range(number - len(hearings))]
         cost = typical(costs(hearings, samples, seconds))
         gc.collect()
-        give_back()
+        trim_memory()
         rows.append({"value": number, "cpu_ms_per_s": cost, "resident_mb": resident_mb()})
     return rows
 

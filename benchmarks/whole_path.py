@@ -66,9 +66,9 @@ def script(bundle, samples):
 def agent(bundle):
     """Return the agent's hearing, its gate held open so that each hop has its full cost, and a hop recorder."""
     from overtone_edge.bench.listening import build_hearing
-    from overtone_edge.hearing.streaming import Recogniser
+    from overtone_edge.hearing.streaming import StreamingRecogniser
 
-    class Recorder(Recogniser):
+    class Recorder(StreamingRecogniser):
         """Keeps the last hop's probabilities."""
 
         def process(self, samples):

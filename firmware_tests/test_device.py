@@ -11,7 +11,7 @@ from overtone_edge.bench.machine import describe, health
 from overtone_edge.bench.phases import Request, measure
 from overtone_edge.bench.training import batch_of
 from overtone_edge.hearing.runtime import TrainingGraph, runtime_name
-from overtone_edge.hearing.streaming import Recogniser, golden_difference
+from overtone_edge.hearing.streaming import StreamingRecogniser, golden_difference
 from overtone_edge.install.installer import GOLDEN_TOLERANCE, self_test
 
 NOT_ON_A_DEVICE = ("tensorflow", "keras", "tensorflow_federated", "librosa", "numba", "sklearn", "matplotlib", "rich")
@@ -53,7 +53,7 @@ def test_bundle_loads_and_its_golden_clip_agrees(subject, figure):
 
 def test_blocks_of_any_size_give_the_same_answer(subject):
     bundle = subject.bundle
-    recogniser = Recogniser(bundle)
+    recogniser = StreamingRecogniser(bundle)
     whole = [hop.probabilities for hop in recogniser.process(bundle.golden_samples)]
     recogniser.begin()
     samples = bundle.golden_samples

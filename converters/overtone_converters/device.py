@@ -11,12 +11,13 @@ from overtone_edge.core.config import DecisionConfig, LearningConfig
 from overtone_edge.core.errors import AgentError
 from overtone_edge.hearing.decision import Decider
 from overtone_edge.hearing.events import Emotion
-from overtone_edge.hearing.example_forms import kept_for
+from overtone_edge.hearing.example_forms import example_form_for
 from overtone_edge.hearing.hearing import Hearing
 from overtone_edge.hearing.recent_speech import RecentSpeech
-from overtone_edge.hearing.streaming import Recogniser
+from overtone_edge.hearing.streaming import StreamingRecogniser
+from overtone_edge.install.quality import usable_examples
 from overtone_edge.learning.trainer import personal_head
-from overtone_edge.learning.training_steps import Plan, usable
+from overtone_edge.learning.training_steps import Plan
 from overtone_edge.state.examples import Store
 from overtone_models.bundle import Bundle
 from overtone_models.front_end import F32
@@ -49,14 +50,14 @@ class Device:
     def __init__(self, bundle: Bundle) -> None:
         self.bundle = bundle
         try:
-            self.recogniser = Recogniser(bundle)
+            self.recogniser = StreamingRecogniser(bundle)
         except AgentError as error:
             raise ConversionError(f"the device's runtime refuses the bundle: {error}") from error
-        self._kept = kept_for(bundle.manifest)
+        self._form = example_form_for(bundle.manifest)
 
     def listen(self, samples: F32) -> Listened:
         """Return what is said while 16 kHz samples come in blocks of 100 ms: gate, network, decision."""
-        recent = RecentSpeech(self._kept, max_s=RECENT_S)
+        recent = RecentSpeech(self._form, max_s=RECENT_S)
         hearing = Hearing(self.recogniser, device="measured", config=DecisionConfig(), recent=recent)
         said = [hearing.process(samples[at : at + BLOCK_SAMPLES]) for at in range(0, samples.size, BLOCK_SAMPLES)]
         if not said:
@@ -93,8 +94,8 @@ class Device:
                 held_out_fraction=learning.held_out_fraction,
             )
             for number, (mfcc, label) in enumerate(labelled):
-                store.add(mfcc, label, front_end=self._kept.digest, time_ns=number)
-            examples = usable(self.bundle, store.examples(self._kept.digest, self.bundle.manifest.labels))
+                store.add(mfcc, label, front_end=self._form.digest, time_ns=number)
+            examples = usable_examples(self.bundle, store.examples(self._form.digest, self.bundle.manifest.labels))
             try:
                 return personal_head(self.bundle, examples, plan)
             except AgentError as error:

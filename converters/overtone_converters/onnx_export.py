@@ -9,7 +9,7 @@ import numpy as np
 
 from overtone_converters.errors import ConversionError, ParityError
 from overtone_edge.core.errors import InferenceError
-from overtone_edge.hearing.streaming import WINDOW_S, Recogniser, pooled, recent_hops
+from overtone_edge.hearing.streaming import WINDOW_S, StreamingRecogniser, pooled, recent_hops
 from overtone_models.bundle import Bundle
 from overtone_models.calibration import Calibration
 from overtone_models.front_end import F32, mfcc
@@ -113,7 +113,7 @@ def check_parity(bundle: Bundle, model: bytes, samples: F32) -> Parity:
     """Return how near the file's answers to `samples` are to the float network's and the device's; else raise."""
     features = mfcc(samples, bundle.manifest.front_end)
     try:
-        heard = [hop.probabilities for hop in Recogniser(bundle).process_frames(features)]
+        heard = [hop.probabilities for hop in StreamingRecogniser(bundle).process_frames(features)]
     except InferenceError as error:
         raise ParityError(f"the device's runtime refuses the bundle: {error}") from error
     if not heard:

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from overtone_converters.errors import ParityError
 from overtone_edge.core.errors import InferenceError
 from overtone_edge.hearing.runtime import TrainingGraph, runtime_name
-from overtone_edge.hearing.streaming import Recogniser, golden_difference
+from overtone_edge.hearing.streaming import StreamingRecogniser, golden_difference
 from overtone_models.bundle import Bundle
 from overtone_models.front_end import F32
 from overtone_models.metrics import unweighted_average_recall
@@ -125,7 +125,7 @@ def _compared(bundle: Bundle, utterances: Sequence[F32], targets: NDArray[np.int
 
 def streaming_probabilities(bundle: Bundle, utterances: Sequence[F32]) -> F32:
     """Return `(n, K)` probabilities of whole utterances as the int8 streaming network hears them."""
-    recogniser = Recogniser(bundle)
+    recogniser = StreamingRecogniser(bundle)
     return recogniser.probabilities(np.stack([recogniser.embedding(mfcc) for mfcc in utterances]))
 
 

@@ -5,7 +5,6 @@ The envelope's `from` is the field `device` of the messages that have one; the o
 
 import math
 from collections.abc import Mapping
-from dataclasses import fields
 from typing import Any
 
 from overtone_protocol import wire
@@ -14,7 +13,7 @@ from overtone_protocol.limits import DEFAULT_LIMITS, Limits
 from overtone_protocol.presence import Presence
 from overtone_protocol.release import Fetch, Health, Release
 from overtone_protocol.rounds import RoundCall, RoundReply
-from overtone_protocol.schema import check_fields, rules_of, shown
+from overtone_protocol.schema import check_fields, rules_of, shown, values_of
 from overtone_protocol.topics import AGGREGATOR
 from overtone_protocol.transfers import Chunk, Offer, Receipt, Wanted
 
@@ -42,8 +41,7 @@ MESSAGES: dict[str, type[Message]] = {
 
 def encode(message: Message, limits: Limits = DEFAULT_LIMITS) -> bytes:
     """Return the CBOR of a message; raise MessageError for a field or size that the limits do not allow."""
-    values = {field.name: getattr(message, field.name) for field in fields(message)}
-    checked = check_fields(message.kind, type(message), values, limits)
+    checked = check_fields(message.kind, type(message), values_of(message), limits)
     return wire.dumps(envelope(message.kind, checked), what="message", limit_bytes=limits.max_message_bytes)
 
 

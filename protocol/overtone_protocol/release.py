@@ -4,7 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Annotated, ClassVar, Literal
 
-from overtone_protocol.schema import Choice, Count, DeviceId, Digest, Many, Text, Whole
+from overtone_protocol.errors import MessageError
+from overtone_protocol.schema import Choice, Count, DeviceId, Digest, Many, Optional, Real, Text, Whole
 from overtone_protocol.transfers import Chunks, ChunkSize
 
 STATES = ("installed", "rolled-back", "refused")
@@ -42,7 +43,12 @@ class Fetch:
 
 @dataclass(frozen=True)
 class Health:
-    """Reports what became of a bundle on the device; `version` and `bundle` are those of the release."""
+    """Reports what became of a bundle on the device; `version` and `bundle` are those of the release.
+
+    A device that holds out labelled utterances may add the quality of an installed bundle on `held_out` of them: `uar`,
+    the unweighted average recall (0..1), and `loss`, the mean cross entropy in nats. The three come together or not
+    at all.
+    """
 
     kind: ClassVar[str] = "health"
 
@@ -51,3 +57,11 @@ class Health:
     version: Count
     state: State
     detail: Text = ""
+    held_out: Annotated[int | None, Optional(Whole(1))] = None
+    uar: Annotated[float | None, Optional(Real(0.0, 1.0))] = None
+    loss: Annotated[float | None, Optional(Real(0.0))] = None
+
+    def __post_init__(self) -> None:
+        absent = [name for name in ("held_out", "uar", "loss") if getattr(self, name) is None]
+        if len(absent) not in (0, 3):
+            raise MessageError(f"health: field {absent[0]} is missing; held_out, uar and loss come together")

@@ -172,6 +172,17 @@ class Maybe:
         return None if value is None else self.rule.read(value, where, limits)
 
 
+@dataclass(frozen=True)
+class Optional:
+    """What `rule` allows, in a key that may be absent; the attribute of an absent key is None."""
+
+    rule: Rule
+
+    def read(self, value: object, where: str, limits: Limits) -> object:
+        """Return the value."""
+        return self.rule.read(value, where, limits)
+
+
 DeviceId = Annotated[str, Name()]
 SenderId = Annotated[str, Name(anyone=True)]
 Digest = Annotated[bytes, Octets(32, 32)]
@@ -188,15 +199,26 @@ def rules_of(message: type) -> dict[str, Rule]:
 
 
 def check_fields(kind: str, message: type, values: Mapping[str, object], limits: Limits) -> dict[str, Any]:
-    """Return `values` as their rules read them; raise MessageError for a missing, extra or wrong field."""
+    """Return `values` as their rules read them; raise MessageError for a missing, extra or wrong field.
+
+    Optional fields that are absent stay absent.
+    """
     rules = rules_of(message)
     for name in values:
         if name not in rules:
             raise MessageError(f"{kind}: unknown field {shown(name)}; it has {', '.join(rules)}")
-    for name in rules:
-        if name not in values:
+    for name, rule in rules.items():
+        if name not in values and not isinstance(rule, Optional):
             raise MessageError(f"{kind}: field {name} is missing")
-    return {name: rule.read(values[name], f"{kind}: {name}", limits) for name, rule in rules.items()}
+    return {name: rule.read(values[name], f"{kind}: {name}", limits) for name, rule in rules.items() if name in values}
+
+
+def values_of(message: Any) -> dict[str, Any]:
+    """Return the fields of a message by name, without optional ones that are None."""
+    values = {name: (getattr(message, name), rule) for name, rule in rules_of(message.__class__).items()}
+    return {
+        name: value for name, (value, rule) in values.items() if value is not None or not isinstance(rule, Optional)
+    }
 
 
 def clip_text(text: str, limits: Limits) -> str:
@@ -214,6 +236,8 @@ def shown(value: object) -> str:
 
 
 def _rule_of(hint: object) -> Rule:
+    if get_origin(hint) is Annotated and isinstance(hint.__metadata__[0], Optional):  # type: ignore[attr-defined]
+        return hint.__metadata__[0]  # type: ignore[attr-defined]
     if get_origin(hint) in (Union, types.UnionType):
         inner = next(part for part in get_args(hint) if part is not type(None))
         return Maybe(_rule_of(inner))

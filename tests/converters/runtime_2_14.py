@@ -9,13 +9,13 @@ from pathlib import Path
 import numpy as np
 
 from overtone_edge.hearing.runtime import TrainingGraph, runtime_name
-from overtone_edge.hearing.streaming import Recogniser, golden_difference
+from overtone_edge.hearing.streaming import StreamingRecogniser, golden_difference
 from overtone_models.bundle import read_bundle
 
 
 def main(path: str, source: str, target: str) -> None:
     bundle, given = read_bundle(Path(path).read_bytes()), np.load(source)
-    hops = Recogniser(bundle).process(given["samples"])
+    hops = StreamingRecogniser(bundle).process(given["samples"])
     out = {
         "runtime": np.array(runtime_name()),
         "golden": np.array(golden_difference(bundle)),

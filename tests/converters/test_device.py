@@ -8,7 +8,7 @@ import pytest
 from overtone_cloud.synthesis import golden_clip
 from overtone_converters.device import Device
 from overtone_converters.errors import ConversionError
-from overtone_edge.hearing.streaming import Recogniser
+from overtone_edge.hearing.streaming import StreamingRecogniser
 from overtone_models.bundle import Bundle, read_bundle
 from overtone_models.calibration import Calibration
 from overtone_models.front_end import F32, mfcc
@@ -38,7 +38,7 @@ def test_the_decision_at_the_end_is_that_over_the_whole_utterance(bundle: Bundle
     label, probabilities = device.whole(frames)
     assert len(listened.utterances) == 1
     assert listened.decision == label is not None
-    expected = Recogniser(bundle).probabilities(Recogniser(bundle).embedding(frames))
+    expected = StreamingRecogniser(bundle).probabilities(StreamingRecogniser(bundle).embedding(frames))
     np.testing.assert_allclose(probabilities, expected, atol=1e-6)
 
 

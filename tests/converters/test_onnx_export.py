@@ -14,7 +14,7 @@ from overtone_converters.build import build_bundle
 from overtone_converters.errors import ConversionError, ParityError
 from overtone_converters.onnx_export import Onnx, OnnxNetwork, build_onnx, check_parity
 from overtone_converters.testing import tiny_model
-from overtone_edge.hearing.streaming import Recogniser
+from overtone_edge.hearing.streaming import StreamingRecogniser
 from overtone_models.bundle import Bundle, read_bundle
 from overtone_models.front_end import F32, FrontEndSpec, mfcc
 from overtone_models.networks import edge_tcn
@@ -119,7 +119,7 @@ def test_the_file_alone_is_enough_to_use_it(made: Onnx, bundle: Bundle, tmp_path
         probabilities, *after = session.run(["probabilities", *following.values()], given)
         states = dict(zip(following, after, strict=True))
         heard.append(json.loads(said["labels"])[int(probabilities[0].argmax())])
-    device = [hop.probabilities.argmax() for hop in Recogniser(bundle).process(bundle.golden_samples)]
+    device = [hop.probabilities.argmax() for hop in StreamingRecogniser(bundle).process(bundle.golden_samples)]
     assert heard[: len(device)] == [bundle.manifest.labels[index] for index in device]
     assert "next_NAME" in session.get_modelmeta().description
 

@@ -9,6 +9,7 @@ import soundfile
 from overtone_edge.agent.cli import main
 from overtone_edge.core.config import load_config
 from overtone_edge.core.errors import InstallError
+from overtone_edge.install.installer import signed_request
 from overtone_edge.state.home import Home
 from overtone_models.bundle import read_bundle
 
@@ -131,5 +132,5 @@ def test_without_a_root_nobodys_bundle_is_taken(tmp_path: Path, shipped: Path, f
     assert (status, err.count("\n")) == (1, 1)
     assert "cannot be verified: the configuration has no [trust] root_file" in err
     with pytest.raises(InstallError, match="root_file"):
-        Home(load_config(config)).install_request(fleet.path(1))
+        signed_request(Home(load_config(config)), fleet.path(1))
     assert run(capsys, "install", "medium", "--config", config)[0] == 0

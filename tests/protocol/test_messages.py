@@ -98,6 +98,17 @@ any_message = st.one_of(
     ),
     st.builds(Fetch, devices, digests, st.lists(indices, min_size=1, max_size=16)),
     st.builds(Health, devices, digests, counts, st.sampled_from(["installed", "rolled-back", "refused"]), texts),
+    st.builds(
+        Health,
+        devices,
+        digests,
+        counts,
+        st.just("installed"),
+        texts,
+        st.integers(1, 2**32 - 1),
+        st.floats(0.0, 1.0),
+        st.floats(0.0, 1e30),
+    ),
 )
 
 wire_values = st.recursive(
@@ -166,7 +177,7 @@ def test_every_field_is_needed_and_none_may_be_added(message, data):
     content = cbor2.loads(encode(message))
     name = data.draw(st.sampled_from(sorted(set(content) - {"kind"})))
     rest = {key: value for key, value in content.items() if key != name}
-    assert refusal(cbor2.dumps(rest)) == f"{message.kind}: field {name} is missing"
+    assert refusal(cbor2.dumps(rest)).startswith(f"{message.kind}: field {name} is missing")
     assert refusal(altered(message, surplus=1)).startswith(f"{message.kind}: unknown field 'surplus'")
 
 

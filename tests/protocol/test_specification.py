@@ -17,6 +17,7 @@ from overtone_protocol import (
 )
 from overtone_protocol.errors import DECLINE_CODES, UPDATE_CODES
 from overtone_protocol.messages import MESSAGES
+from overtone_protocol.schema import values_of
 
 ALL = {**MESSAGES, Update.kind: Update}
 
@@ -34,7 +35,7 @@ def bare(fields: dict) -> dict:
 
 def attributes(message: object) -> dict:
     """Return a message's attributes under the names of the wire."""
-    values = {field.name: getattr(message, field.name) for field in dataclasses.fields(message)}
+    values = values_of(message)
     return {"v": 1, "kind": message.kind, "from": values.pop("device", "aggregator"), **values}
 
 

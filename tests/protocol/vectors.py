@@ -92,6 +92,7 @@ def example_messages() -> dict[str, messages.Message]:
         "release": Release(BUNDLE, 4, 150_000, 60_000, 3, BASE, 7),
         "fetch": Fetch(pi, BUNDLE, [0, 1, 2]),
         "health": Health(pi, BUNDLE, 4, "rolled-back", "golden clip differs by 0.4, limit is 0.02"),
+        "health-quality": Health(pi, BUNDLE, 4, "installed", held_out=10, uar=0.7, loss=0.8125),
     }
 
 
@@ -102,6 +103,12 @@ def example_refused() -> dict[str, bytes]:
 
     def changed(**fields: object) -> bytes:
         return cbor2.dumps({**good, **fields}, canonical=True)
+
+    report = cbor2.loads(encode(example_messages()["health-quality"]))
+
+    def quality(**fields: object) -> bytes:
+        values = {key: value for key, value in {**report, **fields}.items() if value is not None}
+        return cbor2.dumps(values, canonical=True)
 
     return {
         "empty": b"",
@@ -123,6 +130,10 @@ def example_refused() -> dict[str, bytes]:
         "short-digest": changed(transfer=b"\x00" * 31),
         "long-text": changed(reason="é" * 257),
         "from-a-device": changed(**{"from": "pi-kitchen"}),
+        "quality-incomplete": quality(loss=None),
+        "quality-null": cbor2.dumps({**report, "uar": None}, canonical=True),
+        "quality-of-nothing": quality(held_out=0),
+        "recall-above-1": quality(uar=1.25),
     }
 
 

@@ -19,7 +19,7 @@ from overtone_cloud.demo import fleet
 from overtone_cloud.synthesis import write_corpus
 from overtone_converters.signing import make_keys, sign_bundle
 from overtone_converters.testing import tiny_bundle
-from overtone_edge.hearing.streaming import Recogniser
+from overtone_edge.hearing.streaming import StreamingRecogniser
 from overtone_edge.learning.training_steps import batches
 from overtone_models.bundle import Bundle
 
@@ -122,7 +122,7 @@ def status_of(program: Path, config: Path, folder: Path) -> dict[str, Any]:
 
 def numpy_update(store: Path, base: Bundle) -> tuple[np.ndarray[Any, np.dtype[np.float64]], int]:
     """Return (delta of the head, examples) of one device by softmax regression in float64."""
-    recogniser = Recogniser(base)
+    recogniser = StreamingRecogniser(base)
     embeddings, targets = [], []
     for path in sorted(store.glob("*.npz")):
         _, label, part, *_ = path.name.split("-")

@@ -45,6 +45,7 @@ def note_health(session: Session, health: Health) -> None:
     row = session.get(DeviceRow, health.device)
     if row is not None:
         row.health, row.health_bundle = health.state, health.bundle
+        row.health_held_out, row.health_uar, row.health_loss = health.held_out, health.uar, health.loss
 
 
 def note_selected(session: Session, devices: tuple[str, ...], round_number: int) -> None:

@@ -14,6 +14,7 @@ from typing import IO, Any, Self
 from sqlalchemy import (
     JSON,
     Double,
+    Engine,
     ForeignKey,
     Index,
     LargeBinary,
@@ -22,7 +23,9 @@ from sqlalchemy import (
     UniqueConstraint,
     create_engine,
     event,
+    inspect,
     make_url,
+    text,
 )
 from sqlalchemy.exc import ArgumentError, SQLAlchemyError
 from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column, sessionmaker
@@ -58,6 +61,10 @@ class DeviceRow(Base):
     last_selected: Mapped[int] = mapped_column(default=-1)
     health: Mapped[str] = mapped_column(String(16), default="")
     health_bundle: Mapped[bytes | None]
+    health_held_out: Mapped[int | None]
+    health_uar: Mapped[float | None]
+    health_loss: Mapped[float | None]
+    """Quality of the last bundle on so many held-out utterances of the device, where it reports that."""
 
 
 class RoundRow(Base):
@@ -207,11 +214,12 @@ class Store:
         self._sessions = sessionmaker(self._engine, expire_on_commit=False)
 
     def create(self) -> Self:
-        """Create what is missing (folder, tables) and return the store."""
+        """Create what is missing (folder, tables, columns of later versions) and return the store."""
         if self._file is not None and self._file.name:
             self._file.parent.mkdir(parents=True, exist_ok=True)
         try:
             Base.metadata.create_all(self._engine)
+            _add_columns(self._engine)
         except SQLAlchemyError as error:
             raise StateError(f"database {self._engine.url}: {_text(error)}") from error
         return self
@@ -220,7 +228,7 @@ class Store:
         """Return the store; raise StateError when its SQLite file is not there."""
         if self._file is not None and not self._file.exists():
             raise StateError(f"{self._file}: not there; the aggregator has not run with this configuration yet")
-        return self
+        return self.create()
 
     def lock(self) -> None:
         """Make sure that no second aggregator writes to the same SQLite file; freed when the process ends."""
@@ -256,6 +264,19 @@ class Store:
         if self._lock is not None:
             self._lock.close()
             self._lock = None
+
+
+def _add_columns(engine: Engine) -> None:
+    """Add to the tables of an older version the columns that they lack; all of them may be empty."""
+    existing = inspect(engine)
+    with engine.begin() as connection:
+        for table in Base.metadata.sorted_tables:
+            names = {column["name"] for column in existing.get_columns(table.name)}
+            for column in table.columns:
+                if column.name not in names:
+                    kind = column.type.compile(engine.dialect)
+                    quoted = [engine.dialect.identifier_preparer.quote(name) for name in (table.name, column.name)]
+                    connection.execute(text(f"ALTER TABLE {quoted[0]} ADD COLUMN {quoted[1]} {kind}"))
 
 
 def _text(error: SQLAlchemyError) -> str:

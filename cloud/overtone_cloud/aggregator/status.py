@@ -32,6 +32,18 @@ ROUND_FIELDS = (
 )
 
 
+DEVICE_COLUMNS = (
+    "id",
+    "online",
+    "bundle_version",
+    "examples",
+    "health",
+    "health_held_out",
+    "health_uar",
+    "health_loss",
+)
+
+
 def status(session: Session) -> dict[str, Any]:
     """Return the state as JSON-like values; digests are hexadecimal, times seconds since 1970, UAR 0..1."""
     rounds = session.scalars(select(RoundRow).order_by(RoundRow.number)).all()
@@ -50,7 +62,7 @@ def status(session: Session) -> dict[str, Any]:
 def as_text(report: dict[str, Any]) -> str:
     """Return the report as tables."""
     parts = [
-        _table("devices", report["devices"], ("id", "online", "bundle_version", "examples", "health")),
+        _table("devices", report["devices"], DEVICE_COLUMNS),
         _table(
             "rounds",
             report["rounds"],
@@ -84,6 +96,9 @@ def _device(row: DeviceRow) -> dict[str, Any]:
         "examples": row.examples,
         "held_out": row.held_out,
         "health": row.health,
+        "health_held_out": row.health_held_out,
+        "health_uar": row.health_uar,
+        "health_loss": row.health_loss,
         "last_selected": row.last_selected,
         "seen_at": row.seen_at,
     }

@@ -1,4 +1,4 @@
-"""`overtone-agent`: run the agent, tell it what was right, look at it, erase what it learned."""
+"""`overtone-agent`: run the agent, label speech, train a personal head, install bundles, show and erase its state."""
 
 import argparse
 import json
@@ -12,6 +12,7 @@ from typing import Any
 
 from overtone_edge import __version__
 from overtone_edge.agent import commands
+from overtone_edge.agent.status import bundle_status
 from overtone_edge.core.config import Config, SourceConfig, default_config, load_config
 from overtone_edge.core.errors import AgentError, ControlError, SourceError
 from overtone_edge.learning.labelling import Row, checked_label, label_recordings, read_rows
@@ -106,7 +107,7 @@ def _label(arguments: argparse.Namespace) -> int:
         stored = commands.label_last(home, _needed(arguments), arguments.last)
         print(f"stored {stored} utterance(s)")
         return 0
-    labels = home.specs()[2]
+    labels = commands.labels_in_use(home)
     if arguments.manifest is not None:
         rows = read_rows(arguments.manifest, labels)
     else:
@@ -151,7 +152,7 @@ def _evaluate(arguments: argparse.Namespace) -> int:
     from overtone_edge.learning.evaluation import evaluate
 
     home = _home(arguments)
-    rows = read_rows(arguments.manifest, home.specs()[2])
+    rows = read_rows(arguments.manifest, commands.labels_in_use(home))
     result = evaluate(home, rows, progress=_progress(len(rows)))
     if arguments.json:
         print(json.dumps(result))
@@ -167,8 +168,13 @@ def _evaluate(arguments: argparse.Namespace) -> int:
 def _install(arguments: argparse.Namespace) -> int:
     home = _home(arguments)
     commands.install(home, arguments.bundle)
-    bundle = Home(home.config).status()["bundle"]
+    bundle = bundle_status(Home(home.config)) or {}
     print(f"installed {bundle['name']} version {bundle['version']}")
+    if (quality := bundle["quality"]) is not None:
+        print(
+            f"UAR {quality['uar']:.3f}, loss {quality['loss']:.3f} on {quality['held_out']} labelled utterance(s) of "
+            "this device that are held out of training"
+        )
     return 0
 
 

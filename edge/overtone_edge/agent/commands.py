@@ -1,25 +1,27 @@
-"""What the commands do where no agent runs: the same work on the same folder, in this process."""
+"""Commands on a device: asked of the running agent, else done in this process on the same state folder."""
 
 import tempfile
 from pathlib import Path
 from typing import Any
 
 from overtone_edge.agent.control import ask
+from overtone_edge.agent.status import stored_status
 from overtone_edge.core.errors import ControlError, InstallError
 from overtone_edge.install import installer
+from overtone_edge.install.active_model import activate
+from overtone_edge.install.installed import required_bundle, stored_bundle
 from overtone_edge.install.loading import load_model
 from overtone_edge.learning import trainer
 from overtone_edge.learning.labelling import checked_label, seconds
 from overtone_edge.learning.schedule import keep_if_confirmed, personal_request
 from overtone_edge.state.home import Home
-from overtone_edge.state.slots import Slot
 from overtone_models.pretrained import all_pretrained
 
 LONG_S = 3_600.0
 
 
 def label_last(home: Home, label: str, duration: str) -> int:
-    """Label the last seconds that the running agent heard; return how many utterances were kept."""
+    """Label the last seconds that the running agent heard; return how many utterances were stored."""
     request = {"command": "label", "label": checked_label(label, None), "last_s": seconds(duration)}
     answer = ask(home.socket, request)
     if answer is None:
@@ -28,14 +30,12 @@ def label_last(home: Home, label: str, duration: str) -> int:
 
 
 def personalise(home: Home) -> dict[str, Any]:
-    """Train a personal head and return the trainer's answer; it is kept where the labelled speech confirms it."""
+    """Train a personal head and return the trainer's answer; the head is kept where the labelled speech confirms it."""
     answer = ask(home.socket, {"command": "personalise"}, timeout_s=LONG_S)
     if answer is not None:
         return answer
-    bundle = home.bundle()
+    bundle = required_bundle(home)
     request = personal_request(home)
-    if bundle is None:
-        raise InstallError("no bundle is installed")
     with tempfile.TemporaryDirectory() as folder:
         answer = trainer.work(Path(folder), request)
         keep_if_confirmed(home, bundle, answer, trainer.read_vector(Path(folder)))
@@ -44,26 +44,31 @@ def personalise(home: Home) -> dict[str, Any]:
 
 def install(home: Home, what: Path) -> None:
     """Install a signed bundle or, by its name, a pretrained one, in the running agent where there is one."""
-    asked: dict[str, str]
+    arguments: dict[str, str]
     if what.is_file():
-        asked, request = {"path": str(what.absolute())}, home.install_request(what)
+        arguments, request = {"path": str(what.absolute())}, installer.signed_request(home, what)
     else:
         name = _pretrained_name(what)
-        asked, request = {"pretrained": name}, home.pretrained_request(name)
-    if ask(home.socket, {"command": "install", **asked}, timeout_s=LONG_S) is not None:
+        arguments, request = {"pretrained": name}, installer.pretrained_request(home, name)
+    if ask(home.socket, {"command": "install", **arguments}, timeout_s=LONG_S) is not None:
         return
     with home.locked():
-        slot = Slot(**installer.work(home.folder, request))
-        home.slots.allow(slot.signed)
-        home.slots.activate(slot)
+        slot, quality = installer.staged(installer.work(home.folder, request))
+        activate(home, slot, quality)
         model = load_model(home, starting=False)
         if model.failures:
             raise InstallError(model.failures[0].reason)
         home.slots.confirm()
 
 
+def labels_in_use(home: Home) -> tuple[str, ...] | None:
+    """Return the labels of the bundle in use, None where there is none."""
+    bundle = stored_bundle(home)
+    return None if bundle is None else bundle.manifest.labels
+
+
 def _pretrained_name(what: Path) -> str:
-    names = [one.name for one in all_pretrained()]
+    names = [model.name for model in all_pretrained()]
     if str(what) in names:
         return str(what)
     known = f"there are {', '.join(names)}" if names else "none came with this software"
@@ -71,10 +76,10 @@ def _pretrained_name(what: Path) -> str:
 
 
 def status(home: Home) -> dict[str, Any]:
-    """Return the state of the running agent, or what the disk tells."""
+    """Return the state of the running agent, or of the state folder where none runs."""
     answer = ask(home.socket, {"command": "status"})
     if answer is None:
-        return {**home.status(), "running": False}
+        return {**stored_status(home), "running": False}
     values: dict[str, Any] = answer["status"]
     return values
 
@@ -87,5 +92,5 @@ def erase(home: Home) -> None:
 
 
 def refresh(home: Home) -> None:
-    """Let a running agent notice that examples were added."""
+    """Tell a running agent that examples were added."""
     ask(home.socket, {"command": "refresh"})

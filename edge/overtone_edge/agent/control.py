@@ -1,4 +1,4 @@
-"""How `overtone-agent` commands reach the running agent: a Unix socket, one JSON line each way."""
+"""Control socket of the running agent for `overtone-agent` commands: a Unix socket, one JSON line each way."""
 
 import contextlib
 import json
@@ -22,7 +22,7 @@ Handler = Callable[[dict[str, Any], Reply], None]
 
 
 class ControlServer:
-    """Takes requests in threads of its own; the handler replies from wherever it likes, later or at once."""
+    """Accepts requests in threads of its own; the handler may reply from any thread, at once or later."""
 
     def __init__(self, path: Path, handler: Handler) -> None:
         self._path = path
@@ -112,7 +112,7 @@ def ask(path: Path, request: dict[str, Any], *, timeout_s: float = 30.0) -> dict
 
 @contextlib.contextmanager
 def _short(path: Path) -> Iterator[str]:
-    """Yield a name of the socket that fits into the 108 bytes of an address, however deep it lies."""
+    """Yield a name of the socket that fits into the 108 bytes of a Unix address, however long its path is."""
     descriptor = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
     try:
         yield f"/proc/self/fd/{descriptor}/{path.name}"

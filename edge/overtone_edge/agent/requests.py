@@ -1,18 +1,16 @@
-"""What the user asks of the running agent: over the control socket, and labels over MQTT."""
+"""Requests of the user to the running agent: over the control socket, and labels over MQTT."""
 
 import json
 import logging
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 from overtone_edge.agent.control import Reply
 from overtone_edge.core.errors import AgentError, ControlError
-from overtone_edge.hearing.example_forms import kept_for
-from overtone_edge.learning.labelling import MAX_LAST_S, checked_label, label_speech
+from overtone_edge.install.active_model import InstallOutcome, OnInstalled
+from overtone_edge.learning.labelling import MAX_LAST_S
+from overtone_edge.learning.schedule import OnPersonal
 from overtone_models.errors import ModelError
-
-if TYPE_CHECKING:
-    from overtone_edge.agent.agent import Agent
 
 _log = logging.getLogger(__name__)
 
@@ -20,11 +18,43 @@ MAX_LABEL_BYTES = 4_096
 LABEL_KEYS = ("label", "last_s")
 
 
+class RequestPort(Protocol):
+    """What requests need from the agent."""
+
+    def label_last(self, label: str, last_s: float) -> tuple[str, int]:
+        """Label the last seconds of speech; return the label as it is stored, and the number of utterances."""
+        ...
+
+    def personalise(self, on_done: OnPersonal) -> None:
+        """Train a personal head."""
+        ...
+
+    def install_signed(self, path: Path, on_done: OnInstalled) -> None:
+        """Install a signed file."""
+        ...
+
+    def install_pretrained(self, name: str, on_done: OnInstalled) -> None:
+        """Install a model that came with the software."""
+        ...
+
+    def examples_changed(self) -> None:
+        """Take notice of examples that another process added."""
+        ...
+
+    def status(self) -> dict[str, Any]:
+        """Return the state of the agent (JSON values)."""
+        ...
+
+    def erase(self) -> None:
+        """Remove everything that was learned from this person."""
+        ...
+
+
 class Requests:
     """Requests are `{"command": ...}`; answers `{"ok": true, ...}` or `{"ok": false, "error": line}`."""
 
-    def __init__(self, agent: "Agent") -> None:
-        self._agent = agent
+    def __init__(self, port: RequestPort) -> None:
+        self._port = port
         self._commands = {
             "label": self._label,
             "personalise": self._personalise,
@@ -35,7 +65,7 @@ class Requests:
         }
 
     def handle(self, request: dict[str, Any], reply: Reply) -> None:
-        """Do what is asked; the reply may come later (training, installing)."""
+        """Execute a request; the reply may come later (training, installing)."""
         command = self._commands.get(str(request.get("command")))
         if command is None:
             reply(_refused(f"unknown command {request.get('command')!r}; there are {', '.join(self._commands)}"))
@@ -65,42 +95,33 @@ class Requests:
             raise ControlError(f"label must be a text, got {label!r}")
         if isinstance(last_s, bool) or not isinstance(last_s, int | float) or not 0 < last_s <= MAX_LAST_S:
             raise ControlError(f"last_s is {last_s!r}, it must be a number of seconds, at most {MAX_LAST_S:g}")
-        bundle = self._agent.model.bundle
-        if bundle is None:
-            raise ControlError("no bundle is installed")
-        label = checked_label(label, bundle.manifest.labels)
-        pieces = self._agent.recent.last(float(last_s))
-        stored = label_speech(self._agent.home.store, pieces, label, kept_for(bundle.manifest))
-        self._agent.participant.examples_changed()
+        label, stored = self._port.label_last(label, float(last_s))
         reply({"ok": True, "label": label, "stored": stored})
 
     def _personalise(self, _request: dict[str, Any], reply: Reply) -> None:
         def done(answer: dict[str, Any] | None, error: str) -> None:
             reply(_refused(error) if answer is None else {"ok": True, **answer})
 
-        self._agent.training.want_personal(done)
+        self._port.personalise(done)
 
     def _install(self, request: dict[str, Any], reply: Reply) -> None:
-        rollout = self._agent.participant.rollout
-
-        def done(error: str) -> None:
-            reply(_refused(error) if error else {"ok": True})
+        def done(outcome: InstallOutcome) -> None:
+            reply(_refused(outcome.error) if outcome.error else {"ok": True})
 
         if "pretrained" in request:
-            rollout.install_pretrained(str(request["pretrained"]), done)
+            self._port.install_pretrained(str(request["pretrained"]), done)
         else:
-            rollout.install(Path(str(request.get("path"))), done)
+            self._port.install_signed(Path(str(request.get("path"))), done)
 
     def _status(self, _request: dict[str, Any], reply: Reply) -> None:
-        reply({"ok": True, "status": self._agent.status()})
+        reply({"ok": True, "status": self._port.status()})
 
     def _refresh(self, _request: dict[str, Any], reply: Reply) -> None:
-        """Another process added examples."""
-        self._agent.participant.examples_changed()
+        self._port.examples_changed()
         reply({"ok": True})
 
     def _erase(self, _request: dict[str, Any], reply: Reply) -> None:
-        self._agent.erase()
+        self._port.erase()
         reply({"ok": True})
 
 

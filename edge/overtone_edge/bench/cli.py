@@ -1,4 +1,4 @@
-"""`overtone-bench`: how fast and how large the agent is on this machine.
+"""`overtone-bench`: latency, memory and training time of the agent on this machine.
 
 Everything is measured with the agent's own parts, in fresh processes, one thread: cold start, each
 stage of a hop of 100 ms at real pace and as fast as possible, memory, training, and listening while
@@ -84,7 +84,7 @@ def _seconds(text: str) -> float:
 
 @dataclass(frozen=True, kw_only=True)
 class Subject:
-    """The bundle that is measured: its unsigned bytes, and whether a signature was looked at."""
+    """The bundle that is measured: its unsigned bytes, and whether its signature was checked."""
 
     file: Path
     payload: bytes
@@ -122,10 +122,10 @@ def run(arguments: argparse.Namespace) -> dict[str, Any]:
     }
 
 
-def chosen_bundle(given: Path | None) -> Path:
-    """Return the file that was given, by its path or a pretrained model's name, else the default pretrained model."""
-    if given is not None:
-        return file_or_pretrained(given)
+def chosen_bundle(name: Path | None) -> Path:
+    """Return the bundle file by its path or a pretrained model's name; the default pretrained model for None."""
+    if name is not None:
+        return file_or_pretrained(name)
     try:
         return find_pretrained().bundle
     except PretrainedError as error:
@@ -172,10 +172,10 @@ def _request(folder: Path, subject: Subject, clip: F32, seconds: float, held_ope
 
 
 def _phases(request: Request, arguments: argparse.Namespace) -> dict[str, Any]:
-    """Return the figures of every process, one after the other; None where one was not wanted."""
+    """Return the figures of each phase, measured one after the other; None for one that is left out."""
     training, paced, fast = not arguments.no_training, not arguments.fast, not arguments.paced
     seconds = f"{request.seconds:g} s"
-    wanted: list[tuple[str, bool, str, str, Request]] = [
+    phases: list[tuple[str, bool, str, str, Request]] = [
         ("fast", fast, "listening as fast as possible", "listen", replace(request, paced=False)),
         ("paced", paced, f"listening at real pace, {seconds}", "listen", request),
         (
@@ -188,8 +188,8 @@ def _phases(request: Request, arguments: argparse.Namespace) -> dict[str, Any]:
         ("training", training, "training steps", "train", request),
     ]
     figures: dict[str, Any] = {"cold_start": _cold_start(request)}
-    for key, is_wanted, title, phase, one in wanted:
-        figures[key] = _without_clock(measure(phase, one, _progress(title))) if is_wanted else None
+    for key, included, title, phase, settings in phases:
+        figures[key] = _without_clock(measure(phase, settings, _progress(title))) if included else None
     return figures
 
 
@@ -197,21 +197,21 @@ def _cold_start(request: Request) -> dict[str, Any]:
     parts: dict[str, list[float]] = {}
     totals: list[float] = []
     for number in range(1, COLD_STARTS + 1):
-        found = measure("cold", request, _progress(f"cold start {number} of {COLD_STARTS}"))
-        last = began = found["began_ns"]
-        for name, moment in found["moments_ns"].items():
+        cold = measure("cold", request, _progress(f"cold start {number} of {COLD_STARTS}"))
+        last = began = cold["began_ns"]
+        for name, moment in cold["moments_ns"].items():
             parts.setdefault(name, []).append((moment - last) / 1e6)
             last = moment
         totals.append((last - began) / 1e6)
     return {"total_ms": spread(totals), "parts_ms": {name: spread(times)["p50"] for name, times in parts.items()}}
 
 
-def _without_clock(found: dict[str, Any]) -> dict[str, Any]:
-    return {key: value for key, value in found.items() if key != "began_ns"}
+def _without_clock(figures: dict[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in figures.items() if key != "began_ns"}
 
 
 def _progress(title: str) -> Callable[[float], None]:
-    """Say what is measured now; on a terminal also for how long already."""
+    """Print what is measured now; on a terminal also the seconds so far."""
     print(f"==> {title}", file=sys.stderr, flush=True)
     if not sys.stderr.isatty():
         return lambda _elapsed_s: None

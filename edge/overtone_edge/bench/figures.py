@@ -1,4 +1,4 @@
-"""Figures of `overtone-bench`: percentiles, and the table that a person reads."""
+"""Figures of `overtone-bench`: percentiles, and the report as a plain-text table."""
 
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -19,8 +19,8 @@ def spread(values_ms: Sequence[float]) -> dict[str, float]:
     if not len(values_ms):
         return {"p50": 0.0, "p95": 0.0, "p99": 0.0, "max": 0.0, "count": 0}
     p50, p95, p99, top = np.percentile(values_ms, (50, 95, 99, 100), method="higher")
-    found = {"p50": p50, "p95": p95, "p99": p99, "max": top}
-    return {**{name: round(float(value), 4) for name, value in found.items()}, "count": len(values_ms)}
+    values = {"p50": p50, "p95": p95, "p99": p99, "max": top}
+    return {**{name: round(float(value), 4) for name, value in values.items()}, "count": len(values_ms)}
 
 
 def table(report: dict[str, Any]) -> str:

@@ -1,4 +1,4 @@
-"""The agent's own parts with a stopwatch on them: blocks, stages, and a clip that plays like a microphone."""
+"""The agent's own parts with timers: blocks, stages, and a clip that is played like a microphone."""
 
 import queue
 import threading
@@ -12,7 +12,7 @@ from overtone_edge.bench.figures import STAGES
 from overtone_edge.hearing.events import Emotion
 from overtone_edge.hearing.outputs import Output
 from overtone_edge.hearing.recogniser import Hop
-from overtone_edge.hearing.streaming import Recogniser
+from overtone_edge.hearing.streaming import StreamingRecogniser
 from overtone_models.bundle import Bundle
 from overtone_models.front_end import F32
 from overtone_models.gate import GateSpec, WebRtcDetector
@@ -23,7 +23,7 @@ _MERGED = {"recognise": "head"}
 
 
 class BlockTimer:
-    """Times each block of 100 ms from the moment it is there; a stopwatch of the agent's listener."""
+    """Times each block of 100 ms from its arrival; a stopwatch for the agent's listener."""
 
     def __init__(self, now_ns: Callable[[], int] = time.monotonic_ns) -> None:
         self._now_ns = now_ns
@@ -34,18 +34,18 @@ class BlockTimer:
         self.deadline_misses = 0
 
     def begin(self, due_ns: int) -> None:
-        """Begin a block whose last sample was there at `due_ns`."""
+        """Begin a block whose last sample arrived at `due_ns`."""
         self._due_ns = self._last_ns = due_ns
         self._laps = {}
 
     def lap(self, stage: str) -> None:
-        """Say that `stage` ended now, having begun where the last one ended."""
+        """Record that `stage` ends now; it began where the last one ended."""
         now_ns, name = self._now_ns(), _MERGED.get(stage, stage)
         self._laps[name] = self._laps.get(name, 0) + now_ns - self._last_ns
         self._last_ns = now_ns
 
     def end(self) -> None:
-        """End the block; a stage counts only where it took place, and it missed its deadline after 100 ms."""
+        """End the block; stages that did not occur are not counted, and after 100 ms the deadline is missed."""
         whole_ms = (self._now_ns() - self._due_ns) / 1e6
         for stage, taken_ns in self._laps.items():
             self.stages_ms[stage].append(taken_ns / 1e6)
@@ -53,7 +53,7 @@ class BlockTimer:
         self.deadline_misses += whole_ms > BLOCK_MS
 
 
-class TimedRecogniser(Recogniser):
+class TimedRecogniser(StreamingRecogniser):
     """A recogniser that laps features, network (with standardisation and pooling) and head."""
 
     def __init__(self, bundle: Bundle, timer: BlockTimer) -> None:
@@ -74,7 +74,7 @@ class TimedRecogniser(Recogniser):
 
 
 class TimedOutput:
-    """An output whose time is only its own: what came before belongs to the decision."""
+    """An output that times itself alone: what came before belongs to the decision."""
 
     def __init__(self, output: Output, timer: BlockTimer) -> None:
         self._output = output
@@ -91,7 +91,7 @@ class TimedOutput:
 
 
 class HeldOpen:
-    """The gate's own detector with its cost, whose answer is always speech."""
+    """The gate's own detector, at its own cost, whose answer is always speech."""
 
     def __init__(self, spec: GateSpec) -> None:
         self._detector = WebRtcDetector(spec.aggressiveness)
@@ -102,10 +102,10 @@ class HeldOpen:
 
 
 class ClipSource:
-    """A clip of 16-bit mono PCM at 16 kHz, from the beginning again where it ends, for `blocks` blocks.
+    """A clip of 16-bit mono PCM at 16 kHz, repeated for `blocks` blocks.
 
-    At real pace a thread hands the blocks over through a queue, as the microphone's callback does;
-    otherwise the next block is there as soon as the last one is done.
+    At real pace a thread hands the blocks over through a queue, as the microphone's callback does; otherwise the next
+    block follows as soon as the last one is done.
     """
 
     overruns = 0
@@ -119,7 +119,7 @@ class ClipSource:
         self._closed = threading.Event()
 
     def blocks(self) -> Iterator[F32]:
-        """Yield the blocks; each one's time begins when its last sample is there."""
+        """Yield the blocks; each one's time begins with the arrival of its last sample."""
         for due_ns, data in self._arriving() if self._paced else self._at_once():
             self._timer.begin(due_ns)
             yield from_s16le(data, 1)
@@ -150,7 +150,7 @@ class ClipSource:
             self._queue.put((due_ns, data))
 
     def _read(self) -> Iterator[bytes]:
-        """Yield blocks off the disk, so that a long clip takes no memory."""
+        """Yield blocks from the disk, so that a long clip takes no memory."""
         with self._clip.open("rb") as file:
             for _ in range(self._blocks):
                 data = file.read(BLOCK_BYTES)

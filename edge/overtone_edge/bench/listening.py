@@ -1,4 +1,4 @@
-"""One stretch of listening with the agent's own listener, timed block by block."""
+"""Timed listening with the agent's own listener, block by block."""
 
 import math
 import time
@@ -14,13 +14,12 @@ from overtone_edge.bench.machine import peak_resident_mb, resident_mb
 from overtone_edge.bench.sink import Sink
 from overtone_edge.core.config import DecisionConfig, LearningConfig
 from overtone_edge.core.files import read_limited
-from overtone_edge.core.memory import give_back
 from overtone_edge.fleet.uplink import EVENT_EXPIRY_S
 from overtone_edge.hearing.hearing import Hearing, Stopwatch
-from overtone_edge.hearing.listener import Listener
+from overtone_edge.hearing.listener import Listener, trim_memory
 from overtone_edge.hearing.outputs import Outputs, Published
 from overtone_edge.hearing.recent_speech import RecentSpeech
-from overtone_edge.hearing.streaming import Recogniser
+from overtone_edge.hearing.streaming import StreamingRecogniser
 from overtone_models.bundle import MAX_BYTES, Bundle, read_bundle
 from overtone_protocol import Topics
 
@@ -29,7 +28,7 @@ DEVICE = "bench"
 
 @dataclass(frozen=True, kw_only=True)
 class Stretch:
-    """What to listen to, for how long, how fast."""
+    """A stretch of sound: which clip, for how long, at which pace."""
 
     clip: Path
     seconds: float
@@ -42,7 +41,9 @@ def load(payload: Path) -> Bundle:
     return read_bundle(read_limited(payload, MAX_BYTES))
 
 
-def build_hearing(recogniser: Recogniser, *, gate_held_open: bool, stopwatch: Stopwatch | None = None) -> Hearing:
+def build_hearing(
+    recogniser: StreamingRecogniser, *, gate_held_open: bool, stopwatch: Stopwatch | None = None
+) -> Hearing:
     """Return a hearing as an agent with the default configuration has it."""
     manifest = recogniser.bundle.manifest
     return Hearing(
@@ -76,7 +77,7 @@ def listen_to(bundle: Bundle, stretch: Stretch) -> dict[str, Any]:
         published = Published(lambda data: sink.link.publish(topic, data, expiry_s=EVENT_EXPIRY_S))
         outputs = Outputs([TimedOutput(published, timer)])
         listener = Listener(source, hearing, outputs, on_end=lambda _error: None, stopwatch=timer)
-        give_back()
+        trim_memory()
         at_rest_mb, wall, cpu = resident_mb(), time.monotonic(), time.process_time()
         listener.listen()
         wall_s, cpu_s = time.monotonic() - wall, time.process_time() - cpu

@@ -1,4 +1,4 @@
-"""What the system tells about itself; None wherever it does not."""
+"""Description and health of the machine; None for what the system does not report."""
 
 import os
 import platform
@@ -10,7 +10,7 @@ _VCGENCMD_S = 5.0
 
 
 def describe() -> dict[str, Any]:
-    """Return what stays the same while measuring, and the load average of the last minute."""
+    """Return what is constant while measuring, and the load average of the last minute."""
     return {
         "model": _model(),
         "architecture": platform.machine(),
@@ -47,7 +47,7 @@ def peak_resident_mb() -> float:
 
 
 def _kilobytes(path: Path, name: str) -> int:
-    """Return a field of /proc in KiB; 0 where the system does not tell."""
+    """Return a field of /proc in KiB; 0 where it is absent."""
     for line in (_read(path) or "").splitlines():
         key, _, value = line.partition(":")
         if key == name:
@@ -69,12 +69,12 @@ def _model() -> str:
 def _throttled() -> str | None:
     """Return the flags of a Raspberry Pi's firmware, such as 0x0 for "never"."""
     try:
-        found = subprocess.run(
+        result = subprocess.run(
             ["vcgencmd", "get_throttled"], capture_output=True, text=True, timeout=_VCGENCMD_S, check=True
         )
     except (OSError, subprocess.SubprocessError):
         return None
-    return found.stdout.strip().removeprefix("throttled=") or None
+    return result.stdout.strip().removeprefix("throttled=") or None
 
 
 def _read(path: Path) -> str | None:

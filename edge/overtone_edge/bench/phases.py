@@ -1,6 +1,6 @@
-"""What `overtone-bench` measures, each in a fresh process: `python -m overtone_edge.bench.phases PHASE`.
+"""Phases of `overtone-bench`, each measured in a fresh process: `python -m overtone_edge.bench.phases PHASE`.
 
-The request comes as JSON on standard input, the answer goes as the last line to standard output.
+The request is JSON on standard input, the answer the last line of standard output.
 """
 
 import json
@@ -31,7 +31,7 @@ class Request:
 
 
 def measure(phase: str, request: Request, tick: Callable[[float], None] = lambda _s: None) -> dict[str, Any]:
-    """Return what a fresh process measured; `tick` hears the seconds so far. Raises JobError."""
+    """Return what a fresh process measured; `tick` is called with the seconds so far. Raises JobError."""
     environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": os.pathsep.join(p for p in sys.path if p)}
     began_ns = time.monotonic_ns()
     process = subprocess.Popen(
@@ -42,13 +42,13 @@ def measure(phase: str, request: Request, tick: Callable[[float], None] = lambda
         env=environment,
     )
     try:
-        out, complaints = _communicate(process, json.dumps(asdict(request)).encode(), tick)
+        out, errors = _communicate(process, json.dumps(asdict(request)).encode(), tick)
     finally:
         process.kill()
         process.wait()
     lines = out.splitlines()
     if process.returncode != 0 or not lines:
-        last = complaints.decode("utf-8", "replace").strip().splitlines()[-1:]
+        last = errors.decode("utf-8", "replace").strip().splitlines()[-1:]
         raise JobError(last[0][:500] if last else f"measuring {phase} ended with status {process.returncode}")
     return {**json.loads(lines[-1]), "began_ns": began_ns}
 
@@ -74,12 +74,12 @@ def cold(request: Request) -> dict[str, Any]:
     import overtone_edge.agent.agent  # noqa: F401 - an agent imports all of it before it listens
     from overtone_edge.bench.hooks import BlockTimer, ClipSource
     from overtone_edge.bench.listening import build_hearing, load
-    from overtone_edge.hearing.streaming import Recogniser
+    from overtone_edge.hearing.streaming import StreamingRecogniser
 
     reached("interpreter_and_imports")
     bundle = load(Path(request.payload))
     reached("bundle")
-    hearing = build_hearing(Recogniser(bundle), gate_held_open=request.gate_held_open)
+    hearing = build_hearing(StreamingRecogniser(bundle), gate_held_open=request.gate_held_open)
     reached("network")
     source = ClipSource(Path(request.clip), blocks=100_000, paced=False, timer=BlockTimer())
     for block in source.blocks():

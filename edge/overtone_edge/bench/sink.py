@@ -1,4 +1,4 @@
-"""A local end for QoS 1 messages: accepts one MQTT 5 client on 127.0.0.1 and acknowledges what it publishes.
+"""Local sink for QoS 1 messages: accepts one MQTT 5 client on 127.0.0.1 and acknowledges what it publishes.
 
 It stands for the broker where there is none, in a process of its own so that it takes no time from
 the agent's interpreter. `python -m overtone_edge.bench.sink` writes its port, then the number of messages.
@@ -101,7 +101,7 @@ class Sink:
         return int(count)
 
     def kill(self) -> None:
-        """End the process, whatever it does."""
+        """Kill the process."""
         self._process.kill()
         self._end()
 
@@ -117,7 +117,7 @@ class Sink:
 
 
 def main() -> int:
-    """Serve one client, or end with the parent."""
+    """Serve one client; end with the parent process."""
     with socket.create_server(("127.0.0.1", 0)) as server:
         sys.stdout.write(f"{server.getsockname()[1]}\n")
         sys.stdout.flush()
@@ -131,7 +131,7 @@ def main() -> int:
 
 
 def _end_with_parent() -> None:
-    """Wait for the end of standard input, whose other end the parent holds."""
+    """End this process when standard input ends, whose other end the parent holds."""
     os.read(0, 1)
     os._exit(0)
 

@@ -1,4 +1,4 @@
-"""What training costs: the time of a step, and what it does to listening."""
+"""Cost of training: the time of a step, and a training process beside listening."""
 
 import resource
 import sys
@@ -13,7 +13,7 @@ from overtone_common.audio import SAMPLE_RATE_HZ, from_s16le
 from overtone_edge.bench.figures import spread
 from overtone_edge.bench.machine import peak_resident_mb
 from overtone_edge.core.errors import JobError
-from overtone_edge.core.jobs import JobResult, Jobs
+from overtone_edge.core.jobs import ROUND, JobResult, Jobs
 from overtone_edge.hearing.runtime import SCOPES, TrainingGraph
 from overtone_edge.learning.training_steps import Plan
 from overtone_edge.state.examples import Store
@@ -29,13 +29,13 @@ _LONG_S = 86_400.0
 
 
 def step_times(bundle: Bundle) -> dict[str, Any]:
-    """Return the times of single steps of both scopes on a full batch, after two steps to warm up."""
+    """Return the times of single steps of both scopes on a full batch, after two warm-up steps."""
     graph = TrainingGraph(bundle.training_model)
-    found: dict[str, Any] = {"batch": graph.batch, "frames": graph.frames}
+    figures: dict[str, Any] = {"batch": graph.batch, "frames": graph.frames}
     for scope in SCOPES:
         graph.set(scope, bundle.weights[bundle.manifest.layout.scope_slice(scope)].copy())
-        found[f"{scope}_step_ms"] = spread(_times(graph, scope, batch_of(graph, scope)))
-    return {**found, "peak_mb": peak_resident_mb()}
+        figures[f"{scope}_step_ms"] = spread(_times(graph, scope, batch_of(graph, scope)))
+    return {**figures, "peak_mb": peak_resident_mb()}
 
 
 def batch_of(graph: TrainingGraph, scope: str, seed: int = 0) -> tuple[F32, F32, F32]:
@@ -62,28 +62,28 @@ def _times(graph: TrainingGraph, scope: str, batch: tuple[F32, F32, F32]) -> lis
 
 
 class BackgroundTraining:
-    """The agent's own trainer, started as for a round over the whole network, for as long as it is wanted."""
+    """The agent's own trainer, run as for a round over the whole network until it is stopped."""
 
     def __init__(self, bundle: Bundle, payload: Path, clip: Path, folder: Path) -> None:
         self._store = folder / "store"
         _fill(Store(self._store, max_bytes=sys.maxsize, held_out_fraction=0.0), bundle, clip)
         self._payload = payload
         self._early: JobResult | None = None
-        self._jobs = Jobs(folder / "jobs", self._ended)
+        self._jobs = Jobs(folder / "jobs")
         self._before_s = 0.0
 
     def start(self) -> None:
         """Start the process."""
         plan = Plan(scope="full", steps=1_000_000, learning_rate=1e-6, momentum=0.9, seed=0)
         request = {
-            "purpose": "round",
+            "purpose": ROUND,
             "max_norm": 1.0,
             "payload": str(self._payload),
             "store": str(self._store),
             "plan": asdict(plan),
         }
         self._before_s = _children_cpu_s()
-        self._jobs.start("round", "overtone_edge.learning.trainer", request, limit_s=_LONG_S)
+        self._jobs.start(ROUND, "overtone_edge.learning.trainer", request, limit_s=_LONG_S, on_done=self._ended)
 
     def stop(self) -> float:
         """End the process and return its CPU seconds; raise JobError where it ended before."""
@@ -102,7 +102,7 @@ def _children_cpu_s() -> float:
 
 
 def _fill(store: Store, bundle: Bundle, clip: Path) -> None:
-    """Store examples cut out of the clip, each at another place."""
+    """Store examples cut from the clip at different places."""
     with clip.open("rb") as file:
         data = file.read(int(EXAMPLE_S * SAMPLE_RATE_HZ) * 2)
     samples = np.resize(from_s16le(data, 1), int(EXAMPLE_S * SAMPLE_RATE_HZ))

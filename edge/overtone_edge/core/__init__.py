@@ -1,1 +1,1 @@
-"""What every room of the agent builds on: errors, files, configuration, child processes."""
+"""Foundations of the other rooms: errors, files, configuration, child processes."""

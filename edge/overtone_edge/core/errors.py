@@ -1,4 +1,4 @@
-"""Errors of the agent.
+"""Errors of the device.
 
 AgentError
 ├── ConfigError      a configuration that cannot be: the line names file, section and field

@@ -1,21 +1,24 @@
-"""This device as a member of its fleet: presence, rounds, releases. Messages in, messages out."""
+"""The device as a member of its fleet: presence, rounds, releases. Messages in, messages out."""
 
 import logging
+import secrets
 import time
 import uuid
-from collections.abc import Callable
+from collections.abc import Iterable
+from pathlib import Path
 
 from overtone_common.link import OnConnection, OnDelivery
 from overtone_edge import __version__
 from overtone_edge.core.config import Config
 from overtone_edge.core.errors import AgentError, JobError
-from overtone_edge.core.jobs import JobResult, Jobs
-from overtone_edge.fleet.releases import Updates
-from overtone_edge.fleet.rollout import Rollout
-from overtone_edge.fleet.rounds import Federation, Patience, Standing, TrainingReport
+from overtone_edge.core.files import read_limited, write_atomically
+from overtone_edge.core.jobs import JobResult
+from overtone_edge.fleet.releases import ReleaseFetcher
+from overtone_edge.fleet.rounds import Patience, RoundClient, Standing, TrainingReport
 from overtone_edge.fleet.uplink import LinkFactory, Uplink
 from overtone_edge.hearing.runtime import runtime_name
-from overtone_edge.install.loading import Model
+from overtone_edge.install.active_model import ActiveModel, InstallOutcome
+from overtone_edge.install.loading import Failure, Model
 from overtone_edge.learning.schedule import Training
 from overtone_edge.learning.trainer import read_vector
 from overtone_edge.state.home import Home
@@ -40,32 +43,43 @@ _log = logging.getLogger(__name__)
 EXAMPLES_EVERY_S = 10.0
 
 
+def client_id(folder: Path, device: str) -> str:
+    """Return this device's MQTT client identifier: made once, and impossible to guess.
+
+    Whoever connects with it takes over the device's session at the broker.
+    """
+    path = folder / "client-id"
+    if not path.exists():
+        write_atomically(path, f"{device}-{secrets.token_hex(16)}".encode())
+    return read_limited(path, 256).decode("ascii", "replace")
+
+
 class Participant:
-    """Speaks with the aggregator; `use` is called with each model that is to be used from then on."""
+    """Speaks with the aggregator: answers round calls, offers updates, fetches releases and reports on them."""
 
     def __init__(
         self,
         config: Config,
         home: Home,
-        jobs: Jobs,
+        active: ActiveModel,
         training: Training,
         *,
-        use: Callable[[Model], None],
         link_factory: LinkFactory | None = None,
         patience: Patience | None = None,
     ) -> None:
         device, learning = config.device.id, config.learning
-        self.uplink = Uplink(config, link_factory, home.client_id)
-        self.runtime = runtime_name()
+        self.uplink = Uplink(config, link_factory, lambda: client_id(home.folder, device))
         self._device = device
         self._home = home
+        self._active = active
         self._training = training
-        self._use = use
+        self._shares_quality = learning.federated
+        self._runtime = runtime_name()
         self._bundle: Bundle | None = None
         self._boot = uuid.uuid4().bytes
         self._examples_changed = False
         self._examples_due_s = 0.0
-        self._federation = Federation(
+        self._rounds = RoundClient(
             device,
             home.desk,
             home.outbox,
@@ -73,8 +87,8 @@ class Participant:
             willing=learning.federated,
             patience=patience,
         )
-        self._updates = Updates(device, home.slots, home.incoming, patience=patience)
-        self.rollout = Rollout(home, jobs, self._updates, use=self._switched, send=self.uplink.send)
+        self._releases = ReleaseFetcher(device, home.slots, home.incoming, patience=patience)
+        training.take_rounds(self._trained)
 
     # The connection
 
@@ -83,12 +97,12 @@ class Participant:
         self.uplink.start(self._presence(online=False), on_delivery, on_connection)
 
     def connected(self) -> None:
-        """Say who this is, and ask again for everything that was under way."""
+        """Publish the presence, and ask again for everything that was under way."""
         now_s = time.monotonic()
         self.uplink.connected_again()
         self.announce()
-        self.uplink.send(self._federation.connected(now_s))
-        self.uplink.send(self._updates.connected(now_s))
+        self.uplink.send(self._rounds.connected(now_s))
+        self.uplink.send(self._releases.connected(now_s))
 
     def announce(self) -> None:
         """Publish the presence where it changed."""
@@ -106,42 +120,42 @@ class Participant:
             self.announce()
 
     def close(self) -> None:
-        """Say goodbye."""
+        """Publish that this device is offline, and disconnect."""
         self.uplink.close(self._presence(online=False))
 
     def tick(self) -> None:
-        """Let time pass: deadlines, and what has to be asked again."""
+        """Check the deadline, and ask again for what did not come."""
         now_s = time.monotonic()
         if self.uplink.connected:
             self._announce_examples(now_s)
-            self.uplink.send(self._federation.tick(now_s))
-            self.uplink.send(self._updates.tick(now_s))
-            self.rollout.install_fetched()
+            self.uplink.send(self._rounds.tick(now_s))
+            self.uplink.send(self._releases.tick(now_s))
+            self._install_fetched()
         current = self._home.desk.current
         if current is not None and current.expired(time.time()):
             self._give_up_round("late: the deadline passed before training ended")
 
     def received(self, topic: str, payload: bytes) -> None:
-        """Act on a message; raise MessageError for one that cannot be, or is not for this device."""
+        """Act on a message; raise MessageError for one that cannot be read, or is not for this device."""
         message, now_s = decode(payload), time.monotonic()
         if isinstance(message, Release) != (topic == self.uplink.topics.release):
             raise MessageError(f"a message of the kind {message.kind} came on {topic}")
         if isinstance(message, Release):
-            self.uplink.send(self._updates.release(message, now_s))
+            self.uplink.send(self._releases.release(message, now_s))
         else:
-            self._received_here(message, now_s)
-        self.rollout.install_fetched()
+            self._received_down(message, now_s)
+        self._install_fetched()
 
-    def _received_here(self, message: Message, now_s: float) -> None:
+    def _received_down(self, message: Message, now_s: float) -> None:
         if isinstance(message, RoundCall):
             self._called(message, now_s)
         elif isinstance(message, Wanted):
-            self.uplink.send(self._federation.wanted(message, now_s))
+            self.uplink.send(self._rounds.wanted(message, now_s))
         elif isinstance(message, Receipt):
-            self._federation.receipt(message)
+            self._rounds.receipt(message)
             _log.info("update %s %s", message.status, message.reason)
         elif isinstance(message, Chunk) and message.device == AGGREGATOR:
-            self.uplink.send(self._updates.chunk(message, now_s))
+            self.uplink.send(self._releases.chunk(message, now_s))
         else:
             raise MessageError(f"a message of the kind {message.kind} is not for devices")
 
@@ -149,7 +163,7 @@ class Participant:
 
     def _called(self, call: RoundCall, now_s: float) -> None:
         before = self._home.desk.current
-        self.uplink.send(self._federation.call(call, self._standing(), received_s=time.time(), now_s=now_s))
+        self.uplink.send(self._rounds.call(call, self._standing(), received_s=time.time(), now_s=now_s))
         if self._home.desk.current is not before:
             _log.info("round %d: %d steps of the scope %s", call.round, call.steps, call.scope)
             self._training.cancel_round()
@@ -157,11 +171,11 @@ class Participant:
 
     def _give_up_round(self, reason: str) -> None:
         self._training.cancel_round()
-        self.uplink.send(self._federation.decline(reason))
+        self.uplink.send(self._rounds.decline(reason))
         self._training.next()
 
-    def trained(self, result: JobResult) -> None:
-        """Offer the update that a round's training gave, or say that there is none."""
+    def _trained(self, result: JobResult) -> None:
+        """Offer the update of a round's training, or decline where there is none."""
         current = self._home.desk.current
         if current is None or current.call.round_id.hex() != result.request["round_id"]:
             return  # another round's call came in while this result was on its way
@@ -170,20 +184,49 @@ class Participant:
                 raise JobError(result.error)
             examples, before, after = (result.answer[key] for key in ("examples", "loss_before", "loss_after"))
             report = TrainingReport(read_vector(result.folder), examples, before, after)
-            self.uplink.send(self._federation.finished(report, self._standing(), time.monotonic()))
+            self.uplink.send(self._rounds.finished(report, self._standing(), time.monotonic()))
         except (AgentError, ProtocolError) as error:
             _log.error("no update for this round: %s", error)
-            self.uplink.send(self._federation.decline(f"failed: {error}"))
+            self.uplink.send(self._rounds.decline(f"failed: {error}"))
 
-    # What this device is
+    # Releases and the model in use
 
-    def _switched(self, model: Model) -> None:
-        self._use(model)
-        # A pretrained model listens, but is nothing of the fleet's: to the aggregator there is none yet.
+    def _install_fetched(self) -> None:
+        """Install a release that was fetched completely."""
+        due = self._releases.due(time.monotonic())
+        if due is None or self._active.installing:
+            return
+        release, path = due
+        self._active.install_signed(
+            path, lambda outcome: self._installed(release, outcome), digest=release.bundle.hex()
+        )
+
+    def _installed(self, release: Release, outcome: InstallOutcome) -> None:
+        if outcome.final:
+            quality = outcome.quality if self._shares_quality else None
+            self.uplink.send([self._releases.settled(release, error=outcome.error, quality=quality)])
+        else:
+            self._releases.postpone(release, outcome.error, time.monotonic())
+        self.announce()
+
+    def rolled_back(self, failures: Iterable[Failure]) -> None:
+        """Report the bundles that failed at the start."""
+        self.uplink.send(
+            self._releases.health(
+                bytes.fromhex(failure.slot.signed), failure.slot.version, "rolled-back", failure.reason
+            )
+            for failure in failures
+        )
+
+    def model_changed(self, model: Model) -> None:
+        """Take part with another model from now on; a round on another base is given up."""
+        # A pretrained model listens, but it is not the fleet's: to the aggregator this device has none yet.
         self._bundle = None if model.pretrained else model.bundle
         current = self._home.desk.current
         if current is not None and current.call.base != self._standing().base:
             self._give_up_round("wrong-base: another bundle was installed")
+
+    # What this device is
 
     def _presence(self, *, online: bool) -> Presence:
         standing, slot = self._standing(), self._home.slots.state.current
@@ -192,7 +235,7 @@ class Participant:
             online=online,
             boot=self._boot,
             software=__version__,
-            runtime=self.runtime,
+            runtime=self._runtime,
             bundle=None if slot is None else bytes.fromhex(slot.signed),
             bundle_version=0 if slot is None else slot.version,
             base=standing.base,

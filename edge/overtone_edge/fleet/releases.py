@@ -1,13 +1,13 @@
-"""Fetching a release: which one, in windows, with patience. Installing is the installer's."""
+"""Fetches releases: which one, in windows of chunks that survive a restart, asked for again until they are here."""
 
+import hashlib
 import logging
 from pathlib import Path
 
 from overtone_edge.core.errors import StorageError
-from overtone_edge.core.files import remove
-from overtone_edge.fleet.downloads import Download
+from overtone_edge.core.files import make_folder, read_limited, remove, remove_leftovers, storing, write_atomically
 from overtone_edge.fleet.rounds import Patience
-from overtone_edge.state.slots import Slots
+from overtone_edge.state.slots import HeldOutQuality, Slots
 from overtone_protocol import (
     DEFAULT_LIMITS,
     Chunk,
@@ -15,18 +15,102 @@ from overtone_protocol import (
     Health,
     Limits,
     Message,
+    ProtocolError,
     Release,
     TransferError,
+    chunk_count,
     clip_text,
+    decode,
+    encode,
 )
 
 _log = logging.getLogger(__name__)
 
 MAX_DAMAGED = 3
+_RELEASE = "release.cbor"
 
 
-class Updates:
-    """Releases and chunks in, fetches out; `ready` is a whole signed file that waits to be installed."""
+class Download:
+    """The chunks of one release in a folder of its own, so that a restart continues the download."""
+
+    def __init__(self, folder: Path, release: Release, limits: Limits = DEFAULT_LIMITS) -> None:
+        """Continue the download in `folder` where it is of the same release, else begin anew.
+
+        Raises TransferError for a release whose size and chunks do not fit each other.
+        """
+        wanted = chunk_count(release.size, release.chunk_size)
+        if release.chunks != wanted:
+            raise TransferError(f"release has {release.chunks} chunks, {release.size} bytes make {wanted}")
+        self.release = release
+        self._folder = folder
+        self._limits = limits
+        if resumable(folder, limits) != release:
+            remove(folder)
+            make_folder(folder)
+            write_atomically(folder / _RELEASE, encode(release, limits), durable=False)
+        remove_leftovers(folder)
+        with storing(folder):
+            self._have = {int(path.stem) for path in folder.glob("*.chunk") if path.stem.isdigit()}
+
+    def window(self) -> list[int]:
+        """Return the indices to ask for next."""
+        absent = [index for index in range(self.release.chunks) if index not in self._have]
+        return absent[: self._limits.max_fetch]
+
+    def add(self, index: int, data: bytes) -> bool:
+        """Store a chunk; return False where it is here already. Raises TransferError for a wrong index or size."""
+        if not 0 <= index < self.release.chunks:
+            raise TransferError(f"chunk index is {index}, the bundle has 0..{self.release.chunks - 1}")
+        wanted = min(self.release.chunk_size, self.release.size - index * self.release.chunk_size)
+        if len(data) != wanted:
+            raise TransferError(f"chunk {index} is {len(data)} bytes, it must be {wanted}")
+        if index in self._have:
+            return False
+        # Not durable: the digest at the end finds what a power cut may have damaged.
+        write_atomically(self._folder / f"{index}.chunk", data, durable=False)
+        self._have.add(index)
+        return True
+
+    @property
+    def complete(self) -> bool:
+        """Whether all chunks are here."""
+        return len(self._have) == self.release.chunks
+
+    def assemble(self, target: Path) -> None:
+        """Write the signed file; raise TransferError, and forget the chunks, where its digest differs."""
+        parts = [
+            read_limited(self._folder / f"{index}.chunk", self._limits.chunk_bytes)
+            for index in range(self.release.chunks)
+        ]
+        data = b"".join(parts)
+        digest = hashlib.sha256(data).digest()
+        if digest != self.release.bundle:
+            self.discard()
+            raise TransferError(
+                f"bundle has digest {digest.hex()[:16]}, announced was {self.release.bundle.hex()[:16]}"
+            )
+        write_atomically(target, data)
+
+    def discard(self) -> None:
+        """Remove the chunks."""
+        remove(self._folder)
+        self._have.clear()
+
+
+def resumable(folder: Path, limits: Limits = DEFAULT_LIMITS) -> Release | None:
+    """Return the release whose download began in `folder`, None where there is none."""
+    path = folder / _RELEASE
+    if not path.exists():
+        return None
+    try:
+        message = decode(read_limited(path, limits.max_message_bytes), limits)
+    except (StorageError, ProtocolError):
+        return None
+    return message if isinstance(message, Release) else None
+
+
+class ReleaseFetcher:
+    """Releases and chunks in, fetches out; `ready` is a complete signed file that waits to be installed."""
 
     def __init__(
         self,
@@ -74,7 +158,7 @@ class Updates:
 
     def connected(self, now_s: float) -> list[Message]:
         """Ask again at once: what was asked for may have been lost with the connection."""
-        self._sweep()  # what was left when the agent was killed within an installation
+        self._sweep()  # files of an agent that was killed during an installation
         self._attempts = 0
         self._due_s = now_s
         return self.tick(now_s)
@@ -88,7 +172,7 @@ class Updates:
         return self._fetch(self._download, now_s)
 
     def chunk(self, chunk: Chunk, now_s: float) -> list[Message]:
-        """Keep a chunk; return the next fetch once the window is here. Chunks of other bundles are ignored."""
+        """Store a chunk; return the next fetch once the window is here. Chunks of other bundles are ignored."""
         download = self._download
         if download is None or chunk.transfer != download.release.bundle:
             return []
@@ -105,7 +189,7 @@ class Updates:
         return self.ready if now_s >= self._install_due_s else None
 
     def postpone(self, release: Release, reason: str, now_s: float) -> None:
-        """Try an installation again later: this device was the trouble, not the bundle."""
+        """Try an installation again later: this device was the cause of the failure, not the bundle."""
         if not self._is_ready(release):
             self._sweep()
             return
@@ -114,8 +198,11 @@ class Updates:
         self._install_due_s = now_s + wait_s
         _log.warning("version %d is installed later, in %.0f s: %s", release.version, wait_s, reason)
 
-    def settled(self, release: Release, *, error: str) -> Health:
-        """Return the report of an installation that ended, with `error` empty where it succeeded."""
+    def settled(self, release: Release, *, error: str, quality: HeldOutQuality | None = None) -> Health:
+        """Return the report of an installation that ended, with `error` empty where it succeeded.
+
+        `quality` is that of the new bundle on the owner's held-out examples.
+        """
         if self._is_ready(release):
             self.ready = None
         self._sweep()
@@ -125,9 +212,11 @@ class Updates:
             except StorageError as problem:
                 _log.error("a refused bundle cannot be noted, it may be fetched again: %s", problem)
         state = "refused" if error else "installed"
-        return self.health(release.bundle, release.version, state, error)
+        return self.health(release.bundle, release.version, state, error, quality)
 
-    def health(self, bundle: bytes, version: int, state: str, detail: str = "") -> Health:
+    def health(
+        self, bundle: bytes, version: int, state: str, detail: str = "", quality: HeldOutQuality | None = None
+    ) -> Health:
         """Return a report on a bundle: installed, rolled-back or refused."""
         return Health(
             device=self._device,
@@ -135,6 +224,9 @@ class Updates:
             version=version,
             state=state,  # type: ignore[arg-type]  # the message checks it when it is encoded
             detail=clip_text(detail, self._limits),
+            held_out=None if quality is None else quality.held_out,
+            uar=None if quality is None else quality.uar,
+            loss=None if quality is None else quality.loss,
         )
 
     def _fetch(self, download: Download, now_s: float) -> list[Message]:
@@ -165,7 +257,7 @@ class Updates:
         return self.ready is not None and self.ready[0].bundle == release.bundle
 
     def _sweep(self) -> None:
-        """Remove signed files that nothing waits for."""
+        """Remove signed files that no installation waits for."""
         for path in self._incoming.glob("*.bundle"):
             if self.ready is None or path != self.ready[1]:
                 remove(path)

@@ -34,9 +34,9 @@ WINDOW_CHUNKS = 16
 
 @dataclass(frozen=True, kw_only=True)
 class Patience:
-    """How long to wait for an answer before asking again: doubled each time, and never the same for two devices.
+    """Waits before a question is repeated: doubled each time, with a random factor that spreads the devices.
 
-    `draw` gives random numbers in 0..1.
+    `draw` returns random numbers in 0..1.
     """
 
     first_s: float = 5.0
@@ -50,9 +50,9 @@ class Patience:
 
 @dataclass(frozen=True, kw_only=True)
 class Standing:
-    """What the device could train with now; digests as 32 bytes, None without a bundle.
+    """The installed model and the examples for it; digests as 32 bytes, None without a bundle.
 
-    `scopes` are those that the installed network learns here: of a window network the head alone.
+    `scopes` are those that the installed network can train here: of a window network the head alone.
     """
 
     base: bytes | None = None
@@ -64,7 +64,7 @@ class Standing:
 
 @dataclass(frozen=True)
 class TrainingReport:
-    """What the trainer says of a round's update."""
+    """Result of a round's training."""
 
     delta: F32
     examples: int
@@ -72,8 +72,8 @@ class TrainingReport:
     loss_after: float
 
 
-class Federation:
-    """Answers calls, hands over updates, and asks again until the aggregator has spoken."""
+class RoundClient:
+    """Answers calls, hands over updates, and repeats offers until the aggregator has answered."""
 
     def __init__(
         self,
@@ -97,7 +97,7 @@ class Federation:
         self._due_s: dict[bytes, float] = {}
 
     def connected(self, now_s: float) -> list[Message]:
-        """Return an offer of everything in the outbox: the other side may have lost what was under way."""
+        """Return offers of everything in the outbox: the aggregator may have lost what was under way."""
         self._attempts.clear()
         self._due_s.clear()
         return self.tick(now_s)
@@ -107,7 +107,7 @@ class Federation:
         return [self._offer(p, now_s) for p in self._outbox.parcels() if self._due_s.get(p.transfer, now_s) <= now_s]
 
     def call(self, call: RoundCall, standing: Standing, *, received_s: float, now_s: float) -> list[Message]:
-        """Return the reply to a call; a call that is taken up becomes the desk's assignment.
+        """Return the reply to a call; a call that the device joins becomes the desk's assignment.
 
         `received_s` is Unix time, `now_s` the clock of `tick`. The same call again changes nothing.
         """
@@ -140,7 +140,7 @@ class Federation:
         return ""
 
     def decline(self, reason: str) -> list[Message]:
-        """Give the current assignment up and say why."""
+        """Drop the current assignment and return the reply with the reason."""
         current = self._desk.current
         if current is None:
             return []
@@ -150,7 +150,7 @@ class Federation:
     def finished(self, report: TrainingReport, standing: Standing, now_s: float) -> list[Message]:
         """Put the current assignment's update into the outbox and return its offer.
 
-        Raises UpdateError for an update that nobody would take, StorageError for a full disk.
+        Raises UpdateError for an update that the aggregator would refuse, StorageError for a full disk.
         """
         current = self._desk.current
         if current is None or standing.base is None or standing.layout is None or standing.front_end is None:
@@ -185,10 +185,10 @@ class Federation:
         return [self._offer(parcel, now_s)]
 
     def wanted(self, wanted: Wanted, now_s: float) -> list[Message]:
-        """Return the chunks that are asked for, one window of them; then an offer where more are missing.
+        """Return one window of the chunks asked for; then an offer where more are missing.
 
-        A payload that is not in the outbox (any more) is not an error. Raises TransferError for
-        chunks that it does not have.
+        A payload that is not in the outbox (any more) is not an error. Raises TransferError for chunks that it does not
+        have.
         """
         parcel = self._outbox.find(wanted.transfer)
         if parcel is None:
@@ -206,7 +206,7 @@ class Federation:
         return messages
 
     def receipt(self, receipt: Receipt) -> Parcel | None:
-        """Empty the outbox of what the aggregator has spoken about; return what was removed."""
+        """Remove the update that this receipt settles from the outbox, and return it."""
         parcel = self._outbox.find(receipt.transfer)
         if parcel is not None:
             self._outbox.remove(receipt.transfer)

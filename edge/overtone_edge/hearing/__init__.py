@@ -1,1 +1,1 @@
-"""From sound to events: sources, recognisers, decisions, outputs."""
+"""Sound to events: sources, recognisers, decisions, outputs."""

@@ -1,4 +1,4 @@
-"""From calibrated probabilities to a steady decision: smoothing, hysteresis, "no decision"."""
+"""Calibrated probabilities to a stable decision: smoothing, hysteresis, "no decision"."""
 
 import math
 from typing import NamedTuple
@@ -8,7 +8,7 @@ from overtone_models.front_end import F32
 
 
 class Decision(NamedTuple):
-    """What is decided at one hop; `label` None is "no decision". `probabilities` are smoothed, one a label."""
+    """The decision at one hop; `label` None is "no decision". `probabilities` are smoothed, one per label."""
 
     label: str | None
     confidence: float
@@ -16,11 +16,10 @@ class Decision(NamedTuple):
 
 
 class Decider:
-    """Smooths over time and changes its mind only for a reason; pure but for its own state.
+    """Smooths probabilities over time and decides with hysteresis; pure but for its own state.
 
-    A label is taken up when its smoothed probability reaches `threshold`; it is left for another
-    one that is likelier by `hysteresis`, or for "no decision" when it falls `hysteresis` below the
-    threshold.
+    A label is decided when its smoothed probability reaches `threshold`. It gives way to another label that is more
+    probable by `hysteresis`, or to "no decision" when it falls `hysteresis` below the threshold.
     """
 
     def __init__(self, config: DecisionConfig, labels: tuple[str, ...], threshold: float) -> None:
@@ -30,7 +29,7 @@ class Decider:
         self.begin()
 
     def begin(self) -> None:
-        """Begin an utterance: nothing is known."""
+        """Begin an utterance without a decision."""
         self._smoothed: tuple[float, ...] | None = None
         self._current: int | None = None
         self._speech_s = 0.0
@@ -44,19 +43,19 @@ class Decider:
 
     def end(self, probabilities: F32) -> Decision:
         """Return the decision over the whole utterance: no smoothing, no hysteresis."""
-        found = tuple(probabilities.tolist())
-        best = found.index(max(found))
-        return self._decision(found, best if found[best] >= self._threshold else None)
+        values = tuple(probabilities.tolist())
+        best = values.index(max(values))
+        return self._decision(values, best if values[best] >= self._threshold else None)
 
     def _smooth(self, probabilities: F32, elapsed_s: float) -> tuple[float, ...]:
-        # A handful of numbers: as Python's own they take a third of the time that arrays take.
-        found = tuple(probabilities.tolist())
+        # For so few numbers Python's floats take a third of the time of arrays.
+        values = tuple(probabilities.tolist())
         if self._smoothed is None or self._config.smoothing_s == 0:
-            self._smoothed = found
+            self._smoothed = values
         else:
             weight = 1.0 - math.exp(-elapsed_s / self._config.smoothing_s)
             self._smoothed = tuple(
-                [before + weight * (now - before) for before, now in zip(self._smoothed, found, strict=True)]
+                [before + weight * (now - before) for before, now in zip(self._smoothed, values, strict=True)]
             )
         return self._smoothed
 

@@ -1,4 +1,4 @@
-"""The agent's event: what was heard, when, and how sure."""
+"""The event of the agent: emotion, time and confidence."""
 
 import json
 from dataclasses import dataclass
@@ -10,8 +10,7 @@ _encode = json.JSONEncoder(separators=(",", ":")).encode
 class Emotion:
     """One event. `label` None is "no decision"; `final` marks the decision over a whole utterance.
 
-    `time_s` is Unix time, `stream_s` the place in the source, `speech_s` the seconds of this
-    utterance heard so far.
+    `time_s` is Unix time, `stream_s` the position in the source, `speech_s` the seconds of this utterance so far.
     """
 
     device: str

@@ -1,4 +1,4 @@
-"""From blocks of samples to events: gate, recogniser, decision. No thread, no input or output."""
+"""Blocks of samples to events: gate, recogniser, decision. No thread, no input or output."""
 
 import math
 import time
@@ -12,7 +12,7 @@ from overtone_edge.core.config import DecisionConfig, GateConfig, gate_spec
 from overtone_edge.hearing.decision import Decider, Decision
 from overtone_edge.hearing.events import Emotion
 from overtone_edge.hearing.recent_speech import RecentSpeech
-from overtone_edge.hearing.recogniser import AnyRecogniser, Hop
+from overtone_edge.hearing.recogniser import Hop, UtteranceRecogniser
 from overtone_models.front_end import F32
 from overtone_models.gate import FRAME_SAMPLES, Gate, Segment, SpeechDetector, WebRtcDetector
 
@@ -20,10 +20,10 @@ FRAME_S = 0.01
 
 
 class Stopwatch(Protocol):
-    """Times the stages of a block: capture once, then gate, recognise, decide, publish as often as they come."""
+    """Times the stages of a block: capture and gate once, then recognise, decide and publish for each hop or event."""
 
     def lap(self, stage: str) -> None:
-        """Say that `stage` ended now, having begun where the last one ended."""
+        """Record that `stage` ends now; it began where the last one ended."""
         ...
 
 
@@ -36,7 +36,7 @@ class NoStopwatch:
 
 @dataclass
 class HearingCounters:
-    """What passed so far."""
+    """Counters since listening began."""
 
     frames: int = 0
     utterances: int = 0
@@ -45,7 +45,7 @@ class HearingCounters:
 
     @property
     def stream_s(self) -> float:
-        """Seconds of the source that were taken in."""
+        """Seconds of the source so far."""
         return self.frames * FRAME_S
 
     def to_json(self) -> dict[str, float]:
@@ -61,7 +61,7 @@ class Hearing:
 
     def __init__(
         self,
-        recogniser: AnyRecogniser,
+        recogniser: UtteranceRecogniser,
         *,
         device: str,
         config: DecisionConfig,
@@ -85,11 +85,11 @@ class Hearing:
         self._clock = clock
         self._watch = stopwatch or NoStopwatch()
         self._rest = np.zeros(0, np.float32)
-        self._speech_s, self._heard = 0.0, 0
+        self._speech_s, self._samples = 0.0, 0
         self._reported: tuple[str | None, float] = (None, 0.0)
 
     def process(self, block: F32) -> list[Emotion]:
-        """Return the events that `block` (float32, 16 kHz) gives rise to."""
+        """Return the events of the next block (float32, 16 kHz)."""
         joined = np.concatenate((self._rest, block))
         whole = joined.size // FRAME_SAMPLES * FRAME_SAMPLES
         self._rest = joined[whole:]
@@ -104,24 +104,24 @@ class Hearing:
         return events
 
     def finish(self) -> list[Emotion]:
-        """Return the decision over an utterance that the source's end cut off."""
+        """Return the final event of an utterance that the end of the source cut off."""
         events = self._end() if self._gate.is_open else []
         self._gate.reset()
         self._rest = self._rest[:0]
         return events
 
     def taking_over(self, old: "Hearing") -> "Hearing":
-        """Return this one, which goes on where `old` was: its counters and its stopwatch."""
+        """Return this hearing with the counters and the stopwatch of `old`, whose place it takes."""
         self.counters, self._watch = old.counters, old._watch
         return self
 
     def with_head(self, head: F32 | None) -> "Hearing":
-        """Return this one with a personal head, or the bundle's own when None."""
+        """Return this hearing with a personal head, or the bundle's own when None."""
         self.recogniser.set_head(head)
         return self
 
     def _cut(self, run: Segment) -> Iterator[Segment]:
-        """Yield `run` cut after each frame with which an utterance becomes too long, before the next one is taken."""
+        """Yield `run` in parts that end with the frame at which an utterance reaches `max_utterance_s`."""
         if run.in_one_piece:
             yield run
             return
@@ -146,14 +146,14 @@ class Hearing:
 
     def _hops(self, segment: Segment, before: int) -> list[Emotion]:
         self._recent.add_samples(segment.samples)
-        self._heard += segment.samples.size
+        self._samples += segment.samples.size
         events: list[Emotion] = []
         for hop in self.recogniser.process(segment.samples):
             self._watch.lap("recognise")
-            # To the frame, so that an event's place in the stream does not depend on the blocks.
-            later = 0 if segment.in_one_piece else (self._heard - hop.samples) // FRAME_SAMPLES
+            # Exact to the frame, so that an event's time in the stream does not depend on the block size.
+            later = 0 if segment.in_one_piece else (self._samples - hop.samples) // FRAME_SAMPLES
             self.counters.frames = before + segment.frame - later
-            self._recent.add(hop.heard)
+            self._recent.add(hop.rows)
             event = self._hop(hop)
             self._watch.lap("decide")
             if event is not None:
@@ -162,7 +162,7 @@ class Hearing:
 
     def _begin(self) -> None:
         self.counters.utterances += 1
-        self._speech_s, self._heard = 0.0, 0
+        self._speech_s, self._samples = 0.0, 0
         self._reported = (None, 0.0)
         self.recogniser.begin()
         self._decider.begin()
@@ -184,7 +184,7 @@ class Hearing:
         hop = self.recogniser.end()
         if hop is None:
             return []
-        self._recent.add(hop.heard)
+        self._recent.add(hop.rows)
         return [self._event(self._decider.end(hop.probabilities), final=True)]
 
     def _event(self, decision: Decision, *, final: bool) -> Emotion:

@@ -34,8 +34,8 @@ class InputDevice:
 
 
 def list_devices() -> list[InputDevice]:
-    """Return the inputs that PortAudio finds now."""
-    # ALSA tells of every device in its configuration that is not there.
+    """Return the inputs that PortAudio lists now."""
+    # ALSA reports every configured device that is absent.
     with native_stderr_silenced(), _port_audio() as audio:
         return _devices(audio)
 
@@ -65,25 +65,25 @@ def _devices(audio: Any) -> list[InputDevice]:
 def choose_device(devices: list[InputDevice], wanted: int | str | None) -> InputDevice:
     """Return the device by index, by a part of its name, or the one called "default" (else the first).
 
-    Raises SourceError that lists what there is.
+    Raises SourceError with a list of the devices.
     """
     if wanted is None:
-        found = [d for d in devices if d.name == "default"] or devices
+        matches = [d for d in devices if d.name == "default"] or devices
     elif isinstance(wanted, int):
-        found = [d for d in devices if d.index == wanted]
+        matches = [d for d in devices if d.index == wanted]
     else:
-        found = [d for d in devices if wanted.casefold() in d.name.casefold()]
-    if not found:
+        matches = [d for d in devices if wanted.casefold() in d.name.casefold()]
+    if not matches:
         names = ", ".join(f"{d.index} {d.name!r}" for d in devices) or "none"
         raise SourceError(f"there is no microphone{'' if wanted is None else f' {wanted!r}'}; found: {names}")
-    return found[0]
+    return matches[0]
 
 
 class Microphone:
     """Blocks from a microphone.
 
-    A device that cannot be opened at the very start is an error; one that goes away later is
-    waited for. `on_gap` hears of each time the sound was interrupted.
+    A device that cannot be opened at the start is an error; one that disappears later is waited for. `on_gap` is called
+    with the reason of each interruption.
     """
 
     def __init__(self, config: SourceConfig, *, on_gap: Callable[[str], None] | None = None) -> None:
@@ -95,15 +95,15 @@ class Microphone:
         self.reopened = 0
 
     def blocks(self) -> Iterator[F32]:
-        """Yield blocks until closed; reopen with growing waits when the device stops giving sound."""
-        wait_s, heard = FIRST_WAIT_S, False
+        """Yield blocks until closed; reopen the device, with growing waits, when it stops delivering."""
+        wait_s, opened = FIRST_WAIT_S, False
         while not self._closed.is_set():
             try:
                 for block in self._session():
-                    heard, wait_s = True, FIRST_WAIT_S
+                    opened, wait_s = True, FIRST_WAIT_S
                     yield block
             except SourceError as error:
-                if not heard:
+                if not opened:
                     raise
                 self._on_gap(f"{error}; trying again in {wait_s:g} s")
             if self._closed.wait(wait_s):
@@ -112,7 +112,7 @@ class Microphone:
             self.reopened += 1
 
     def _session(self) -> Iterator[F32]:
-        """Yield blocks of one opening of the device; raise SourceError when it stops."""
+        """Yield blocks of one session with the device; raise SourceError when it stops delivering."""
         with _port_audio() as audio:
             device = choose_device(_devices(audio), self._config.device)
             stream, rate_hz = self._open(audio, device)
@@ -127,13 +127,13 @@ class Microphone:
     def _open(self, audio: Any, device: InputDevice) -> tuple[Any, int]:
         import pyaudio
 
-        def arrived(data: bytes, _frames: int, _times: object, flags: int) -> tuple[None, int]:
+        def on_block(data: bytes, _frames: int, _times: object, flags: int) -> tuple[None, int]:
             if flags & pyaudio.paInputOverflow:
                 self.overruns += 1
             self._put(data)
             return None, pyaudio.paContinue
 
-        complaint = ""
+        reason = ""
         for rate_hz in dict.fromkeys((SAMPLE_RATE_HZ, device.rate_hz)):
             try:
                 stream = audio.open(
@@ -143,16 +143,16 @@ class Microphone:
                     input=True,
                     input_device_index=device.index,
                     frames_per_buffer=rate_hz * self._config.block_ms // 1000,
-                    stream_callback=arrived,
+                    stream_callback=on_block,
                 )
             except (OSError, ValueError) as error:
-                complaint = str(error)
+                reason = str(error)
             else:
                 return stream, rate_hz
-        raise SourceError(f"microphone {device.name!r} cannot be opened: {complaint}")
+        raise SourceError(f"microphone {device.name!r} cannot be opened: {reason}")
 
     def _put(self, data: bytes) -> None:
-        """Queue a block; the oldest one goes where the queue is full."""
+        """Queue a block; a full queue drops its oldest one."""
         while True:
             try:
                 return self._queue.put_nowait(data)

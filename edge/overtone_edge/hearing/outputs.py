@@ -1,4 +1,4 @@
-"""Where events go: JSON lines on disk (bounded), standard output, the broker."""
+"""Outputs of events: a bounded file of JSON lines, standard output, the broker."""
 
 import errno
 import logging
@@ -24,12 +24,12 @@ class Output(Protocol):
         ...
 
     def close(self) -> None:
-        """Finish what was begun."""
+        """Close what is open."""
         ...
 
 
 class JsonLines:
-    """A file of one event a line, rotated at `max_bytes`; `keep_files` old ones are kept."""
+    """A file with one event per line, rotated at `max_bytes`; `keep_files` old files are kept."""
 
     def __init__(self, path: Path, *, max_bytes: int, keep_files: int) -> None:
         self._path = path
@@ -84,7 +84,7 @@ def remove_log(path: Path) -> None:
 
 
 class StandardOutput:
-    """One line of JSON an event."""
+    """One line of JSON per event."""
 
     def __init__(self, stream: IO[str] | None = None) -> None:
         self._stream = stream or sys.stdout
@@ -100,7 +100,7 @@ class StandardOutput:
 
 
 class Published:
-    """Events to the home through the broker; what cannot be sent now is dropped, not queued."""
+    """Publishes events through the broker; an event that cannot be sent now is dropped, not queued."""
 
     def __init__(self, publish: Callable[[bytes], bool]) -> None:
         self._publish = publish
@@ -116,7 +116,7 @@ class Published:
 
 
 class Outputs:
-    """All outputs; one that fails is named once and tried again with every event."""
+    """All outputs; one that fails is logged once and tried again with every event."""
 
     def __init__(self, outputs: Iterable[Output]) -> None:
         self._outputs = list(outputs)
@@ -142,7 +142,7 @@ class Outputs:
             self._failing.discard(number)
 
     def while_closed(self, action: Callable[[], None]) -> None:
-        """Do something to the files while no event is written; they are opened again with the next one."""
+        """Call `action` while all files are closed; the next event opens them again."""
         with self._lock:
             for output in self._outputs:
                 output.close()

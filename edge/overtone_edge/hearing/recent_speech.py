@@ -1,7 +1,7 @@
-"""The last seconds of speech, so that a person can say afterwards what they were.
+"""Ring buffer of the last seconds of speech, which a person can label afterwards.
 
-What is kept in memory is what the recogniser heard: features, or for a window network the sound itself, since its
-features are of whole windows. Neither reaches the disk from here.
+It holds the recogniser's input in memory: features, or for a window network the samples, since its features are of
+whole windows. Nothing of it is written to the disk here.
 """
 
 import threading
@@ -16,12 +16,12 @@ from overtone_models.front_end import F32
 SHORTEST_PIECE_S = 0.3
 
 
-class Rows(Protocol):
-    """What the ring's rows are: a front end's frames, or samples."""
+class RowFormat(Protocol):
+    """Format of the rows in the ring: frames of a front end, or samples."""
 
     @property
     def digest(self) -> str:
-        """What rows of equal meaning have in common."""
+        """Digest of the features: rows of the same digest have the same meaning."""
 
     @property
     def hop_s(self) -> float:
@@ -34,7 +34,7 @@ class Rows(Protocol):
 
 @dataclass(frozen=True, eq=False)
 class Speech:
-    """A piece of one utterance: rows as the recogniser heard them, and its samples where audio is kept."""
+    """A piece of one utterance: the recogniser's input rows, and the samples where audio is kept."""
 
     frames: F32
     samples: F32 | None
@@ -56,7 +56,7 @@ class RecentSpeech:
     Samples are kept only with `keep_audio`. Filled by the listening thread, read by others.
     """
 
-    def __init__(self, spec: Rows, *, max_s: float, keep_audio: bool = False) -> None:
+    def __init__(self, spec: RowFormat, *, max_s: float, keep_audio: bool = False) -> None:
         self.spec = spec
         self._max_frames = round(max_s / spec.hop_s)
         self._keep_audio = keep_audio
@@ -70,14 +70,14 @@ class RecentSpeech:
             self._utterances.append(_Utterance())
 
     def add(self, frames: F32) -> None:
-        """Add frames of the current utterance; the oldest speech goes where the ring is full."""
+        """Add frames of the current utterance; a full ring drops its oldest speech."""
         with self._lock:
             self._current().blocks.append(frames)
             self._frames += len(frames)
             self._forget()
 
     def add_samples(self, samples: F32) -> None:
-        """Add the current utterance's samples, which are kept only where the user asked for that."""
+        """Add samples of the current utterance, which are kept only with `keep_audio`."""
         if self._keep_audio:
             with self._lock:
                 self._current().samples.append(samples)
@@ -88,15 +88,15 @@ class RecentSpeech:
         return self._utterances[-1]
 
     def clear(self) -> None:
-        """Forget everything."""
+        """Remove everything."""
         with self._lock:
             self._utterances.clear()
             self._frames = 0
 
     def last(self, seconds: float) -> list[Speech]:
-        """Return the last `seconds` of speech, one piece an utterance, oldest first.
+        """Return the last `seconds` of speech, one piece per utterance, oldest first.
 
-        Pieces too short to say anything are left out.
+        Pieces shorter than `SHORTEST_PIECE_S` are left out.
         """
         wanted = round(seconds / self.spec.hop_s)
         pieces: list[Speech] = []

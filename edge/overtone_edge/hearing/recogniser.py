@@ -1,4 +1,4 @@
-"""What recognisers give, and the head that all of them share."""
+"""Interface of the recognisers of one utterance, their result per hop, and the head that all of them share."""
 
 from typing import NamedTuple, Protocol
 
@@ -10,22 +10,22 @@ from overtone_models.front_end import F32
 
 
 class Hop(NamedTuple):
-    """What the network made of the speech since the last hop.
+    """The network's answer after another hop of speech.
 
-    `time_s` are the seconds of the utterance that it answers for, `samples` those that had to come in for that.
-    `heard` is that speech as `RecentSpeech` keeps it: MFCC `(frames, n_mfcc)`, or `(samples, 1)` for a window
+    It answers for the first `time_s` seconds of the utterance, which took its first `samples` samples. `rows` is the
+    speech since the last hop in the format of `RecentSpeech`: MFCC `(frames, n_mfcc)`, or `(samples, 1)` for a window
     network. `embedding` and `probabilities` are of the last `window_s` seconds of the utterance.
     """
 
     time_s: float
     samples: int
-    heard: F32
+    rows: F32
     embedding: F32
     probabilities: F32
 
 
-class AnyRecogniser(Protocol):
-    """One utterance at a time: `begin()`, `process(samples) -> hops`, `end() -> the whole's answer`."""
+class UtteranceRecogniser(Protocol):
+    """One utterance at a time: `begin()`, `process(samples) -> hops`, `end() -> answer for the whole utterance`."""
 
     bundle: Bundle
 
@@ -44,13 +44,13 @@ class AnyRecogniser(Protocol):
         """Return how many samples are missing for the next hop that answers for `time_s` or more; at least 1."""
 
     def begin(self) -> None:
-        """Begin an utterance: nothing of what came before is remembered."""
+        """Begin an utterance: the state of the one before is dropped."""
 
     def process(self, samples: F32) -> list[Hop]:
         """Return the hops that `samples` (float32, 16 kHz) complete."""
 
     def end(self) -> Hop | None:
-        """Return the answer for the whole utterance, None where there is none; and begin anew."""
+        """Return the answer for the whole utterance, None where there is none; begin the next one."""
 
     def probabilities(self, embedding: F32) -> F32:
         """Return calibrated probabilities of `(..., embedding)` under the head in use."""
@@ -60,7 +60,7 @@ class AnyRecogniser(Protocol):
 
 
 class HeadInUse:
-    """The bundle's head or a personal one: a matrix product, a sum, calibrated."""
+    """The bundle's head or a personal one: a linear layer, calibrated."""
 
     def __init__(self, bundle: Bundle, head: F32 | None) -> None:
         self.bundle = bundle

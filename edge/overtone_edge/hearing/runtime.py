@@ -1,7 +1,6 @@
 """The TFLite runtime: the only module that imports `ai_edge_litert` or `tflite_runtime`.
 
-Everything above it sees three nouns: a `StreamingNetwork` that listens hop by hop, a `WindowBody` that looks at a
-whole window, and a `TrainingGraph` that learns.
+It offers three classes: `StreamingNetwork` runs hop by hop, `WindowBody` on a whole window, and `TrainingGraph` trains.
 """
 
 import os
@@ -19,7 +18,7 @@ _NOTHING = np.zeros(0, np.float32)
 
 
 def runtime_name() -> str:
-    """Return which runtime is used, with its version."""
+    """Return name and version of the runtime in use."""
     module, version = _load()[1:]
     return f"{module} {version}"
 
@@ -64,10 +63,10 @@ class _Signature:
     def __init__(self, interpreter: Any, name: str) -> None:
         self._call = _runner(interpreter, name)
         details = self._call.get_input_details()
-        self.shapes = {name: tuple(map(int, found["shape"])) for name, found in details.items()}
+        self.shapes = {name: tuple(map(int, detail["shape"])) for name, detail in details.items()}
 
     def run(self, inputs: Mapping[str, F32]) -> Any:
-        """Return the outputs; to inputs of another shape the runtime would resize the graph, and then fail or worse."""
+        """Return the outputs. Inputs of another shape are refused: the runtime would resize the graph, or crash."""
         for name, shape in self.shapes.items():
             value = inputs.get(name, _NOTHING)
             if value.dtype != np.float32 or value.shape != shape:
@@ -83,14 +82,14 @@ class _Signature:
 def _details(interpreter: Any, signature: str) -> tuple[dict[str, Any], dict[str, Any]]:
     """Return the details of a signature's inputs and outputs.
 
-    Its runner goes again: while there is one, the interpreter refuses to be called by tensors' numbers.
+    The runner is released at once: while there is one, the interpreter cannot be called by tensor indices.
     """
     runner = _runner(interpreter, signature)
     return runner.get_input_details(), runner.get_output_details()
 
 
 def _allocate_tensors(interpreter: Any) -> None:
-    """Give an interpreter's tensors their memory; raise InferenceError where it cannot."""
+    """Allocate an interpreter's tensors; raise InferenceError where that fails."""
     try:
         interpreter.allocate_tensors()
     except (ValueError, RuntimeError) as error:
@@ -100,8 +99,8 @@ def _allocate_tensors(interpreter: Any) -> None:
 class StreamingNetwork:
     """The int8 network, one hop at a time, with its states kept between calls.
 
-    With `reference` it runs on the runtime's reference kernels, as microcontrollers have them: slower, and rounded
-    otherwise than the fast ones in a value's last step.
+    With `reference` it runs on the runtime's reference kernels, which microcontrollers use: slower, and in rare cases
+    rounded to the neighbouring int8 step.
     """
 
     def __init__(self, model: bytes, threads: int = 1, *, reference: bool = False) -> None:
@@ -124,20 +123,20 @@ class StreamingNetwork:
         self.reset()
 
     def _allocate(self, inputs: set[int]) -> None:
-        """Make the graph ready to be called by its tensors' numbers: a third of what a call by names takes."""
+        """Prepare calls by tensor index, which take a third of the time of calls by name."""
         if {details["index"] for details in self._interpreter.get_input_details()} != inputs:
             raise InferenceError("the streaming model's signature 'step' is not of its first graph")
         _allocate_tensors(self._interpreter)
 
     @property
     def states(self) -> Mapping[str, F32]:
-        """What the next hop is given of those before it."""
-        return {name: self._interpreter.get_tensor(given) for name, (given, _) in self._states.items()}
+        """The states that the next hop starts from."""
+        return {name: self._interpreter.get_tensor(source) for name, (source, _) in self._states.items()}
 
     def reset(self) -> None:
         """Begin a new utterance."""
-        for name, (given, _) in self._states.items():
-            self._interpreter.set_tensor(given, self._zeros[name])
+        for name, (source, _) in self._states.items():
+            self._interpreter.set_tensor(source, self._zeros[name])
 
     def process(self, frames: F32) -> F32:
         """Return the `(width,)` features of one hop of `(hop_frames, n_features)` standardised frames."""
@@ -152,8 +151,8 @@ class StreamingNetwork:
             interpreter.invoke()
         except (ValueError, RuntimeError) as error:
             raise InferenceError(f"the runtime cannot run the model: {error}") from error
-        for given, found in self._states.values():
-            interpreter.set_tensor(given, interpreter.get_tensor(found))
+        for source, result in self._states.values():
+            interpreter.set_tensor(source, interpreter.get_tensor(result))
         hop: F32 = interpreter.get_tensor(self._hop).reshape(-1)
         return hop
 
@@ -174,7 +173,7 @@ class WindowBody:
 
     def embed(self, inputs: Sequence[F32]) -> F32:
         """Return the `(embedding_size,)` embedding of one window's standardised inputs, each without the batch."""
-        # A fused LSTM keeps its state between runs: without this, a window would begin in the last one's.
+        # A fused LSTM keeps its state between runs; without the reset a window would begin in that of the last one.
         self._interpreter.reset_all_variables()
         result = self._embed.run({f"x{number}": value[None] for number, value in enumerate(inputs)})
         embedding: F32 = result["embedding"].reshape(-1).copy()
@@ -182,10 +181,10 @@ class WindowBody:
 
 
 class TrainingGraph:
-    """The float network that learns: weights and momentum live in the interpreter.
+    """The float network for training: weights and momentum are held by the interpreter.
 
-    Every one trains the scope head; that of an edge network the scope full too (`frames` and `n_features`
-    are 0 where it does not).
+    Every graph trains the scope head; that of an edge network the scope full too (`frames` and `n_features` are 0 where
+    it does not).
     """
 
     def __init__(self, model: bytes, threads: int = 1) -> None:

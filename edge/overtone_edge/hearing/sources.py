@@ -1,4 +1,4 @@
-"""Where sound comes from: a recording, or any command that writes PCM. (The microphone is its own module.)"""
+"""Sources of sound: a recording, or any command that writes PCM. The microphone is a module of its own."""
 
 import os
 import signal
@@ -15,7 +15,7 @@ from overtone_edge.core.errors import ConfigError, SourceError
 from overtone_edge.hearing.audio import check_finite, check_length, read_blocks
 from overtone_models.front_end import F32
 
-MAX_COMPLAINT_BYTES = 500
+MAX_STDERR_BYTES = 500
 
 
 class Source(Protocol):
@@ -23,7 +23,7 @@ class Source(Protocol):
 
     @property
     def overruns(self) -> int:
-        """Blocks that were lost because nobody took them in time."""
+        """Number of blocks that were lost because they were not read in time."""
         ...
 
     def blocks(self) -> Iterator[F32]:
@@ -60,7 +60,7 @@ class FileSource:
         for block in read_blocks(self._path, self._block_ms):
             total += block.size
             if self._paced:
-                # A block is there when its last sample has been spoken.
+                # A block arrives when its last sample has been spoken.
                 self._closed.wait(max(0.0, started + total / SAMPLE_RATE_HZ - self._now()))
             if self._closed.is_set():
                 return
@@ -88,12 +88,12 @@ class CommandSource:
     def blocks(self) -> Iterator[F32]:
         """Yield what the command writes until it ends; raise SourceError where it fails."""
         process = self._start()
-        complaints = _Complaints(process.stderr)
+        stderr_tail = _StderrTail(process.stderr)
         try:
             yield from self._read(process)
             code = process.wait(timeout=5.0)
             if code != 0 and not self._closed.is_set():
-                raise SourceError(f"command {self._config.command[0]!r} failed ({code}): {complaints.last_line()}")
+                raise SourceError(f"command {self._config.command[0]!r} failed ({code}): {stderr_tail.last_line()}")
         except subprocess.TimeoutExpired:
             return
         finally:
@@ -133,18 +133,18 @@ class CommandSource:
                 return
 
     def close(self) -> None:
-        """End the command and all it started."""
+        """End the command with all the processes that it started."""
         self._closed.set()
         if self._process is not None:
             _end(self._process, wait=False)
 
 
-class _Complaints:
-    """The end of what a command writes to its standard error; what nobody read would stop or fill something."""
+class _StderrTail:
+    """Keeps the tail of the command's stderr. The pipe must be drained or the command blocks."""
 
     def __init__(self, stream: IO[bytes] | None) -> None:
         self._end = b""
-        self._thread = threading.Thread(target=self._read, args=(stream,), name="complaints", daemon=True)
+        self._thread = threading.Thread(target=self._read, args=(stream,), name="stderr_tail", daemon=True)
         self._thread.start()
 
     def _read(self, stream: IO[bytes] | None) -> None:
@@ -152,17 +152,17 @@ class _Complaints:
             return
         with stream:
             while data := os.read(stream.fileno(), 4096):
-                self._end = (self._end + data)[-MAX_COMPLAINT_BYTES:]
+                self._end = (self._end + data)[-MAX_STDERR_BYTES:]
 
     def last_line(self) -> str:
         """Return the last line of a command that has ended."""
-        self._thread.join(timeout=1.0)  # no longer, should something that the command started hold it open
+        self._thread.join(timeout=1.0)  # a process that the command started may hold the pipe open for ever
         lines = self._end.decode("utf-8", "replace").strip().splitlines()
         return lines[-1] if lines else "it wrote no reason"
 
 
 def _end(process: subprocess.Popen[bytes], *, wait: bool = True) -> None:
-    """End a process group: asked first, then killed."""
+    """End a process group: SIGTERM first, SIGKILL after 2 s."""
     if process.poll() is None:
         _signal(process, signal.SIGTERM)
     if not wait:

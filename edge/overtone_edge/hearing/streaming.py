@@ -1,4 +1,4 @@
-"""From samples to probabilities: features, streaming network, pooling, head, calibration."""
+"""Recogniser of an edge network, which streams: features, network, pooling, head, calibration."""
 
 import math
 
@@ -6,33 +6,33 @@ import numpy as np
 from numpy.typing import NDArray
 
 from overtone_edge.core.errors import InferenceError
-from overtone_edge.hearing.recogniser import AnyRecogniser, HeadInUse, Hop
+from overtone_edge.hearing.recogniser import HeadInUse, Hop, UtteranceRecogniser
 from overtone_edge.hearing.runtime import StreamingNetwork
 from overtone_edge.hearing.window import WindowRecogniser
 from overtone_models import loops
 from overtone_models.bundle import Bundle
 from overtone_models.front_end import F32, Mfcc
 
-__all__ = ["Hop", "Recogniser", "Statistics", "golden_difference", "open_recogniser", "pooled"]
+__all__ = ["Hop", "Statistics", "StreamingRecogniser", "golden_difference", "open_recogniser", "pooled"]
 
 STD_FLOOR = 1e-4
 WINDOW_S = 3.0
-"""Seconds of speech that the answer of a hop looks back on."""
+"""Seconds of speech behind the answer of a hop."""
 
 
 class Statistics:
-    """Mean and deviation of hop features: over the whole utterance and over its last hops."""
+    """Mean and standard deviation of hop features: over the whole utterance and over its last hops."""
 
     def __init__(self, window: int, channels: int) -> None:
-        # Twice the window: the last hops always lie in one piece, oldest first, and move only when it is full.
+        # Twice the window: the last hops are always contiguous, oldest first, and move only when the rows are full.
         self._rows = np.empty((2 * window, channels), np.float32)
         self._window, self._stop = window, 0
-        # Of the hops that left the rows, in float64; those that are there are added when they are asked for.
+        # Sums of the hops that left the rows, in float64; the hops still in the rows are added on demand.
         self._sum, self._squares = np.zeros((2, channels))
         self.count = 0
 
     def add(self, hop: F32) -> None:
-        """Take in the `(channels,)` features of one hop."""
+        """Add the `(channels,)` features of one hop."""
         if self._stop == len(self._rows):
             total, squares = _sums(self._rows[: self._window])
             self._sum += total
@@ -62,19 +62,19 @@ def _sums(hops: F32) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
 
 
 def pooled(hops: F32) -> F32:
-    """Return the `(2 * channels,)` mean and deviation of `(hops, channels)`."""
+    """Return the `(2 * channels,)` mean and standard deviation of `(hops, channels)`."""
     embedding = np.empty(2 * hops.shape[1], np.float32)
     loops.pooled(hops, STD_FLOOR, embedding)
     return embedding
 
 
 def recent_hops(bundle: Bundle, window_s: float = WINDOW_S) -> int:
-    """Return how many hops the answer of a hop looks back on."""
+    """Return the number of hops behind the answer of a hop."""
     return max(1, round(window_s / (bundle.manifest.edge.hop_frames * bundle.manifest.front_end.hop_s)))
 
 
-class Recogniser(HeadInUse):
-    """An edge network, which streams: one utterance at a time, see `AnyRecogniser`."""
+class StreamingRecogniser(HeadInUse):
+    """An edge network, which streams: one utterance at a time, see `UtteranceRecogniser`."""
 
     def __init__(self, bundle: Bundle, head: F32 | None = None, *, window_s: float = WINDOW_S) -> None:
         network = bundle.manifest.edge
@@ -84,10 +84,10 @@ class Recogniser(HeadInUse):
             raise InferenceError("the streaming model's hop or width differs from the bundle's manifest")
         if self._network.n_features != network.n_features:
             raise InferenceError("the streaming model's number of features differs from the bundle's manifest")
-        wanted = {f"state{index}": (1, *shape) for index, shape in enumerate(network.state_shapes)}
-        found = {name: state.shape for name, state in self._network.states.items()}
-        if found != wanted:
-            raise InferenceError(f"the streaming model's states are {found}, the bundle's manifest says {wanted}")
+        expected = {f"state{index}": (1, *shape) for index, shape in enumerate(network.state_shapes)}
+        shapes = {name: state.shape for name, state in self._network.states.items()}
+        if shapes != expected:
+            raise InferenceError(f"the streaming model's states are {shapes}, the bundle's manifest says {expected}")
         self._hop_s = network.hop_frames * bundle.manifest.front_end.hop_s
         self._window = recent_hops(bundle, window_s)
         super().__init__(bundle, head)
@@ -99,7 +99,7 @@ class Recogniser(HeadInUse):
         return self._hop_s
 
     def begin(self) -> None:
-        """Begin an utterance: nothing of what came before is remembered."""
+        """Begin an utterance: the state of the one before is dropped."""
         self._mfcc.reset()
         self._network.reset()
         self._statistics = Statistics(self._window, self._network.width)
@@ -117,7 +117,7 @@ class Recogniser(HeadInUse):
         return self._samples_of(hops) - self._taken
 
     def _samples_of(self, hops: int) -> int:
-        """Return the samples of an utterance that so many hops take: whole blocks of the front end."""
+        """Return the number of samples that `hops` hops of an utterance take: whole blocks of the front end."""
         front_end = self.bundle.manifest.front_end
         blocks = -(-hops * self._network.hop_frames // front_end.block_frames)
         return (blocks - 1) * front_end.block_frames * front_end.hop_samples + front_end.block_samples
@@ -139,7 +139,7 @@ class Recogniser(HeadInUse):
         return Hop(count * self._hop_s, self._samples_of(count), mfcc, embedding, self.probabilities(embedding))
 
     def end(self) -> Hop | None:
-        """Return the answer for the whole utterance, None when it had no whole hop; and begin anew."""
+        """Return the answer for the whole utterance, None when it had no whole hop; begin the next one."""
         self.process_frames(self._mfcc.flush())
         result = None
         if count := self._statistics.count:
@@ -160,9 +160,9 @@ class Recogniser(HeadInUse):
         return result
 
 
-def open_recogniser(bundle: Bundle, head: F32 | None = None) -> AnyRecogniser:
-    """Return the recogniser of the bundle's kind of network; raise InferenceError where it cannot run here."""
-    return Recogniser(bundle, head) if bundle.manifest.window is None else WindowRecogniser(bundle, head)
+def open_recogniser(bundle: Bundle, head: F32 | None = None) -> UtteranceRecogniser:
+    """Return a recogniser for the bundle's kind of network; raise InferenceError where it cannot run here."""
+    return StreamingRecogniser(bundle, head) if bundle.manifest.window is None else WindowRecogniser(bundle, head)
 
 
 def golden_difference(bundle: Bundle) -> float:

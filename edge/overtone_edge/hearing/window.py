@@ -1,4 +1,4 @@
-"""A network that cannot stream: every so often it looks at the last seconds of speech."""
+"""Recogniser of a window network, which cannot stream: at regular intervals it evaluates the last seconds of speech."""
 
 import logging
 import math
@@ -21,7 +21,7 @@ SHORTEST_S = 0.1
 
 
 class WindowRecogniser(HeadInUse):
-    """One utterance at a time, see `AnyRecogniser`; a hop every `decision_every_s` of speech.
+    """One utterance at a time, see `UtteranceRecogniser`; a hop every `decision_every_s` of speech.
 
     Each hop's answer is of the utterance's last `window_s`, or of all of it while it is shorter; so is the
     answer at its end.
@@ -44,16 +44,16 @@ class WindowRecogniser(HeadInUse):
 
     @property
     def hop_s(self) -> float:
-        """Seconds of speech from one look to the next."""
+        """Seconds of speech from one hop to the next."""
         return self._every / SAMPLE_RATE_HZ
 
     def samples_until(self, time_s: float) -> int:
-        """Return how many samples are missing for the next look at `time_s` or later; at least 1."""
-        looks = max(self._count // self._every + 1, math.ceil(time_s / self.hop_s - 1e-9))
-        return looks * self._every - self._count
+        """Return how many samples are missing for the next hop at `time_s` or later; at least 1."""
+        hops = max(self._count // self._every + 1, math.ceil(time_s / self.hop_s - 1e-9))
+        return hops * self._every - self._count
 
     def begin(self) -> None:
-        """Begin an utterance: nothing of what came before is remembered."""
+        """Begin an utterance: the samples of the one before are dropped."""
         self._blocks: deque[F32] = deque()
         self._kept = self._count = 0
         self._new: list[F32] = []
@@ -65,13 +65,13 @@ class WindowRecogniser(HeadInUse):
             due = self.samples_until(0.0)
             self._take(samples[:due])
             samples = samples[due:]
-            if self._count % self._every == 0 and (hop := self._look()) is not None:
+            if self._count % self._every == 0 and (hop := self._evaluate()) is not None:
                 hops.append(hop)
         return hops
 
     def end(self) -> Hop | None:
-        """Return the answer for the end of the utterance, None where it was too short to say; and begin anew."""
-        result = self._look() if self._count >= SHORTEST_S * SAMPLE_RATE_HZ else None
+        """Return the answer for the end of the utterance, None where it was too short; begin the next one."""
+        result = self._evaluate() if self._count >= SHORTEST_S * SAMPLE_RATE_HZ else None
         self.begin()
         return result
 
@@ -80,7 +80,7 @@ class WindowRecogniser(HeadInUse):
         return self._embedding(self._spec.unflatten(example))
 
     def _take(self, samples: F32) -> None:
-        """Keep the last window of samples; what came before them goes block by block."""
+        """Append samples; blocks that lie wholly before the last window are dropped."""
         self._blocks.append(samples)
         self._new.append(samples)
         self._count += samples.size
@@ -88,17 +88,17 @@ class WindowRecogniser(HeadInUse):
         while self._kept - self._blocks[0].size >= self._inputs.samples:
             self._kept -= self._blocks.popleft().size
 
-    def _look(self) -> Hop | None:
-        """Return the hop of the window that ends now; None where its features need more sound."""
+    def _evaluate(self) -> Hop | None:
+        """Return the hop of the window that ends now, None where its features need more sound."""
         try:
             inputs = self._inputs.compute(np.concatenate(self._blocks))
         except FrontEndError as error:
             _log.debug("no answer after %.2f s: %s", self._count / SAMPLE_RATE_HZ, error)
             return None
-        heard = np.concatenate(self._new)[:, None] if self._new else np.zeros((0, 1), np.float32)
+        rows = np.concatenate(self._new)[:, None] if self._new else np.zeros((0, 1), np.float32)
         self._new = []
         embedding = self._embedding(inputs)
-        return Hop(self._count / SAMPLE_RATE_HZ, self._count, heard, embedding, self.probabilities(embedding))
+        return Hop(self._count / SAMPLE_RATE_HZ, self._count, rows, embedding, self.probabilities(embedding))
 
     def _embedding(self, inputs: list[F32]) -> F32:
         bundle, spec = self.bundle, self._spec

@@ -1,1 +1,1 @@
-"""Bundles: verified, tested on this device, loaded."""
+"""Bundles: verification, self-test, loading, the model in use."""

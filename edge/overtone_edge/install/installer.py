@@ -1,32 +1,58 @@
-"""The installing process: `python -m overtone_edge.install.installer FOLDER`: verify, self-test, stage.
+"""The installing process: `python -m overtone_edge.install.installer FOLDER`: verify, self-test, evaluate, stage.
 
 What comes as a path must be signed; a pretrained model is asked for by its name and read from this very software.
 
-In a process of its own, so that a model that crashes the runtime, or the libraries that verify
-signatures, cost the listening agent neither its life nor its memory.
+It is a process of its own, so that a model that crashes the runtime, the libraries that verify signatures and the
+evaluation cost the listening agent neither its life nor its memory nor its time.
 """
 
+import logging
 import sys
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from overtone_edge.core.child import run_child
-from overtone_edge.core.errors import InferenceError, InstallError, TrustError, UndecidedError
+from overtone_edge.core.errors import InferenceError, InstallError, StorageError, TrustError, UndecidedError
 from overtone_edge.core.files import read_limited
+from overtone_edge.core.jobs import run_child
 from overtone_edge.hearing.runtime import SCOPES, TrainingGraph
 from overtone_edge.hearing.streaming import golden_difference
+from overtone_edge.install.quality import held_out_quality
 from overtone_edge.install.trust import MAX_SIGNED_BYTES, TrustStore
-from overtone_edge.state.slots import Slots
+from overtone_edge.state.examples import Store
+from overtone_edge.state.home import Home
+from overtone_edge.state.slots import HeldOutQuality, Slot, Slots
 from overtone_models.bundle import MAX_BYTES, Bundle, read_bundle
 from overtone_models.errors import ModelError
 from overtone_models.pretrained import find_pretrained
+
+_log = logging.getLogger(__name__)
 
 GOLDEN_TOLERANCE = 0.05
 """Largest difference of a probability on the golden clip: runtimes round int8 differently."""
 
 
+def signed_request(home: Home, signed: Path) -> dict[str, Any]:
+    """Return the request to install a signed file; raise InstallError where nobody is trusted to sign."""
+    root = home.config.trust.root_file
+    if root is None:
+        raise InstallError(
+            f"{signed} cannot be verified: the configuration has no [trust] root_file (`overtone keys` makes one)"
+        )
+    return {"signed": str(signed), "root": str(root), "trust": str(home.trust), **_folders(home)}
+
+
+def pretrained_request(home: Home, name: str) -> dict[str, Any]:
+    """Return the request to install a pretrained model: its name, never a path."""
+    return {"pretrained": name, **_folders(home)}
+
+
+def _folders(home: Home) -> dict[str, Any]:
+    return {"slots": str(home.slots_folder), "store": str(home.store_folder)}
+
+
 def work(_folder: Path, request: dict[str, Any]) -> dict[str, Any]:
-    """Return the slot that the bundle was staged in."""
+    """Return the slot that the bundle was staged in, and its quality on the owner's held-out examples."""
     if "pretrained" in request:
         signed = payload = read_limited(find_pretrained(request["pretrained"]).bundle, MAX_BYTES)
     else:
@@ -35,8 +61,24 @@ def work(_folder: Path, request: dict[str, Any]) -> dict[str, Any]:
         payload = TrustStore(Path(request["trust"]), root).verify(signed)
     bundle = read_bundle(payload)
     self_test(bundle)
+    quality = _quality(bundle, Path(request["store"]))
     slot = Slots(Path(request["slots"])).stage(signed, payload, bundle.manifest.version)
-    return {"name": slot.name, "signed": slot.signed, "payload": slot.payload, "version": slot.version}
+    return {"slot": asdict(slot), "quality": None if quality is None else quality.to_json()}
+
+
+def staged(answer: dict[str, Any]) -> tuple[Slot, HeldOutQuality | None]:
+    """Return slot and quality from an answer of `work`."""
+    quality = answer["quality"]
+    return Slot(**answer["slot"]), None if quality is None else HeldOutQuality.from_json(quality)
+
+
+def _quality(bundle: Bundle, store: Path) -> HeldOutQuality | None:
+    """Return the quality on held-out examples; None where there is none or the store cannot be read."""
+    try:
+        return held_out_quality(bundle, Store(store, max_bytes=sys.maxsize, held_out_fraction=0.0))
+    except StorageError as error:
+        _log.warning("the held-out examples cannot be read: %s", error)
+        return None
 
 
 def self_test(bundle: Bundle) -> None:

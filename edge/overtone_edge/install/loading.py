@@ -1,26 +1,25 @@
-"""From the slots to a recogniser that works; a bundle that does not is rolled back."""
+"""Loads the installed bundle into a recogniser; one that does not work here is rolled back."""
 
 import logging
 from dataclasses import dataclass, field
 
 from overtone_edge.core.config import gate_spec
 from overtone_edge.core.errors import AgentError, ConfigError, StorageError
-from overtone_edge.hearing.recogniser import AnyRecogniser
+from overtone_edge.hearing.recogniser import UtteranceRecogniser
 from overtone_edge.hearing.streaming import open_recogniser
+from overtone_edge.install.installed import fitting_head, pretrained_model, stored_bundle, stored_head
 from overtone_edge.install.installer import self_test
 from overtone_edge.state.home import Home
-from overtone_edge.state.personal_head import PersonalHead
 from overtone_edge.state.slots import Slot
 from overtone_models.bundle import Bundle
 from overtone_models.errors import FrontEndError, ModelError
-from overtone_models.front_end import F32
 
 _log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
 class Failure:
-    """A bundle that was given up, and why."""
+    """A bundle that was rolled back, and why."""
 
     slot: Slot
     reason: str
@@ -28,17 +27,17 @@ class Failure:
 
 @dataclass
 class Model:
-    """What is in use: None where there is nothing. `stale_head` is a personal head of another base.
+    """The model in use; bundle and recogniser are None where there is none.
 
-    `pretrained` tells that nothing is installed, and that this is the model that came with the software; `lost` why
-    that one could not be used.
+    `stale_head`: the personal head on the disk was trained from another base. `pretrained`: nothing is installed, and
+    this is the model that came with the software; `missing` says why that one could not be used.
     """
 
     bundle: Bundle | None = None
-    recogniser: AnyRecogniser | None = None
+    recogniser: UtteranceRecogniser | None = None
     stale_head: bool = False
     pretrained: bool = False
-    lost: str = ""
+    missing: str = ""
     failures: list[Failure] = field(default_factory=list)
 
 
@@ -74,14 +73,14 @@ def load_model(home: Home, *, starting: bool) -> Model:
 
 def _load_pretrained(home: Home, model: Model) -> None:
     try:
-        came = home.pretrained()
-        if came is None:
+        pretrained = pretrained_model(home)
+        if pretrained is None:
             return
         _load(home, model, test=False)
     except ConfigError:
         raise
     except (AgentError, ModelError) as error:
-        model.lost = str(error)
+        model.missing = str(error)
         if home.config.mqtt is not None:  # the fleet may bring one; without a network the agent ends with this reason
             _log.warning("nothing listens until a bundle is installed: %s", error)
         return
@@ -90,14 +89,14 @@ def _load_pretrained(home: Home, model: Model) -> None:
         manifest = model.bundle.manifest
         _log.info(
             "nothing is installed: the pretrained model %s is used (%s); its licence: %s",
-            came.name,
+            pretrained.name,
             ", ".join(manifest.labels),
             manifest.licence,
         )
 
 
 def _load(home: Home, model: Model, *, test: bool) -> None:
-    bundle = home.bundle()
+    bundle = stored_bundle(home)
     if bundle is None:
         return
     if test:
@@ -115,20 +114,3 @@ def _check_gate(home: Home, bundle: Bundle) -> None:
         gate_spec(bundle.manifest.gate, home.config.gate)
     except FrontEndError as error:
         raise ConfigError(f"[gate] does not fit version {bundle.manifest.version}: {error}") from error
-
-
-def stored_head(home: Home) -> PersonalHead | None:
-    """Return the personal head on the disk; one that cannot be read is removed, with a line in the log."""
-    try:
-        return home.personal.load()
-    except StorageError as error:
-        _log.warning("the personal head is given up: %s", error)
-        home.personal.erase()
-        return None
-
-
-def fitting_head(head: PersonalHead | None, bundle: Bundle) -> F32 | None:
-    """Return the head's weights where they were trained from this bundle's base."""
-    if head is None or head.base != bundle.base or head.weights.shape != bundle.head.shape:
-        return None
-    return head.weights

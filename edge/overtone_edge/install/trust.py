@@ -1,4 +1,4 @@
-"""Who may give this device a model: TUF metadata around a bundle, checked against a pinned root.
+"""Verification of signed bundles: TUF metadata around a bundle, checked against a pinned root.
 
 A signed bundle is one zip: `metadata/` as a TUF repository lays it out, and the bundle as its only
 target. The device keeps the last metadata that it trusted, so that older or replayed files, and
@@ -20,7 +20,7 @@ BASE_URL = "bundle://signed/"
 
 
 class TrustStore:
-    """The device's trust: a directory for TUF metadata and the root that it was given at set-up."""
+    """The device's trust: a directory of TUF metadata, and the root that was configured at set-up."""
 
     def __init__(self, directory: Path, root: bytes) -> None:
         self._directory = directory

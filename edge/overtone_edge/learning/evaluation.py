@@ -1,4 +1,4 @@
-"""How well this device does on labelled recordings, with the bundle's head and with the personal one."""
+"""Evaluation on labelled recordings, with the bundle's head and with the personal one."""
 
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -6,28 +6,27 @@ from typing import Any
 import numpy as np
 
 from overtone_edge.core.config import gate_spec
-from overtone_edge.core.errors import InstallError, LearningError, SourceError
+from overtone_edge.core.errors import LearningError, SourceError
 from overtone_edge.hearing.audio import read_recording
-from overtone_edge.hearing.example_forms import kept_for
+from overtone_edge.hearing.example_forms import example_form_for
 from overtone_edge.hearing.streaming import open_recogniser
-from overtone_edge.install.loading import fitting_head, stored_head
+from overtone_edge.install.installed import fitting_head, required_bundle, stored_head
+from overtone_edge.install.quality import Indices
 from overtone_edge.learning.labelling import MAX_RECORDING_S, Row
 from overtone_edge.state.home import Home
 from overtone_models.bundle import Bundle
 from overtone_models.front_end import F32
 from overtone_models.gate import speech_span
-from overtone_models.metrics import Targets, unweighted_average_recall
+from overtone_models.metrics import unweighted_average_recall
 
 
 def evaluate(home: Home, rows: Sequence[Row], *, progress: Callable[[int], None] = lambda _: None) -> dict[str, Any]:
-    """Return UAR and accuracy (0..1) of recordings, as JSON-like values; nothing is stored.
+    """Return UAR and accuracy (0..1) on recordings, as JSON values; nothing is stored.
 
     Recordings that cannot be read or hold no speech are counted as `skipped`. `uar_personal` is None
     where there is no personal head.
     """
-    bundle = home.bundle()
-    if bundle is None:
-        raise InstallError("no bundle is installed")
+    bundle = required_bundle(home)
     embeddings, targets = _embeddings(home, bundle, rows, progress)
     recogniser = open_recogniser(bundle)
     base = recogniser.probabilities(embeddings).argmax(1)
@@ -44,20 +43,20 @@ def evaluate(home: Home, rows: Sequence[Row], *, progress: Callable[[int], None]
     head = fitting_head(stored_head(home), bundle)
     if head is not None:
         recogniser.set_head(head)
-        own = recogniser.probabilities(embeddings).argmax(1)
+        personal = recogniser.probabilities(embeddings).argmax(1)
         result |= {
-            "uar_personal": unweighted_average_recall(own, targets, classes),
-            "accuracy_personal": float((own == targets).mean()),
+            "uar_personal": unweighted_average_recall(personal, targets, classes),
+            "accuracy_personal": float((personal == targets).mean()),
         }
     return result
 
 
 def _embeddings(
     home: Home, bundle: Bundle, rows: Sequence[Row], progress: Callable[[int], None]
-) -> tuple[F32, Targets]:
+) -> tuple[F32, Indices]:
     recogniser = open_recogniser(bundle)
     manifest = bundle.manifest
-    kept = kept_for(manifest)
+    form = example_form_for(manifest)
     gate = gate_spec(manifest.gate, home.config.gate)
     embeddings, targets = [], []
     for number, row in enumerate(rows, 1):
@@ -67,8 +66,8 @@ def _embeddings(
         except SourceError:
             continue
         first, last = speech_span(samples, gate)
-        example = kept.of_samples(samples[first:last])
-        if example is not None and kept.fits(example):
+        example = form.from_samples(samples[first:last])
+        if example is not None and form.fits(example):
             embeddings.append(recogniser.embedding(example))
             targets.append(manifest.labels.index(row.label))
     if not embeddings:

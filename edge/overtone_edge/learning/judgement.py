@@ -1,4 +1,4 @@
-"""Whether a personal head would help: cross-validation over whole labelled utterances of the owner."""
+"""Cross-validation of a personal head over whole labelled utterances of the owner."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -6,13 +6,13 @@ from dataclasses import dataclass
 import numpy as np
 
 from overtone_edge.core.errors import LearningError
-from overtone_edge.learning.personal import Labelled, logits_of
-from overtone_edge.learning.training_steps import Indices, Quality, quality_of
+from overtone_edge.install.quality import Indices, Quality, logits_of, quality_of
+from overtone_edge.learning.personal import Labelled
 from overtone_models.front_end import F32
 
 FOLDS = 5
 MARGIN_ERRORS = 1.0
-"""By how many standard errors the loss must fall where every emotion is labelled."""
+"""Standard errors by which the loss must fall where every emotion is labelled."""
 
 LEAST_JUDGED = 4
 
@@ -21,9 +21,9 @@ Fit = Callable[[Labelled], F32]
 
 @dataclass(frozen=True)
 class Judgement:
-    """What the shared head and heads learned without them make of utterances, each judged once.
+    """Quality of the shared head (`before`) and of heads that did not learn from the judged utterances (`after`).
 
-    `margin` (nats) is what the loss must fall by.
+    Each of the `judged` utterances counts once. The loss must fall by `margin` (nats).
     """
 
     judged: int
@@ -42,18 +42,18 @@ def folds_of(labels: Indices, folds: int = FOLDS) -> Indices:
 
     Neighbours stay together where a label has more utterances than there are folds: they were said in one go.
     """
-    found = np.empty(len(labels), np.int64)
+    assigned = np.empty(len(labels), np.int64)
     first = 0
     for label in np.unique(labels):
         rows = np.flatnonzero(labels == label)
         parts = min(len(rows), folds)
-        found[rows] = (first + np.arange(len(rows)) * parts // len(rows)) % folds
+        assigned[rows] = (first + np.arange(len(rows)) * parts // len(rows)) % folds
         first += parts
-    return found
+    return assigned
 
 
 def judge(shared: F32, utterances: Labelled, fit: Fit, *, temperature: float) -> Judgement:
-    """Return how heads that `fit` learns do on the utterances that they did not learn from.
+    """Return the quality of heads that `fit` trains, on the utterances that they did not learn from.
 
     An utterance counts where its label was learned from another one; LearningError where that is too few.
     """
@@ -76,6 +76,6 @@ def judge(shared: F32, utterances: Labelled, fit: Fit, *, temperature: float) ->
     after, lost_after = quality_of(own, labels, temperature)
     fall = lost_before - lost_after
     error = float(fall.std(ddof=1) / np.sqrt(len(fall)))
-    # Emotions without any utterance cannot speak for themselves; the others must be the surer.
+    # Emotions without any utterance are not tested; the fall on the others must be the clearer.
     emotions_each = logits.shape[1] / len(np.unique(utterances.labels))
     return Judgement(len(labels), before, after, MARGIN_ERRORS * emotions_each**2 * error)

@@ -1,4 +1,4 @@
-"""What the user says was right: from recordings, from a table of recordings, from the last seconds."""
+"""Labelled examples from the user: from recordings, from a CSV of recordings, from the last seconds heard."""
 
 import csv
 import re
@@ -10,12 +10,13 @@ from pathlib import Path
 from overtone_edge.core.config import gate_spec
 from overtone_edge.core.errors import ControlError, SourceError, StorageError
 from overtone_edge.hearing.audio import read_recording
-from overtone_edge.hearing.example_forms import Kept
+from overtone_edge.hearing.example_forms import ExampleForm, example_form_for
 from overtone_edge.hearing.recent_speech import Speech
+from overtone_edge.install.installed import stored_bundle
 from overtone_edge.state.examples import Store
 from overtone_edge.state.home import Home
 from overtone_models.errors import LabelError
-from overtone_models.gate import speech_span
+from overtone_models.gate import GateSpec, speech_span
 from overtone_models.labels import canonical_label
 
 MAX_RECORDING_S = 120.0
@@ -37,7 +38,7 @@ def seconds(text: str) -> float:
 
 
 def checked_label(text: str, labels: tuple[str, ...] | None) -> str:
-    """Return our label for what a person typed; raise LabelError where the installed model lacks it."""
+    """Return the label for an emotion that a person typed; raise LabelError where the installed model lacks it."""
     label = canonical_label(text)
     if labels is not None and label not in labels:
         raise LabelError(f"the installed model has no label {label!r}; it has {', '.join(labels)}")
@@ -83,7 +84,7 @@ def _row(manifest: Path, number: int, line: dict[str, str], labels: tuple[str, .
 
 @dataclass
 class Outcome:
-    """What became of recordings: how many were stored, which had no speech, which could not be used."""
+    """Result of labelling recordings: the number stored, and a line for each without speech or that failed."""
 
     stored: int = 0
     silent: list[str] = field(default_factory=list)
@@ -91,13 +92,14 @@ class Outcome:
 
 
 def label_recordings(home: Home, rows: Iterable[Row], *, progress: Callable[[int], None] = lambda _: None) -> Outcome:
-    """Cut each recording with the gate and keep its features; a recording that cannot be used is named.
+    """Cut each recording with the gate and store its features; a recording that cannot be used is named in the outcome.
 
     Raises StorageError where the disk refuses.
     """
-    kept, gate, _ = home.specs()
+    bundle = stored_bundle(home)
+    form = example_form_for(None if bundle is None else bundle.manifest)
+    spec = gate_spec(GateSpec() if bundle is None else bundle.manifest.gate, home.config.gate)
     keep_audio = home.config.learning.keep_audio
-    spec = gate_spec(gate, home.config.gate)
     outcome = Outcome()
     for number, row in enumerate(rows, 1):
         try:
@@ -106,27 +108,27 @@ def label_recordings(home: Home, rows: Iterable[Row], *, progress: Callable[[int
             outcome.failed.append(str(error))
             continue
         first, last = speech_span(samples, spec)
-        example = kept.of_samples(samples[first:last])
+        example = form.from_samples(samples[first:last])
         if example is None:
             outcome.silent.append(f"{row.path}: the gate hears no speech")
             continue
         audio = samples[first:last] if keep_audio else None
-        home.store.add(example, row.label, front_end=kept.digest, time_ns=time.time_ns(), audio=audio)
+        home.store.add(example, row.label, front_end=form.digest, time_ns=time.time_ns(), audio=audio)
         outcome.stored += 1
         progress(number)
     return outcome
 
 
-def label_speech(store: Store, pieces: list[Speech], label: str, kept: Kept) -> int:
-    """Keep the pieces under `label` and return how many; raise ControlError where there is no speech."""
-    examples = [(kept.of_heard(piece.frames), piece.samples) for piece in pieces]
-    found = [(example, samples) for example, samples in examples if example is not None]
-    if not found:
+def label_speech(store: Store, pieces: list[Speech], label: str, form: ExampleForm) -> int:
+    """Store the pieces under `label` and return how many; raise ControlError where there is no speech."""
+    examples = [(form.from_rows(piece.frames), piece.samples) for piece in pieces]
+    usable = [(example, samples) for example, samples in examples if example is not None]
+    if not usable:
         raise ControlError("there is no speech in the last seconds that could be labelled")
     now_ns = time.time_ns()
-    for number, (example, samples) in enumerate(found):
+    for number, (example, samples) in enumerate(usable):
         try:
-            store.add(example, label, front_end=kept.digest, time_ns=now_ns + number, audio=samples)
+            store.add(example, label, front_end=form.digest, time_ns=now_ns + number, audio=samples)
         except StorageError as error:
             raise StorageError(f"the label was not kept: {error}") from error
-    return len(found)
+    return len(usable)

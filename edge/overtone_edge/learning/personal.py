@@ -1,7 +1,7 @@
-"""How a personal head is learned: labelled embeddings in, flat weights out, by the training file's signatures.
+"""Training of a personal head: labelled embeddings in, flat weights out, by the training graph's scope head.
 
-The shared head is the prior: every step pulls back towards it, the more the fewer utterances there are. All of it
-follows from the examples and the plan, so it can be repeated to the bit.
+The shared head is the prior: every step pulls back towards it, the more strongly the fewer utterances there are. The
+result follows from the examples and the plan alone, so it can be repeated to the bit.
 """
 
 from collections.abc import Callable
@@ -11,18 +11,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from overtone_edge.hearing.runtime import TrainingGraph
-from overtone_edge.learning.training_steps import Indices, Plan, batches, padded
+from overtone_edge.install.quality import Indices, logits_of, split_head
+from overtone_edge.learning.training_steps import Plan, batches, padded
 from overtone_models.front_end import F32
 
 PRIOR = 0.1
 """How much the shared head weighs against the utterances; docs/personal.md says what else was tried."""
 
 SCALE_FLOOR = 0.3
-"""Of the mean deviation: what hardly varies in a few utterances is not blown up."""
+"""Smallest scale of a channel, relative to the mean deviation: one that hardly varies is not amplified."""
 
-
-KEPT_SHARE = 0.45
-"""At most that much of a target is left to emotions that the owner has not labelled: less than what the label gets."""
+UNLABELLED_SHARE = 0.45
+"""Largest share of a target for the emotions that the owner has not labelled: less than the share of the label."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,7 +42,7 @@ class Labelled:
 
 @dataclass(frozen=True, eq=False)
 class Coordinates:
-    """Embeddings seen from the owner's speech, with a length of about 1; `mean` and `scale` are `(width,)`.
+    """Coordinates centred on the owner's speech, with embeddings of length about 1; `mean` and `scale` are `(width,)`.
 
     In them one learning rate serves every network, and no loud channel drowns a quiet one.
     """
@@ -64,45 +64,32 @@ class Coordinates:
         return result
 
     def head_inside(self, head: F32) -> F32:
-        """Return the flat head that gives, on embeddings in these coordinates, what `head` gives outside."""
-        w, b = _split(head, len(self.mean))
+        """Return the flat head whose logits, on embeddings in these coordinates, are those of `head` outside."""
+        w, b = split_head(head, len(self.mean))
         return _flat(w * self.scale[:, None], b + self.mean @ w)
 
     def head_outside(self, head: F32) -> F32:
-        """Return the flat head for embeddings as they are."""
-        w, b = _split(head, len(self.mean))
+        """Return the flat head for embeddings outside these coordinates."""
+        w, b = split_head(head, len(self.mean))
         w = w / self.scale[:, None]
         return _flat(w, b - self.mean @ w)
-
-
-def _split(head: F32, width: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    classes = head.size // (width + 1)
-    wide = head.astype(np.float64)
-    return wide[: width * classes].reshape(width, classes), wide[width * classes :]
 
 
 def _flat(w: NDArray[np.float64], b: NDArray[np.float64]) -> F32:
     return np.concatenate([w.ravel(), b]).astype(np.float32)
 
 
-def logits_of(head: F32, embeddings: F32) -> F32:
-    """Return `(n, K)` logits of a flat head on `(n, width)`."""
-    w, b = _split(head, embeddings.shape[1])
-    result: F32 = (embeddings @ w + b).astype(np.float32)
-    return result
-
-
 def targets_of(logits: F32, labels: Indices, smoothing: float) -> F32:
-    """Return `(n, K)` targets: the label, and some of what the shared head says of emotions without any utterance.
+    """Return `(n, K)` targets: the label, and a share of the shared head's answer for emotions without any utterance.
 
-    Without the second part a head would learn never to answer what the owner has not labelled yet.
+    Without the second part a head would learn never to answer an emotion that the owner has not labelled yet.
     """
     wide = np.exp(logits.astype(np.float64) - logits.max(axis=1, keepdims=True))
     present = np.isin(np.arange(logits.shape[1]), labels)
-    kept = wide / wide.sum(axis=1, keepdims=True) * ~present
-    kept *= KEPT_SHARE / np.maximum(kept.sum(axis=1, keepdims=True), KEPT_SHARE)
+    prior = wide / wide.sum(axis=1, keepdims=True) * ~present
+    prior *= UNLABELLED_SHARE / np.maximum(prior.sum(axis=1, keepdims=True), UNLABELLED_SHARE)
     own = np.eye(logits.shape[1])[labels] * (1.0 - smoothing) + smoothing / present.sum() * present
-    result: F32 = (kept + own * (1.0 - kept.sum(axis=1, keepdims=True))).astype(np.float32)
+    result: F32 = (prior + own * (1.0 - prior.sum(axis=1, keepdims=True))).astype(np.float32)
     return result
 
 
@@ -136,6 +123,6 @@ def fit(
         filled[: len(rows)] = weights[rows]
         graph.train("head", x, y, filled, lr=plan.learning_rate, momentum=plan.momentum)
         head, velocity = graph.get("head")
-        # Towards the shared head, by a step that is stable for any rate.
+        # The pull towards the shared head, as an implicit step: it is stable for any rate.
         graph.set("head", ((head + pull * start) / (1.0 + pull)).astype(np.float32), velocity)
     return coordinates.head_outside(graph.get("head")[0])

@@ -1,4 +1,4 @@
-"""Which training runs, one at a time: the aggregator's round first, then the user's own."""
+"""Which training runs, one at a time: the aggregator's round first, then the owner's personal head."""
 
 import logging
 import time
@@ -6,8 +6,11 @@ from collections.abc import Callable
 from dataclasses import asdict
 from typing import Any
 
-from overtone_edge.core.errors import LearningError
-from overtone_edge.core.jobs import PERSONAL, ROUND, Jobs
+from overtone_edge.core.errors import AgentError, LearningError
+from overtone_edge.core.jobs import PERSONAL, ROUND, JobResult, Jobs, OnDone
+from overtone_edge.install.active_model import ActiveModel
+from overtone_edge.install.installed import bundle_path
+from overtone_edge.learning.trainer import read_vector
 from overtone_edge.learning.training_steps import Plan
 from overtone_edge.state.home import Home
 from overtone_edge.state.personal_head import PersonalHead
@@ -20,6 +23,7 @@ _log = logging.getLogger(__name__)
 _MODULE = "overtone_edge.learning.trainer"
 
 OnPersonal = Callable[[dict[str, Any] | None, str], None]
+"""Called with the trainer's answer, or with None and the reason why there is none."""
 
 
 def personal_request(home: Home) -> dict[str, Any]:
@@ -48,12 +52,12 @@ def round_request(home: Home, call: RoundCall) -> dict[str, Any]:
 
 
 def _common(home: Home, plan: Plan) -> dict[str, Any]:
-    payload = home.payload_path()
+    payload = bundle_path(home)
     if payload is None:
         raise LearningError("no bundle is installed")
     return {
         "payload": str(payload),
-        "store": str(home.folder / "store"),
+        "store": str(home.store_folder),
         "plan": asdict(plan),
     }
 
@@ -61,7 +65,7 @@ def _common(home: Home, plan: Plan) -> dict[str, Any]:
 def keep_if_confirmed(home: Home, bundle: Bundle, answer: dict[str, Any], weights: F32) -> bool:
     """Store a personal head that the labelled speech confirms, else remove the one there is; return whether it did.
 
-    What is removed was learned from no more than the speech that now says otherwise.
+    What is removed was learned from no more than the speech that now speaks against it.
     """
     if answer["base"] != bundle.base or weights.shape != bundle.head.shape:
         raise LearningError("the head was trained from another bundle")
@@ -73,57 +77,81 @@ def keep_if_confirmed(home: Home, bundle: Bundle, answer: dict[str, Any], weight
 
 
 class Training:
-    """Starts trainings and says which one is next; results come back through the jobs' callback."""
+    """Starts the training that is due; `use_head` is called when the personal head on the disk has changed."""
 
-    def __init__(self, home: Home, jobs: Jobs) -> None:
+    def __init__(self, home: Home, jobs: Jobs, active: ActiveModel, *, use_head: Callable[[], None]) -> None:
         self._home = home
         self._jobs = jobs
+        self._active = active
+        self._use_head = use_head
+        self._round_done: OnDone | None = None
         self._waiting: list[OnPersonal] = []
         self._personal_wanted = False
         self.runs = 0
 
+    def take_rounds(self, on_done: OnDone) -> None:
+        """Train for the rounds on the desk from now on, and give each result to `on_done`."""
+        self._round_done = on_done
+
     def want_personal(self, on_done: OnPersonal | None = None) -> None:
-        """Ask for a personal head; `on_done(answer, error)` is called when it was trained."""
+        """Ask for a personal head; `on_done(answer, error)` is called after its training."""
         self._personal_wanted = True
         if on_done is not None:
             self._waiting.append(on_done)
         self.next()
 
     def next(self) -> None:
-        """Start what is due, unless something runs."""
+        """Start what is due, unless a training runs."""
         if self._jobs.running(ROUND) or self._jobs.running(PERSONAL):
             return
         limit_s = self._home.config.learning.max_training_s
         assignment = self._home.desk.current
-        if assignment is not None:
+        if assignment is not None and self._round_done is not None:
             left_s = assignment.received_s + assignment.call.deadline_s - time.time()
             request = round_request(self._home, assignment.call)
-            self._start(ROUND, request, min(limit_s, max(1.0, left_s)))
+            self._start(ROUND, request, min(limit_s, max(1.0, left_s)), self._round_done)
         elif self._personal_wanted:
             self._personal_wanted = False
             try:
-                self._start(PERSONAL, personal_request(self._home), limit_s)
+                self._start(PERSONAL, personal_request(self._home), limit_s, self._personal_trained)
             except LearningError as error:
-                self.personal_done(None, str(error))
+                self._answer_waiting(None, str(error))
 
-    def _start(self, kind: str, request: dict[str, Any], limit_s: float) -> None:
-        self._jobs.start(kind, _MODULE, request, limit_s=limit_s)
+    def _start(self, name: str, request: dict[str, Any], limit_s: float, on_done: OnDone) -> None:
+        def done(result: JobResult) -> None:
+            try:
+                on_done(result)
+            finally:
+                self.next()
+
+        self._jobs.start(name, _MODULE, request, limit_s=limit_s, on_done=done)
         self.runs += 1
-        _log.info("training began: %s", kind)
+        _log.info("training began: %s", name)
 
-    def personal_done(self, answer: dict[str, Any] | None, error: str) -> None:
-        """Tell everyone who waits how the personal training ended."""
+    def _personal_trained(self, result: JobResult) -> None:
+        error, bundle = result.error, self._active.model.bundle
+        try:
+            if result.answer is not None and bundle is not None:
+                keep_if_confirmed(self._home, bundle, result.answer, read_vector(result.folder))
+                self._use_head()
+        except AgentError as problem:
+            error = str(problem)
+        if error:
+            _log.error("no personal head: %s", error)
+        self._answer_waiting(None if error else result.answer, error)
+
+    def _answer_waiting(self, answer: dict[str, Any] | None, error: str) -> None:
         waiting, self._waiting = self._waiting, []
         for on_done in waiting:
             on_done(answer, error)
 
     def cancel_round(self) -> None:
-        """End the round's training; nothing is reported of it."""
+        """End the round's training without a result."""
         self._jobs.cancel(ROUND)
 
     def stop(self) -> None:
-        """End everything (the examples are being erased, or the agent stops)."""
+        """End all training (the examples are being erased, or the agent stops)."""
         self._personal_wanted = False
         self._jobs.cancel(ROUND)
         self._jobs.cancel(PERSONAL)
-        self.personal_done(None, "training was stopped")
+        self._answer_waiting(None, "training was stopped")

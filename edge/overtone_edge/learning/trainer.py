@@ -1,4 +1,4 @@
-"""The training process: `python -m overtone_edge.learning.trainer FOLDER`. Its crash costs the agent nothing."""
+"""The training process: `python -m overtone_edge.learning.trainer FOLDER`; the agent survives its crash."""
 
 import sys
 from pathlib import Path
@@ -6,13 +6,14 @@ from typing import Any
 
 import numpy as np
 
-from overtone_edge.core.child import run_child, watch_parent
 from overtone_edge.core.errors import LearningError
 from overtone_edge.core.files import read_limited, storing
+from overtone_edge.core.jobs import ROUND, run_child, watch_parent
 from overtone_edge.hearing.runtime import TrainingGraph
+from overtone_edge.install.quality import embeddings_of, label_numbers, usable_examples
 from overtone_edge.learning.judgement import judge
 from overtone_edge.learning.personal import Labelled, fit
-from overtone_edge.learning.training_steps import Embeddings, Plan, clipped, train, usable
+from overtone_edge.learning.training_steps import Plan, clipped, train
 from overtone_edge.state.examples import Example, Store
 from overtone_models.bundle import MAX_BYTES, Bundle, read_bundle
 from overtone_models.front_end import F32
@@ -21,13 +22,13 @@ VECTOR = "vector.npy"
 
 
 def work(folder: Path, request: dict[str, Any]) -> dict[str, Any]:
-    """Train as `request` says; the weights (personal) or the update (round) lie in `vector.npy`."""
+    """Train for a round or a personal head and return its figures; the update or the weights lie in `vector.npy`."""
     bundle = read_bundle(read_limited(Path(request["payload"]), MAX_BYTES))
     store = Store(Path(request["store"]), max_bytes=sys.maxsize, held_out_fraction=0.0)
     digest, labels = bundle.manifest.features_digest, bundle.manifest.labels
-    examples = usable(bundle, store.examples(digest, labels))
+    examples = usable_examples(bundle, store.examples(digest, labels))
     plan = Plan(**request["plan"])
-    if request["purpose"] == "round":
+    if request["purpose"] == ROUND:
         vector, answer = round_update(bundle, examples, plan, max_norm=request["max_norm"])
     else:
         vector, answer = personal_head(bundle, examples, plan)
@@ -37,7 +38,7 @@ def work(folder: Path, request: dict[str, Any]) -> dict[str, Any]:
 
 
 def round_update(bundle: Bundle, examples: list[Example], plan: Plan, *, max_norm: float) -> tuple[F32, dict[str, Any]]:
-    """Return `trained - base` of norm at most `max_norm`, and what the update says about it."""
+    """Return `trained - base` of norm at most `max_norm`, and the figures that the update carries."""
     training = [example for example in examples if not example.held_out]
     trained = train(bundle, training, plan, between_steps=watch_parent())
     base = bundle.weights[bundle.manifest.layout.scope_slice(plan.scope)]
@@ -51,17 +52,17 @@ def round_update(bundle: Bundle, examples: list[Example], plan: Plan, *, max_nor
 
 
 def personal_head(bundle: Bundle, examples: list[Example], plan: Plan) -> tuple[F32, dict[str, Any]]:
-    """Return a head learned from all examples, and whether heads learned without some of them do better on those."""
+    """Return a head trained on all examples, and the figures of its cross-validation."""
     labels = bundle.manifest.labels
-    numbers = np.array([labels.index(example.label) for example in examples], np.int64)
-    utterances = Labelled(Embeddings(bundle, examples).values, numbers)
+    numbers = label_numbers(bundle, examples)
+    utterances = Labelled(embeddings_of(bundle, examples), numbers)
     graph, watch = TrainingGraph(bundle.training_model), watch_parent()
 
-    def learned(part: Labelled) -> F32:
+    def fitted(part: Labelled) -> F32:
         return fit(graph, bundle.head, part, plan, smoothing=bundle.manifest.label_smoothing, between_steps=watch)
 
-    judgement = judge(bundle.head, utterances, learned, temperature=bundle.manifest.calibration.temperature)
-    return learned(utterances), {
+    judgement = judge(bundle.head, utterances, fitted, temperature=bundle.manifest.calibration.temperature)
+    return fitted(utterances), {
         "base": bundle.base,
         "kept": judgement.confirms,
         "examples": len(examples),

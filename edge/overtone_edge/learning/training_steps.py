@@ -1,6 +1,6 @@
-"""Learning on the device: batches from the store, steps of the training graph, a fair comparison.
+"""Training on the device: batches from the store and steps of the training graph.
 
-Everything follows from the examples and the seed, so a training can be repeated to the bit.
+The result follows from the examples and the seed alone, so a training can be repeated to the bit.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -8,18 +8,13 @@ from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
-from numpy.typing import NDArray
 
 from overtone_edge.core.errors import LearningError
-from overtone_edge.hearing.example_forms import kept_for
 from overtone_edge.hearing.runtime import TrainingGraph
-from overtone_edge.hearing.streaming import open_recogniser
+from overtone_edge.install.quality import Indices, cross_entropy, embeddings_of
 from overtone_edge.state.examples import Example
 from overtone_models.bundle import Bundle
 from overtone_models.front_end import F32
-from overtone_models.metrics import unweighted_average_recall
-
-Indices = NDArray[np.int64]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,21 +37,13 @@ class Trained:
     loss_after: float
 
 
-@dataclass(frozen=True)
-class Quality:
-    """Unweighted average recall (0..1) and mean cross entropy (nats)."""
-
-    uar: float
-    loss: float
-
-
 class Inputs(Protocol):
-    """The examples in the form that a scope takes."""
+    """The examples as inputs of a scope."""
 
     def __len__(self) -> int: ...
 
     def rows(self, indices: Indices, step: int) -> F32:
-        """Return the inputs of some examples; `step` None-negative chooses where long ones are cut."""
+        """Return the inputs of some examples; `step` (0 or more) chooses where long ones are cut."""
         ...
 
 
@@ -64,10 +51,7 @@ class Embeddings:
     """Inputs of the scope head: embeddings `(examples, embedding_size)` of the network as it listens."""
 
     def __init__(self, bundle: Bundle, examples: Sequence[Example]) -> None:
-        recogniser = open_recogniser(bundle)
-        width = bundle.manifest.network.embedding_size
-        rows = [recogniser.embedding(example.frames) for example in examples]
-        self.values = np.stack(rows) if rows else np.zeros((0, width), np.float32)
+        self.values = embeddings_of(bundle, examples)
 
     def __len__(self) -> int:
         return len(self.values)
@@ -108,7 +92,7 @@ class Windows:
 
 
 def batches(examples: int, batch: int, steps: int, seed: int) -> Iterator[Indices]:
-    """Yield `steps` index arrays of at most `batch`: whole passes in a new order each, the rest of a pass last."""
+    """Yield `steps` index arrays of at most `batch`; each pass over all has a new order and ends with the rest."""
     random = np.random.default_rng(seed)
     order: Indices = np.zeros(0, np.int64)
     for _ in range(steps):
@@ -130,12 +114,6 @@ def smoothed(targets: F32, amount: float) -> F32:
     """Return targets with `amount` of each spread evenly over all labels, as the base was trained."""
     result: F32 = targets * np.float32(1.0 - amount) + np.float32(amount / targets.shape[1])
     return result
-
-
-def usable(bundle: Bundle, examples: Sequence[Example]) -> list[Example]:
-    """Return the examples that the network can take and whose label the model has."""
-    manifest, kept = bundle.manifest, kept_for(bundle.manifest)
-    return [e for e in examples if e.label in manifest.labels and kept.fits(e.frames)]
 
 
 def train(
@@ -191,22 +169,6 @@ def mean_loss(graph: TrainingGraph, scope: str, inputs: Inputs, targets: F32) ->
         x, y, _ = padded(inputs.rows(indices, 0), targets[indices], graph.batch)
         total += float(cross_entropy(graph.infer(scope, x), y)[: len(indices)].sum())
     return total / len(inputs)
-
-
-def cross_entropy(logits: F32, targets: F32) -> NDArray[np.float64]:
-    """Return `(rows,)` cross entropies in nats of `(rows, K)` logits."""
-    wide = logits.astype(np.float64)
-    wide = wide - wide.max(axis=1, keepdims=True)
-    result: NDArray[np.float64] = np.log(np.exp(wide).sum(axis=1)) - (wide * targets).sum(axis=1)
-    return result
-
-
-def quality_of(logits: F32, labels: Indices, temperature: float) -> tuple[Quality, NDArray[np.float64]]:
-    """Return how good `(n, K)` logits are for label numbers `(n,)`, and the loss `(n,)` of each row in nats."""
-    uar = unweighted_average_recall(logits.argmax(axis=1), labels, logits.shape[1])
-    targets = np.eye(logits.shape[1], dtype=np.float32)[labels]
-    losses = cross_entropy((logits / np.float32(temperature)).astype(np.float32), targets)
-    return Quality(uar, float(losses.mean())), losses
 
 
 def clipped(delta: F32, max_norm: float) -> F32:

@@ -1,1 +1,1 @@
-"""What the device keeps on its disk."""
+"""State on the disk: bundle slots, labelled examples, outbox, rounds, personal head."""

@@ -1,4 +1,4 @@
-"""The round that this device works on, on the disk: a call that was acknowledged is not forgotten."""
+"""The round that this device works on, kept on the disk: an acknowledged call survives a restart."""
 
 import json
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ MAX_DONE = 64
 
 @dataclass(frozen=True)
 class Assignment:
-    """A call and when it arrived (Unix time)."""
+    """A call and its time of arrival (Unix time)."""
 
     call: RoundCall
     received_s: float
@@ -38,11 +38,11 @@ class RoundDesk:
         return round_id.hex() in self._done
 
     def assign(self, call: RoundCall, received_s: float) -> None:
-        """Take a call up, in the place of an older one."""
+        """Make a call the current assignment, in place of an older one."""
         self._save(Assignment(call, received_s), self._done)
 
     def finish(self, round_id: bytes) -> None:
-        """Note that a round's update was made."""
+        """Record that a round's update was made."""
         others = [other for other in self._done if other != round_id.hex()]
         current = self.current
         if current is not None and current.call.round_id == round_id:
@@ -50,12 +50,12 @@ class RoundDesk:
         self._save(current, [*others, round_id.hex()][-MAX_DONE:])
 
     def drop(self) -> None:
-        """Give the current assignment up."""
+        """Drop the current assignment."""
         if self.current is not None:
             self._save(None, self._done)
 
     def erase(self) -> None:
-        """Forget everything."""
+        """Remove everything."""
         self.current, self._done = None, []
         remove(self._path)
 

@@ -1,7 +1,7 @@
-"""The bounded store of labelled speech: features on the device's disk, one file an example.
+"""Bounded store of labelled speech: features on the device's disk, one file per example.
 
-What is needed to count, to bound and to order the examples stands in the file names, so there is no
-index that could be lost: `TIME-LABEL-PART-FRONTEND-ID.npz`, PART `t` (training) or `h` (held out).
+The file names hold all that counting, bounding and ordering need, so there is no index that could be lost:
+`TIME-LABEL-PART-FRONTEND-ID.npz`, PART `t` (training) or `h` (held out).
 """
 
 import contextlib
@@ -42,7 +42,7 @@ class Entry:
 
     @property
     def audio(self) -> Path:
-        """Where the example's audio is, if the user asked to keep it."""
+        """Path of the example's audio, which exists only if the user asked to keep it."""
         return self.path.with_suffix(".wav")
 
 
@@ -56,7 +56,7 @@ class Example:
 
 
 class Store:
-    """Labelled examples up to `max_bytes`; the oldest go first."""
+    """Labelled examples up to `max_bytes`; the oldest are evicted first."""
 
     def __init__(self, folder: Path, *, max_bytes: int, held_out_fraction: float) -> None:
         self._folder = make_folder(folder)
@@ -65,20 +65,20 @@ class Store:
         remove_leftovers(folder)
 
     def add(self, frames: F32, label: str, *, front_end: str, time_ns: int, audio: F32 | None = None) -> Entry:
-        """Keep an example as the newest and return its entry; the same features again only change the label.
+        """Store an example as the newest and return its entry; the same features again only change the label.
 
-        `audio` (16 kHz) is given only where the user turned that on. Raises StorageError, and then
-        nothing of the example is kept.
+        `audio` (16 kHz) is passed only where the user turned that on. Raises StorageError, and then nothing of the
+        example is stored.
         """
         if frames.ndim != 2 or frames.dtype != np.float32 or not np.isfinite(frames).all():
             raise StorageError(f"an example must be finite float32 (frames, n_mfcc), got {frames.dtype} {frames.shape}")
         identity = hashlib.sha256(frames.tobytes()).hexdigest()[:24]
         with self._locked():
             entries = list(self.entries())
-            # Also where the clock was set back, the newest is the last to be evicted.
+            # Also after the clock was set back, the newest is the last to be evicted.
             time_ns = max([time_ns, *(entry.time_ns + 1 for entry in entries[-1:])])
-            twins = [entry for entry in entries if entry.id == identity]
-            held_out = twins[0].held_out if twins else self._hold_out(entries, label, identity)
+            copies = [entry for entry in entries if entry.id == identity]
+            held_out = copies[0].held_out if copies else self._hold_out(entries, label, identity)
             name = f"{time_ns:020d}-{label}-{'h' if held_out else 't'}-{front_end[:16]}-{identity}{_SUFFIX}"
             entry = Entry(self._folder / name, time_ns, label, held_out, front_end[:16], identity)
             data = _npz(frames)
@@ -90,14 +90,14 @@ class Store:
             except StorageError:
                 remove(entry.audio)
                 raise
-            for twin in twins:
-                if twin.path != entry.path:
-                    self._remove(twin)
+            for copy in copies:
+                if copy.path != entry.path:
+                    self._remove(copy)
             self._evict()
         return entry
 
     def entries(self, front_end: str | None = None) -> Iterator[Entry]:
-        """Yield what is stored, oldest first; only for one front end's digest where it is given."""
+        """Yield the stored entries, oldest first; with `front_end` only those of that digest."""
         with storing(self._folder):
             paths = sorted(self._folder.glob(f"*{_SUFFIX}"))
         for path in paths:
@@ -105,20 +105,25 @@ class Store:
             if entry is not None and (front_end is None or entry.front_end == front_end[:16]):
                 yield entry
 
-    def examples(self, front_end: str, labels: tuple[str, ...]) -> list[Example]:
+    def examples(
+        self, front_end: str, labels: tuple[str, ...], *, held_out_only: bool = False, newest: int | None = None
+    ) -> list[Example]:
         """Return the examples that a model with this front end and these labels can use, oldest first.
 
-        A file that cannot be read is named in the log and left out.
+        With `newest` at most so many, the newest ones. A file that cannot be read is named in the log and left out.
         """
-        found = []
-        for entry in self.entries(front_end):
-            if entry.label not in labels:
-                continue
+        entries = [
+            entry
+            for entry in self.entries(front_end)
+            if entry.label in labels and (entry.held_out or not held_out_only)
+        ]
+        examples = []
+        for entry in entries if newest is None else entries[-newest:]:
             try:
-                found.append(Example(_read_frames(entry.path), entry.label, entry.held_out))
+                examples.append(Example(_read_frames(entry.path), entry.label, entry.held_out))
             except StorageError as error:
                 _log.warning("example left out: %s", error)
-        return found
+        return examples
 
     def counts(self, front_end: str | None = None, labels: tuple[str, ...] | None = None) -> tuple[int, int]:
         """Return how many examples are for training and how many are held out."""
@@ -143,7 +148,7 @@ class Store:
         make_folder(self._folder)
 
     def _hold_out(self, entries: list[Entry], label: str, identity: str) -> bool:
-        """Return whether a new example is held out: by its hash, within one of the label's fair share."""
+        """Return whether to hold a new example out: by its hash, at most one away from the label's exact share."""
         shares = Counter(entry.held_out for entry in entries if entry.label == label)
         share = self._held_out_fraction * (shares.total() + 1)
         if shares[True] < math.floor(share):
@@ -174,7 +179,7 @@ class Store:
 
     @contextlib.contextmanager
     def _locked(self) -> Iterator[None]:
-        """Keep other processes (a running agent, `overtone-agent label`) from adding at the same time."""
+        """Lock the store against other processes that add (a running agent, `overtone-agent label`)."""
         path = self._folder / ".lock"
         with storing(path):
             descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)

@@ -1,4 +1,4 @@
-"""Updates that wait on the disk until the aggregator itself has acknowledged them."""
+"""Outbox of updates on the disk, each kept until the aggregator itself has acknowledged it."""
 
 import hashlib
 from dataclasses import dataclass
@@ -29,7 +29,7 @@ class Parcel:
 
 
 class Outbox:
-    """One update a round, named by round and digest; only `remove` empties it."""
+    """One update per round, named by round and digest; only `remove` takes one out."""
 
     def __init__(self, folder: Path, limits: Limits = DEFAULT_LIMITS) -> None:
         self._folder = make_folder(folder)
@@ -37,7 +37,7 @@ class Outbox:
         remove_leftovers(folder)
 
     def put(self, round_id: bytes, payload: bytes) -> Parcel:
-        """Keep a payload durably; a second one for the same round is not kept (the first one counts)."""
+        """Store a payload durably; for a round that has one already, return that one (the first counts)."""
         existing = self.for_round(round_id)
         if existing is not None:
             return existing
@@ -47,7 +47,7 @@ class Outbox:
         return Parcel(round_id, transfer, path, len(payload))
 
     def parcels(self) -> list[Parcel]:
-        """Return what waits, oldest first."""
+        """Return the waiting parcels, oldest first."""
         with storing(self._folder):
             paths = sorted(self._folder.glob(f"*{_SUFFIX}"), key=lambda path: (path.stat().st_mtime_ns, path.name))
             return [_parcel(path) for path in paths]

@@ -1,4 +1,4 @@
-"""The personal head: trained here, used here, kept across restarts, bound to one base."""
+"""Storage of the personal head: trained and used on this device, bound to one base."""
 
 import io
 import json
@@ -17,7 +17,7 @@ MAX_BYTES = 64 * 1024 * 1024
 
 @dataclass(frozen=True, eq=False)
 class PersonalHead:
-    """Flat head weights, the digest of the base they were trained from, and how good they are."""
+    """Flat head weights, the digest of the base that they were trained from, and the figures of their training."""
 
     base: str
     weights: F32

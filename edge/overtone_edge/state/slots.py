@@ -1,6 +1,6 @@
-"""Two slots for bundles: one is used, the other keeps the previous one or takes the next.
+"""Two slots for bundles: one is in use, the other holds the previous bundle or takes the next.
 
-Which is which stands in one small file that is replaced in one step. A bundle that was just
+A small file, replaced in one step, says which is which. A bundle that was just
 installed is on trial: it is confirmed after it has run for a while; when the agent was started
 `MAX_STARTS` times without that, or it cannot be loaded, the previous bundle comes back.
 """
@@ -9,13 +9,14 @@ import hashlib
 import json
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from typing import Any, Self
 
 from overtone_edge.core.errors import StorageError
-from overtone_edge.core.files import make_folder, read_limited, remove_leftovers, write_atomically
+from overtone_edge.core.files import make_folder, read_limited, remove, remove_leftovers, write_atomically
 
 MAX_STARTS = 3
 MAX_REFUSED = 32
-SIGNED, PAYLOAD = "signed.bundle", "payload.zip"
+SIGNED, PAYLOAD, QUALITY = "signed.bundle", "payload.zip", "quality.json"
 
 
 @dataclass(frozen=True)
@@ -29,13 +30,34 @@ class Slot:
 
     @property
     def is_signed(self) -> bool:
-        """Whether somebody signed it: a pretrained model is installed as it came with the software."""
+        """Whether it is signed; a pretrained model is not."""
         return self.signed != self.payload
 
 
 @dataclass(frozen=True)
+class HeldOutQuality:
+    """Quality of a bundle with its own head on the `held_out` utterances of the owner that no round learns from.
+
+    `uar` is the unweighted average recall (0..1), `loss` the mean cross entropy (nats).
+    """
+
+    held_out: int
+    uar: float
+    loss: float
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the figures by name."""
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, data: dict[str, Any]) -> Self:
+        """Return what `to_json` wrote; raise KeyError, TypeError or ValueError for anything else."""
+        return cls(int(data["held_out"]), float(data["uar"]), float(data["loss"]))
+
+
+@dataclass(frozen=True)
 class SlotState:
-    """What the file says. `refused` holds digests of signed files that failed here."""
+    """Content of the slot file. `refused` holds digests of signed files that failed here."""
 
     current: Slot | None = None
     previous: Slot | None = None
@@ -65,11 +87,11 @@ class Slots:
         return data
 
     def payload_path(self, slot: Slot) -> Path:
-        """Return where a slot's payload is."""
+        """Return the path of a slot's payload."""
         return self._folder / slot.name / PAYLOAD
 
     def stage(self, signed: bytes, payload: bytes, version: int) -> Slot:
-        """Write a verified bundle into the slot that is not in use; nothing is switched yet."""
+        """Write a verified bundle into the slot that is not in use, without switching to it."""
         current = self._load().current
         name = "b" if current is not None and current.name == "a" else "a"
         folder = make_folder(self._folder / name)
@@ -78,8 +100,29 @@ class Slots:
         write_atomically(folder / PAYLOAD, payload)
         return Slot(name, hashlib.sha256(signed).hexdigest(), hashlib.sha256(payload).hexdigest(), version)
 
+    def save_quality(self, slot: Slot, quality: HeldOutQuality | None) -> None:
+        """Write a bundle's figures on the owner's held-out examples beside it, or remove them when None."""
+        path = self._folder / slot.name / QUALITY
+        if quality is None:
+            remove(path)
+        else:
+            write_atomically(path, json.dumps(quality.to_json()).encode())
+
+    def quality(self, slot: Slot) -> HeldOutQuality | None:
+        """Return what `save_quality` wrote, None where there is nothing that can be read."""
+        path = self._folder / slot.name / QUALITY
+        try:
+            return HeldOutQuality.from_json(json.loads(read_limited(path, 1 << 16))) if path.exists() else None
+        except (StorageError, ValueError, TypeError, KeyError):
+            return None
+
+    def erase_quality(self) -> None:
+        """Remove the figures of all bundles: they were learned from the owner's examples."""
+        for path in self._folder.glob(f"*/{QUALITY}"):
+            remove(path)
+
     def activate(self, slot: Slot) -> None:
-        """Switch to a staged slot, on trial; what was current becomes the previous one."""
+        """Switch to a staged slot, on trial; the current one becomes the previous one."""
         current = self.state.current
         previous = self.state.previous if current is not None and current.name == slot.name else current
         self._save(replace(self.state, current=slot, previous=previous, confirmed=False, starts=0))
@@ -109,12 +152,12 @@ class Slots:
         return self.state.current
 
     def refuse(self, signed: str) -> None:
-        """Remember the digest of a signed file that failed, so that it is not fetched again."""
+        """Record the digest of a signed file that failed, so that it is not fetched again."""
         others = [digest for digest in self.state.refused if digest != signed]
         self._save(replace(self.state, refused=(*others, signed)[-MAX_REFUSED:]))
 
     def allow(self, signed: str) -> None:
-        """Forget that a signed file failed: the user installs it by hand."""
+        """Remove a signed file from those that failed: the user installs it by hand."""
         self._save(replace(self.state, refused=tuple(d for d in self.state.refused if d != signed)))
 
     def _load(self) -> SlotState:

@@ -14,6 +14,7 @@ from overtone_protocol import (
 )
 
 TOPICS = Topics("test")
+STAYING = '[source]\nkind = "file"\npath = "speech.wav"\npaced = false\nat_end = "stay"\n'
 
 
 def test_a_personal_head_is_used_survives_and_follows_a_new_base(labelled: Path, fleet, cloud, start) -> None:
@@ -66,3 +67,16 @@ def test_listening_goes_on_through_a_new_bundle(
     assert [event["bundle_version"] for event in events] == sorted(event["bundle_version"] for event in events)
     assert {event["bundle_version"] for event in events} == {1, 2}
     assert all(a["stream_s"] <= b["stream_s"] for a, b in itertools.pairwise(events))
+
+
+def test_without_a_network_listening_does_without_the_fleet(make_config, fleet, recording: Path, start) -> None:
+    path = make_config(STAYING)
+    assert main(["install", str(fleet.path(1)), "--config", str(path)]) == 0
+    running = start(path, connected=False)
+    status = running.ask(command="status")["status"]
+    assert running.agent.participant is None
+    assert status["bundle"]["version"] == 1 and status["connected"] is False
+    assert status["counters"]["events_dropped"] == 0
+    assert running.ask(command="install", path=str(fleet.path(2)))["ok"]
+    assert running.ask(command="status")["status"]["bundle"]["version"] == 2
+    assert not (running.agent.home.folder / "client-id").exists()

@@ -7,11 +7,12 @@ from pathlib import Path
 import pytest
 
 from overtone_converters.signing import sign_bundle
-from overtone_edge.agent import agent as agent_module
+from overtone_edge.agent import listening
 from overtone_edge.agent.cli import main
 from overtone_edge.core.config import load_config
 from overtone_edge.core.errors import InstallError, StorageError
-from overtone_edge.install import loading
+from overtone_edge.install import active_model, loading
+from overtone_edge.install.quality import held_out_quality
 from overtone_edge.state.home import Home
 from overtone_models.bundle import read_bundle
 from overtone_protocol import (
@@ -92,7 +93,7 @@ def test_a_bundle_that_ends_the_agent_again_and_again_is_rolled_back(labelled: P
 def test_a_bundle_that_the_user_s_gate_does_not_fit_is_refused_once(
     make_config, fleet, patient_gate: bytes, recording: Path, cloud, start, monkeypatch
 ) -> None:
-    monkeypatch.setattr(agent_module, "CONFIRM_AFTER_S", 0.5)
+    monkeypatch.setattr(active_model, "CONFIRM_AFTER_S", 0.5)
     path = make_config(STAYING + "[gate]\npause_ms = 600\n[mqtt]\n")
     assert main(["install", str(fleet.path(1)), "--config", str(path)]) == 0
     running = start(path)
@@ -130,7 +131,7 @@ def test_a_bundle_that_cannot_be_used_stays_on_trial(make_config, fleet, recordi
     def fails(*_arguments: object, **_values: object) -> None:
         raise InstallError("it cannot be listened with")
 
-    monkeypatch.setattr(agent_module, "Hearing", fails)
+    monkeypatch.setattr(listening, "Hearing", fails)
     cloud.release(fleet.signed(2), 2)
     cloud.wait(lambda: cloud.health)
     assert (cloud.health[0].state, cloud.health[0].detail) == ("refused", "it cannot be listened with")
@@ -195,7 +196,7 @@ def test_an_older_release_is_not_fetched(make_config, fleet, cloud, start) -> No
 def test_a_trial_that_cannot_be_ended_holds_nothing_up_and_is_named_once(
     make_config, fleet, cloud, start, monkeypatch, caplog
 ) -> None:
-    monkeypatch.setattr(agent_module, "CONFIRM_AFTER_S", 0.0)
+    monkeypatch.setattr(active_model, "CONFIRM_AFTER_S", 0.0)
     path = make_config(NONE)
     assert main(["install", str(fleet.path(1)), "--config", str(path)]) == 0
     running = start(path)
@@ -209,3 +210,58 @@ def test_a_trial_that_cannot_be_ended_holds_nothing_up_and_is_named_once(
     cloud.wait(lambda: cloud.health)
     time.sleep(1.2)
     assert caplog.text.count("slots.json: No space left") == 1
+
+
+def test_a_release_is_reported_with_its_quality_on_held_out_utterances(labelled: Path, fleet, cloud, start) -> None:
+    running = start(labelled)
+    cloud.wait(lambda: cloud.presence("device-a"))
+    held_out = cloud.presence("device-a").held_out
+    assert held_out > 0
+    release = cloud.release(fleet.signed(2), 2)
+    cloud.wait(lambda: cloud.health)
+    (report,) = cloud.health
+    bundle, store = read_bundle(fleet.payload(2)), running.agent.home.store
+    quality = held_out_quality(bundle, store)
+    assert quality is not None and quality.held_out == held_out
+    assert report == Health(
+        "device-a", release.bundle, 2, "installed", held_out=held_out, uar=quality.uar, loss=quality.loss
+    )
+    shown = running.ask(command="status")["status"]["bundle"]["quality"]
+    assert shown == {"held_out": held_out, "uar": quality.uar, "loss": quality.loss}
+    running.ask(command="erase")
+    assert running.ask(command="status")["status"]["bundle"]["quality"] is None
+    assert not any("quality" in str(path) for path in running.agent.home.folder.rglob("*"))
+
+
+def test_a_device_that_takes_no_part_in_rounds_reports_no_quality(labelled: Path, fleet, cloud, start) -> None:
+    labelled.write_text(labelled.read_text() + "[learning]\nfederated = false\n")
+    running = start(labelled)
+    cloud.wait(lambda: cloud.presence("device-a"))
+    release = cloud.release(fleet.signed(2), 2)
+    cloud.wait(lambda: cloud.health)
+    assert cloud.health == [Health("device-a", release.bundle, 2, "installed")]
+    assert running.ask(command="status")["status"]["bundle"]["quality"]["held_out"] > 0
+
+
+def test_what_is_erased_during_an_installation_leaves_no_quality(labelled: Path, fleet, cloud, start) -> None:
+    running = start(labelled)
+    cloud.wait(lambda: cloud.presence("device-a"))
+    cloud.release(fleet.signed(2), 2)
+    cloud.wait(lambda: running.agent._jobs.running("install"))
+    running.ask(command="erase")
+    cloud.wait(lambda: cloud.health)
+    assert (cloud.health[0].state, cloud.health[0].held_out) == ("installed", None)
+    assert running.ask(command="status")["status"]["bundle"]["quality"] is None
+
+
+def test_installing_by_hand_shows_the_quality(labelled: Path, fleet, capsys) -> None:
+    capsys.readouterr()
+    assert main(["install", str(fleet.path(2)), "--config", str(labelled)]) == 0
+    installed, quality = capsys.readouterr().out.splitlines()
+    assert installed == "installed tiny version 2"
+    expected = held_out_quality(read_bundle(fleet.payload(2)), Home(load_config(labelled)).store)
+    assert expected is not None
+    assert quality == (
+        f"UAR {expected.uar:.3f}, loss {expected.loss:.3f} on {expected.held_out} labelled utterance(s) of this device "
+        "that are held out of training"
+    )

@@ -8,7 +8,8 @@ import pytest
 
 from overtone_edge.core.config import load_config
 from overtone_edge.fleet import participant
-from overtone_edge.learning.training_steps import Plan, train, usable
+from overtone_edge.install.quality import usable_examples
+from overtone_edge.learning.training_steps import Plan, train
 from overtone_edge.state.home import Home
 from overtone_models.bundle import read_bundle
 from overtone_protocol import (
@@ -35,7 +36,7 @@ def test_a_round_gives_exactly_what_local_training_gives(
     (update,) = cloud.updates
     bundle = read_bundle(fleet.payload(1))
     examples = Home(load_config(labelled)).store.examples(bundle.manifest.front_end.digest, bundle.manifest.labels)
-    training = [e for e in usable(bundle, examples) if not e.held_out]
+    training = [e for e in usable_examples(bundle, examples) if not e.held_out]
     plan = Plan(scope=scope, steps=10, learning_rate=0.05, momentum=0.9, seed=7)
     expected = train(bundle, training, plan).weights - bundle.weights[bundle.manifest.layout.scope_slice(scope)]
     assert np.abs(update.delta - expected).max() < 1e-6
@@ -147,7 +148,7 @@ def test_new_examples_are_announced_at_most_once_in_a_while(labelled: Path, brok
     running = start(labelled)
     cloud.wait(lambda: cloud.presence("device-a"))
     store, topic = running.agent.home.store, TOPICS.presence("device-a")
-    digest = running.agent.model.bundle.manifest.front_end.digest
+    digest = running.agent.active.model.bundle.manifest.front_end.digest
 
     def announced() -> int:
         return sum(one == topic for one, _ in broker.published)

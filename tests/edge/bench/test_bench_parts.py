@@ -9,7 +9,7 @@ from overtone_edge.bench.figures import spread
 from overtone_edge.bench.hooks import BLOCK_BYTES, BlockTimer, ClipSource, HeldOpen, TimedRecogniser
 from overtone_edge.bench.machine import describe, health, peak_resident_mb, resident_mb
 from overtone_edge.bench.sink import CONNACK, PINGRESP, Sink, read_packet, serve
-from overtone_edge.hearing.streaming import Recogniser
+from overtone_edge.hearing.streaming import StreamingRecogniser
 from overtone_models.bundle import read_bundle
 from overtone_models.gate import GateSpec
 
@@ -52,7 +52,7 @@ def test_clip_is_repeated_without_a_gap(paced, tmp_path):
 def test_timed_recogniser_says_what_the_plain_one_says(fleet):
     bundle = read_bundle(fleet.payload(1))
     timer = BlockTimer()
-    timed, plain = TimedRecogniser(bundle, timer), Recogniser(bundle)
+    timed, plain = TimedRecogniser(bundle, timer), StreamingRecogniser(bundle)
     timer.begin(0)
     got = [hop.probabilities for hop in timed.process(bundle.golden_samples)]
     timer.end()

@@ -6,9 +6,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from overtone_edge.fleet.releases import MAX_DAMAGED, Updates
+from overtone_edge.fleet.releases import MAX_DAMAGED, ReleaseFetcher
 from overtone_edge.fleet.rounds import Patience
-from overtone_edge.state.slots import Slots
+from overtone_edge.state.slots import HeldOutQuality, Slots
 from overtone_protocol import AGGREGATOR, Chunk, Fetch, Health, Release, TransferError, chunk_count, split
 
 SIGNED = np.random.default_rng(0).bytes(200_000)
@@ -34,17 +34,17 @@ def chunks(fetch: Fetch, data: bytes = SIGNED) -> list[Chunk]:
 
 @pytest.fixture
 def make(tmp_path: Path):
-    def make() -> Updates:
+    def make() -> ReleaseFetcher:
         (tmp_path / "incoming").mkdir(exist_ok=True)
         slots = Slots(tmp_path / "slots")
-        return Updates(
+        return ReleaseFetcher(
             "device-a", slots, tmp_path / "incoming", patience=Patience(first_s=2.0, longest_s=8.0, draw=lambda: 0.5)
         )
 
     return make
 
 
-def drain(updates: Updates, messages: list, data: bytes = SIGNED) -> list:
+def drain(fetcher: ReleaseFetcher, messages: list, data: bytes = SIGNED) -> list:
     """Answer fetches until there are none; return the messages that are no fetches."""
     others = []
     while messages:
@@ -52,27 +52,27 @@ def drain(updates: Updates, messages: list, data: bytes = SIGNED) -> list:
         if isinstance(message, Fetch):
             assert len(message.indices) <= 16
             for chunk in chunks(message, data):
-                messages += updates.chunk(chunk, 0.0)
+                messages += fetcher.chunk(chunk, 0.0)
         else:
             others.append(message)
     return others
 
 
 def test_a_release_is_fetched_window_by_window(make) -> None:
-    updates = make()
-    assert drain(updates, updates.release(release(), 0.0)) == []
-    assert updates.ready is not None
-    assert updates.ready[1].read_bytes() == SIGNED
-    assert updates.release(release(), 1.0) == []
-    health = updates.settled(release(), error="")
-    assert health.state == "installed" and updates.ready is None
+    fetcher = make()
+    assert drain(fetcher, fetcher.release(release(), 0.0)) == []
+    assert fetcher.ready is not None
+    assert fetcher.ready[1].read_bytes() == SIGNED
+    assert fetcher.release(release(), 1.0) == []
+    health = fetcher.settled(release(), error="")
+    assert health.state == "installed" and fetcher.ready is None
 
 
 def test_a_download_goes_on_after_a_restart(make) -> None:
-    updates = make()
-    (fetch,) = updates.release(release(), 0.0)
+    fetcher = make()
+    (fetch,) = fetcher.release(release(), 0.0)
     for chunk in chunks(fetch)[:10]:
-        assert updates.chunk(chunk, 0.0) == []
+        assert fetcher.chunk(chunk, 0.0) == []
     again = make()
     (fetch,) = again.release(release(), 0.0)
     assert fetch.indices[0] == 10
@@ -81,40 +81,40 @@ def test_a_download_goes_on_after_a_restart(make) -> None:
 
 
 def test_chunks_twice_and_out_of_order(make) -> None:
-    updates = make()
-    (fetch,) = updates.release(release(), 0.0)
+    fetcher = make()
+    (fetch,) = fetcher.release(release(), 0.0)
     first = chunks(fetch)
     for chunk in (*reversed(first[1:]), *first[1:]):
-        assert updates.chunk(chunk, 0.0) == []
-    drain(updates, updates.chunk(first[0], 0.0))
-    assert updates.ready is not None
+        assert fetcher.chunk(chunk, 0.0) == []
+    drain(fetcher, fetcher.chunk(first[0], 0.0))
+    assert fetcher.ready is not None
 
 
 def test_what_does_not_come_is_asked_for_again(make) -> None:
-    updates = make()
-    (fetch,) = updates.release(release(), 0.0)
-    assert updates.tick(1.9) == []
-    assert updates.tick(2.0) == [fetch]
-    assert updates.tick(5.0) == []
-    assert updates.tick(6.0) == [fetch]
-    assert updates.connected(6.1) == [fetch]
+    fetcher = make()
+    (fetch,) = fetcher.release(release(), 0.0)
+    assert fetcher.tick(1.9) == []
+    assert fetcher.tick(2.0) == [fetch]
+    assert fetcher.tick(5.0) == []
+    assert fetcher.tick(6.0) == [fetch]
+    assert fetcher.connected(6.1) == [fetch]
 
 
 def test_a_damaged_bundle_is_given_up_and_not_fetched_again(make) -> None:
-    updates = make()
+    fetcher = make()
     wrong = bytes([SIGNED[0] ^ 1]) + SIGNED[1:]
-    (health,) = drain(updates, updates.release(release(), 0.0), wrong)
+    (health,) = drain(fetcher, fetcher.release(release(), 0.0), wrong)
     assert isinstance(health, Health) and health.state == "refused" and "digest" in health.detail
-    assert updates.ready is None
+    assert fetcher.ready is None
     assert MAX_DAMAGED == 3
     (again,) = make().release(release(), 0.0)
     assert isinstance(again, Health) and again.state == "refused"
 
 
 def test_a_refused_bundle_is_not_fetched_again(make) -> None:
-    updates = make()
-    drain(updates, updates.release(release(), 0.0))
-    assert updates.settled(release(), error="self-test failed\nbadly").detail == "self-test failed badly"
+    fetcher = make()
+    drain(fetcher, fetcher.release(release(), 0.0))
+    assert fetcher.settled(release(), error="self-test failed\nbadly").detail == "self-test failed badly"
     (again,) = make().release(release(), 0.0)
     assert isinstance(again, Health) and again.state == "refused"
 
@@ -123,10 +123,10 @@ def test_a_refused_bundle_is_not_fetched_again(make) -> None:
     "bad", [Chunk(AGGREGATOR, release().bundle, 999, b"x"), Chunk(AGGREGATOR, release().bundle, 0, b"x")]
 )
 def test_chunks_that_cannot_be_are_errors(make, bad: Chunk) -> None:
-    updates = make()
-    updates.release(release(), 0.0)
+    fetcher = make()
+    fetcher.release(release(), 0.0)
     with pytest.raises(TransferError, match="chunk"):
-        updates.chunk(bad, 0.0)
+        fetcher.chunk(bad, 0.0)
 
 
 def test_chunks_nobody_asked_for_are_ignored(make) -> None:
@@ -134,35 +134,42 @@ def test_chunks_nobody_asked_for_are_ignored(make) -> None:
 
 
 def test_a_newer_release_takes_the_place_of_one_under_way(make) -> None:
-    updates = make()
-    updates.release(release(), 0.0)
+    fetcher = make()
+    fetcher.release(release(), 0.0)
     other = SIGNED[::-1]
-    drain(updates, updates.release(release(other, 3), 0.0), other)
-    assert updates.ready is not None and updates.ready[0].version == 3
+    drain(fetcher, fetcher.release(release(other, 3), 0.0), other)
+    assert fetcher.ready is not None and fetcher.ready[0].version == 3
 
 
 def test_an_installation_that_the_device_prevented_is_tried_again_with_patience(make) -> None:
-    updates = make()
-    drain(updates, updates.release(release(), 0.0))
-    assert updates.due(0.0) == updates.ready
-    updates.postpone(release(), "no space left", 0.0)
-    assert updates.due(1.9) is None and updates.due(2.0) == updates.ready
-    updates.postpone(release(), "no space left", 2.0)
-    assert updates.due(5.9) is None and updates.due(6.0) == updates.ready
-    assert updates.release(release(), 7.0) == []
-    assert updates.settled(release(), error="").state == "installed"
+    fetcher = make()
+    drain(fetcher, fetcher.release(release(), 0.0))
+    assert fetcher.due(0.0) == fetcher.ready
+    fetcher.postpone(release(), "no space left", 0.0)
+    assert fetcher.due(1.9) is None and fetcher.due(2.0) == fetcher.ready
+    fetcher.postpone(release(), "no space left", 2.0)
+    assert fetcher.due(5.9) is None and fetcher.due(6.0) == fetcher.ready
+    assert fetcher.release(release(), 7.0) == []
+    assert fetcher.settled(release(), error="").state == "installed"
 
 
 def test_the_end_of_one_installation_leaves_the_next_release_alone(make, tmp_path: Path) -> None:
-    updates = make()
-    drain(updates, updates.release(release(), 0.0))
-    first, other = updates.ready, SIGNED[::-1]
-    drain(updates, updates.release(release(other, 3), 0.0), other)
+    fetcher = make()
+    drain(fetcher, fetcher.release(release(), 0.0))
+    first, other = fetcher.ready, SIGNED[::-1]
+    drain(fetcher, fetcher.release(release(other, 3), 0.0), other)
     assert first is not None and first[1].read_bytes() == SIGNED
-    assert updates.settled(release(), error="").bundle == release().bundle
-    assert updates.ready is not None and updates.ready[1].read_bytes() == other
-    updates.settled(release(other, 3), error="")
+    assert fetcher.settled(release(), error="").bundle == release().bundle
+    assert fetcher.ready is not None and fetcher.ready[1].read_bytes() == other
+    fetcher.settled(release(other, 3), error="")
     assert list((tmp_path / "incoming").glob("*.bundle")) == []
+
+
+def test_quality_goes_into_the_report(make) -> None:
+    fetcher = make()
+    drain(fetcher, fetcher.release(release(), 0.0))
+    report = fetcher.settled(release(), error="", quality=HeldOutQuality(7, 0.5, 1.5))
+    assert (report.state, report.held_out, report.uar, report.loss) == ("installed", 7, 0.5, 1.5)
 
 
 def test_an_older_release_is_refused_unless_nobody_signed_what_is_installed(make, tmp_path: Path) -> None:
@@ -176,8 +183,8 @@ def test_an_older_release_is_refused_unless_nobody_signed_what_is_installed(make
 
 
 def test_what_a_killed_agent_left_is_removed(make, tmp_path: Path) -> None:
-    updates = make()
-    drain(updates, updates.release(release(), 0.0))
-    assert updates.connected(0.0) == [] and len(list((tmp_path / "incoming").glob("*.bundle"))) == 1
+    fetcher = make()
+    drain(fetcher, fetcher.release(release(), 0.0))
+    assert fetcher.connected(0.0) == [] and len(list((tmp_path / "incoming").glob("*.bundle"))) == 1
     make().connected(0.0)
     assert list((tmp_path / "incoming").glob("*.bundle")) == []

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from overtone_edge.fleet.rounds import MAX_PARCELS, Federation, Patience, Standing, TrainingReport
+from overtone_edge.fleet.rounds import MAX_PARCELS, Patience, RoundClient, Standing, TrainingReport
 from overtone_edge.state.assignment import RoundDesk
 from overtone_edge.state.outbox import Outbox
 from overtone_protocol import (
@@ -50,7 +50,7 @@ class Device:
         self.folder = folder
         self.desk = RoundDesk(folder / "rounds.json")
         self.outbox = Outbox(folder / "outbox")
-        self.federation = Federation("device-a", self.desk, self.outbox, **{"min_examples": 4, **values})
+        self.federation = RoundClient("device-a", self.desk, self.outbox, **{"min_examples": 4, **values})
 
     def restart(self) -> "Device":
         return Device(self.folder)

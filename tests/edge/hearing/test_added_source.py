@@ -14,7 +14,7 @@ from overtone_edge.hearing.listener import Listener
 from overtone_edge.hearing.outputs import Outputs
 from overtone_edge.hearing.recent_speech import RecentSpeech
 from overtone_edge.hearing.sources import FileSource, Source
-from overtone_edge.hearing.streaming import Recogniser
+from overtone_edge.hearing.streaming import StreamingRecogniser
 from overtone_models.bundle import Bundle
 
 
@@ -57,7 +57,7 @@ def listener(source: Source, bundle: Bundle, collector: Collector) -> Listener:
     recent = RecentSpeech(bundle.manifest.front_end, max_s=30.0)
     settings = DecisionConfig(threshold=0.0)
     hearing = Hearing(
-        Recogniser(bundle), device="a", config=settings, recent=recent, gate=GateConfig(), clock=lambda: 7.0
+        StreamingRecogniser(bundle), device="a", config=settings, recent=recent, gate=GateConfig(), clock=lambda: 7.0
     )
     return Listener(source, hearing, Outputs([collector]), on_end=lambda complaint: None)
 

@@ -6,7 +6,7 @@ import pytest
 from overtone_edge.core.config import DecisionConfig, GateConfig, gate_spec
 from overtone_edge.hearing.hearing import Hearing
 from overtone_edge.hearing.recent_speech import RecentSpeech
-from overtone_edge.hearing.streaming import Recogniser
+from overtone_edge.hearing.streaming import StreamingRecogniser
 from overtone_models.errors import FrontEndError
 from overtone_models.gate import GateSpec
 
@@ -17,7 +17,12 @@ def make_hearing(bundle):
         settings = DecisionConfig(**{"threshold": 0.0, **values})
         recent = RecentSpeech(bundle.manifest.front_end, max_s=30.0)
         return Hearing(
-            Recogniser(bundle), device="a", config=settings, recent=recent, gate=GateConfig(), clock=lambda: 7.0
+            StreamingRecogniser(bundle),
+            device="a",
+            config=settings,
+            recent=recent,
+            gate=GateConfig(),
+            clock=lambda: 7.0,
         )
 
     return make
@@ -120,7 +125,9 @@ def test_laps_follow_the_stages(make_hearing, bundle, sound) -> None:
             laps.append(stage)
 
     recent = RecentSpeech(bundle.manifest.front_end, max_s=5.0)
-    hearing = Hearing(Recogniser(bundle), device="a", config=DecisionConfig(), recent=recent, stopwatch=Watch())
+    hearing = Hearing(
+        StreamingRecogniser(bundle), device="a", config=DecisionConfig(), recent=recent, stopwatch=Watch()
+    )
     run(hearing, sound, 1600)
     assert set(laps) == {"gate", "recognise", "decide"}
     assert laps.count("recognise") == laps.count("decide") == hearing.counters.hops

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from overtone_edge.core.errors import InferenceError
-from overtone_edge.hearing.streaming import Hop, Recogniser, Statistics, golden_difference, pooled
+from overtone_edge.hearing.streaming import Hop, Statistics, StreamingRecogniser, golden_difference, pooled
 from overtone_models.bundle import Bundle
 from overtone_models.errors import FrontEndError
 from overtone_models.front_end import mfcc
@@ -21,33 +21,33 @@ def samples() -> np.ndarray:
 
 
 @pytest.fixture(scope="module")
-def recogniser(bundle: Bundle) -> Recogniser:
-    return Recogniser(bundle)
+def recogniser(bundle: Bundle) -> StreamingRecogniser:
+    return StreamingRecogniser(bundle)
 
 
 def same(got: list[Hop], expected: list[Hop]) -> None:
     assert [(hop.time_s, hop.samples) for hop in got] == [(hop.time_s, hop.samples) for hop in expected]
     for a, b in zip(got, expected, strict=True):
-        for name in ("heard", "embedding", "probabilities"):
+        for name in ("rows", "embedding", "probabilities"):
             np.testing.assert_array_equal(getattr(a, name), getattr(b, name))
 
 
-def test_one_hop_each_100_ms(recogniser: Recogniser, samples: np.ndarray) -> None:
+def test_one_hop_each_100_ms(recogniser: StreamingRecogniser, samples: np.ndarray) -> None:
     recogniser.begin()
     hops = recogniser.process(samples)
     assert recogniser.hop_s == pytest.approx(0.1)
     np.testing.assert_allclose([hop.time_s for hop in hops], 0.1 * np.arange(1, 25))
     for hop in hops:
-        assert hop.heard.shape == (10, 40)
+        assert hop.rows.shape == (10, 40)
         assert hop.embedding.shape == (32,)
         assert hop.embedding.dtype == hop.probabilities.dtype == np.float32
         assert hop.probabilities.sum() == pytest.approx(1.0, abs=1e-5)
     np.testing.assert_array_equal(
-        np.concatenate([hop.heard for hop in hops]), mfcc(samples, recogniser.bundle.manifest.front_end)[:240]
+        np.concatenate([hop.rows for hop in hops]), mfcc(samples, recogniser.bundle.manifest.front_end)[:240]
     )
 
 
-def test_a_hop_comes_with_the_sample_that_it_says(recogniser: Recogniser, samples: np.ndarray) -> None:
+def test_a_hop_comes_with_the_sample_that_it_says(recogniser: StreamingRecogniser, samples: np.ndarray) -> None:
     recogniser.begin()
     place = 0
     for number in range(1, 6):
@@ -61,7 +61,7 @@ def test_a_hop_comes_with_the_sample_that_it_says(recogniser: Recogniser, sample
 
 @pytest.mark.parametrize(("time_s", "hops"), [(0.0, 4), (0.4, 4), (0.41, 5), (0.5, 5), (1.25, 13)])
 def test_samples_until_a_time_end_with_its_hop(
-    recogniser: Recogniser, samples: np.ndarray, time_s: float, hops: int
+    recogniser: StreamingRecogniser, samples: np.ndarray, time_s: float, hops: int
 ) -> None:
     recogniser.begin()
     before = samples[:6_000]
@@ -73,7 +73,7 @@ def test_samples_until_a_time_end_with_its_hop(
 
 
 @pytest.mark.parametrize("block", [1, 7, 160, 1024])
-def test_any_block_size_gives_the_same_hops(recogniser: Recogniser, samples: np.ndarray, block: int) -> None:
+def test_any_block_size_gives_the_same_hops(recogniser: StreamingRecogniser, samples: np.ndarray, block: int) -> None:
     part = samples[:8_000]
     recogniser.begin()
     whole, last = recogniser.process(part), recogniser.end()
@@ -87,7 +87,7 @@ def test_any_block_size_gives_the_same_hops(recogniser: Recogniser, samples: np.
 
 @given(cuts=st.lists(st.integers(0, 12_000), max_size=8).map(sorted))
 @settings(max_examples=20, deadline=None)
-def test_any_cut_gives_the_same_hops(recogniser: Recogniser, samples: np.ndarray, cuts: list[int]) -> None:
+def test_any_cut_gives_the_same_hops(recogniser: StreamingRecogniser, samples: np.ndarray, cuts: list[int]) -> None:
     part = samples[:12_000]
     recogniser.begin()
     whole = recogniser.process(part)
@@ -95,7 +95,7 @@ def test_any_cut_gives_the_same_hops(recogniser: Recogniser, samples: np.ndarray
     same([hop for piece in np.split(part, cuts) for hop in recogniser.process(piece)], whole)
 
 
-def test_utterances_do_not_know_of_each_other(recogniser: Recogniser, samples: np.ndarray) -> None:
+def test_utterances_do_not_know_of_each_other(recogniser: StreamingRecogniser, samples: np.ndarray) -> None:
     recogniser.begin()
     first = recogniser.process(samples)
     recogniser.end()
@@ -104,7 +104,9 @@ def test_utterances_do_not_know_of_each_other(recogniser: Recogniser, samples: n
     same(recogniser.process(samples), first)
 
 
-def test_end_answers_for_the_whole_utterance_with_its_last_frames(recogniser: Recogniser, samples: np.ndarray) -> None:
+def test_end_answers_for_the_whole_utterance_with_its_last_frames(
+    recogniser: StreamingRecogniser, samples: np.ndarray
+) -> None:
     recogniser.begin()
     recogniser.process(samples)
     whole = recogniser.end()
@@ -116,7 +118,7 @@ def test_end_answers_for_the_whole_utterance_with_its_last_frames(recogniser: Re
     np.testing.assert_array_equal(whole.probabilities, recogniser.probabilities(whole.embedding))
 
 
-def test_end_without_a_whole_hop_is_none(recogniser: Recogniser) -> None:
+def test_end_without_a_whole_hop_is_none(recogniser: StreamingRecogniser) -> None:
     recogniser.begin()
     assert recogniser.end() is None
     recogniser.process(np.zeros(1_000, np.float32))
@@ -124,14 +126,14 @@ def test_end_without_a_whole_hop_is_none(recogniser: Recogniser) -> None:
 
 
 def test_hops_speak_of_the_last_seconds_only(bundle: Bundle, samples: np.ndarray) -> None:
-    short = Recogniser(bundle, window_s=0.5)
+    short = StreamingRecogniser(bundle, window_s=0.5)
     hops = short.process(samples)
-    long = Recogniser(bundle, window_s=60.0)
+    long = StreamingRecogniser(bundle, window_s=60.0)
     same(hops[:5], long.process(samples)[:5])
     features = []
-    network = Recogniser(bundle)._network
+    network = StreamingRecogniser(bundle)._network
     for hop in hops:
-        features.append(network.process(bundle.standardise(hop.heard)))
+        features.append(network.process(bundle.standardise(hop.rows)))
     np.testing.assert_allclose(hops[-1].embedding, pooled(np.stack(features[-5:])), atol=1e-6)
 
 
@@ -159,7 +161,7 @@ def test_running_statistics_equal_those_of_numpy(count: int, offset: float, seed
 
 
 def test_personal_head_is_used_at_once_and_given_up_again(bundle: Bundle, samples: np.ndarray) -> None:
-    recogniser = Recogniser(bundle)
+    recogniser = StreamingRecogniser(bundle)
     assert not recogniser.personal
     base = recogniser.process(samples)
     head = bundle.head.copy()
@@ -174,11 +176,11 @@ def test_personal_head_is_used_at_once_and_given_up_again(bundle: Bundle, sample
     assert not recogniser.personal
     recogniser.begin()
     same(recogniser.process(samples), base)
-    same(Recogniser(bundle, head).process(samples), personal)
+    same(StreamingRecogniser(bundle, head).process(samples), personal)
 
 
 def test_heads_that_do_not_fit_are_refused_and_the_old_one_stays(bundle: Bundle, samples: np.ndarray) -> None:
-    recogniser = Recogniser(bundle)
+    recogniser = StreamingRecogniser(bundle)
     before = recogniser.process(samples)
     broken = bundle.head.copy()
     broken[5] = np.nan
@@ -193,18 +195,18 @@ def test_heads_that_do_not_fit_are_refused_and_the_old_one_stays(bundle: Bundle,
 def test_probabilities_are_calibrated(bundle: Bundle, samples: np.ndarray) -> None:
     manifest = bundle.manifest
     warm = replace(bundle, manifest=replace(manifest, calibration=replace(manifest.calibration, temperature=10.0)))
-    sure, unsure = (Recogniser(b).process(samples)[-1].probabilities for b in (bundle, warm))
+    sure, unsure = (StreamingRecogniser(b).process(samples)[-1].probabilities for b in (bundle, warm))
     assert sure.argmax() == unsure.argmax()
     assert unsure.max() < sure.max()
 
 
-def test_samples_that_are_not_numbers(recogniser: Recogniser) -> None:
+def test_samples_that_are_not_numbers(recogniser: StreamingRecogniser) -> None:
     recogniser.begin()
     with pytest.raises(FrontEndError, match="sample 2 is not a finite number"):
         recogniser.process(np.array([0, 0, np.nan], np.float32))
 
 
-def test_embedding_of_too_little(recogniser: Recogniser) -> None:
+def test_embedding_of_too_little(recogniser: StreamingRecogniser) -> None:
     with pytest.raises(InferenceError, match="9 frames are shorter than one hop of 10"):
         recogniser.embedding(np.zeros((9, 40), np.float32))
 
@@ -228,11 +230,11 @@ def test_golden_clips_that_cannot_be_compared(bundle: Bundle) -> None:
 def test_a_bundle_whose_network_is_not_the_manifests(bundle: Bundle) -> None:
     manifest = replace(bundle.manifest, network=replace(bundle.manifest.network, channels=17))
     with pytest.raises(InferenceError, match="differs from the bundle's manifest"):
-        Recogniser(replace(bundle, manifest=manifest))
+        StreamingRecogniser(replace(bundle, manifest=manifest))
 
 
 def test_a_streaming_model_with_other_states_is_refused(bundle: Bundle) -> None:
     network = replace(bundle.manifest.edge, dilations=(1, 4))
     wrong = replace(bundle, manifest=replace(bundle.manifest, network=network))
     with pytest.raises(InferenceError, match=r"states are .*\(1, 8, 16\).*the bundle's manifest says .*\(1, 16, 16\)"):
-        Recogniser(wrong)
+        StreamingRecogniser(wrong)

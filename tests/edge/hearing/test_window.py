@@ -12,18 +12,20 @@ from tests.bundles import committed_bundles
 
 from overtone_converters.signing import sign_bundle
 from overtone_edge.agent.cli import main
+from overtone_edge.agent.status import stored_status
 from overtone_edge.core.config import DecisionConfig, load_config
 from overtone_edge.core.errors import AgentError, InferenceError, LearningError
-from overtone_edge.hearing.example_forms import kept_for
+from overtone_edge.hearing.example_forms import example_form_for
 from overtone_edge.hearing.hearing import Hearing
 from overtone_edge.hearing.recent_speech import RecentSpeech
-from overtone_edge.hearing.streaming import Recogniser, golden_difference, open_recogniser
+from overtone_edge.hearing.streaming import StreamingRecogniser, golden_difference, open_recogniser
 from overtone_edge.hearing.window import WindowRecogniser
 from overtone_edge.install.installer import self_test
+from overtone_edge.install.quality import usable_examples
 from overtone_edge.learning.evaluation import evaluate
 from overtone_edge.learning.labelling import Row, label_speech
 from overtone_edge.learning.trainer import personal_head
-from overtone_edge.learning.training_steps import Plan, train, usable
+from overtone_edge.learning.training_steps import Plan, train
 from overtone_edge.state.examples import Example, Store
 from overtone_edge.state.home import Home
 from overtone_models.bundle import Bundle, read_bundle
@@ -59,7 +61,7 @@ def test_any_block_size_gives_the_same_hops(bundle: Bundle, voice, size: int) ->
     got = [hop for start in range(0, sound.size, size) for hop in recogniser.process(sound[start : start + size])]
     assert [hop.time_s for hop in got] == [0.5 * n for n in range(1, 1 + int(sound.size / 8000))]
     for a, b in zip([*got, recogniser.end()], [*expected, last], strict=True):
-        for name in ("heard", "embedding", "probabilities"):
+        for name in ("rows", "embedding", "probabilities"):
             np.testing.assert_array_equal(getattr(a, name), getattr(b, name))
 
 
@@ -75,11 +77,11 @@ def test_a_hop_is_of_the_last_window_alone(bundle: Bundle, voice) -> None:
     assert np.isclose(got.probabilities.sum(), 1.0, atol=1e-5)
 
 
-def test_what_was_heard_is_the_whole_utterance(bundle: Bundle, voice) -> None:
+def test_the_rows_of_all_hops_are_the_whole_utterance(bundle: Bundle, voice) -> None:
     recogniser = open_recogniser(bundle)
     sound = voice(1.3)
     hops = [*recogniser.process(sound), recogniser.end()]
-    np.testing.assert_array_equal(np.concatenate([hop.heard for hop in hops])[:, 0], sound)
+    np.testing.assert_array_equal(np.concatenate([hop.rows for hop in hops])[:, 0], sound)
 
 
 def test_too_little_sound_is_no_answer(bundle: Bundle) -> None:
@@ -106,39 +108,39 @@ def test_networks_that_need_text_are_refused_in_one_line(install, capsys) -> Non
     status, config = install("text")
     assert status == 1
     assert "the network text needs text (input 0), which a device does not have" in capsys.readouterr().err
-    assert Home(load_config(config)).status()["bundle"] is None
+    assert stored_status(Home(load_config(config)))["bundle"] is None
 
 
 def test_an_edge_recogniser_refuses_a_window_bundle(bundle: Bundle) -> None:
     with pytest.raises(BundleError, match="holds the window network two-inputs"):
-        Recogniser(bundle)
+        StreamingRecogniser(bundle)
 
 
 def test_hearing_decides_and_keeps_what_can_be_labelled(bundle: Bundle, voice, silence, tmp_path: Path) -> None:
-    kept = kept_for(bundle.manifest)
-    recent = RecentSpeech(kept, max_s=30.0)
+    form = example_form_for(bundle.manifest)
+    recent = RecentSpeech(form, max_s=30.0)
     hearing = Hearing(open_recogniser(bundle), device="d", config=DecisionConfig(), recent=recent)
     sound = np.concatenate([silence(0.5), voice(2.0), silence(1.2), voice(0.7, seed=4), silence(1.2)])
     events = hearing.process(sound) + hearing.finish()
     assert sum(event.final for event in events) == 2
     assert set(events[0].probabilities) == set(bundle.manifest.labels)
     store = Store(tmp_path / "store", max_bytes=1 << 24, held_out_fraction=0.0)
-    assert label_speech(store, recent.last(30.0), "happy", kept) == 2
+    assert label_speech(store, recent.last(30.0), "happy", form) == 2
     examples = store.examples(bundle.manifest.features_digest, bundle.manifest.labels)
     assert [e.frames.shape for e in examples] == [(1, 16 * 32 + 41)] * 2
-    assert usable(bundle, examples) == examples
-    assert usable(bundle, [replace(examples[0], frames=examples[0].frames[:, :-1])]) == []
+    assert usable_examples(bundle, examples) == examples
+    assert usable_examples(bundle, [replace(examples[0], frames=examples[0].frames[:, :-1])]) == []
     assert store.examples("0" * 64, bundle.manifest.labels) == []
 
 
 def test_the_newest_seconds_alone_are_labelled(bundle: Bundle, voice) -> None:
-    kept = kept_for(bundle.manifest)
-    recent = RecentSpeech(kept, max_s=2.0)
+    form = example_form_for(bundle.manifest)
+    recent = RecentSpeech(form, max_s=2.0)
     recognised = open_recogniser(bundle)
     recent.begin()
     sound = voice(4.2)
     for hop in [*recognised.process(sound), recognised.end()]:
-        recent.add(hop.heard)
+        recent.add(hop.rows)
     (piece,) = recent.last(0.8)
     np.testing.assert_array_equal(piece.frames[:, 0], sound[-12_800:])
     assert piece.samples is None
@@ -146,10 +148,10 @@ def test_the_newest_seconds_alone_are_labelled(bundle: Bundle, voice) -> None:
 
 
 def examples_of(bundle: Bundle, voice, count: int) -> list[Example]:
-    kept = kept_for(bundle.manifest)
+    form = example_form_for(bundle.manifest)
     found = []
     for n in range(count):
-        row = kept.of_samples(voice(1.0, pitch_hz=(110.0 if n % 2 else 230.0) + n, seed=n))
+        row = form.from_samples(voice(1.0, pitch_hz=(110.0 if n % 2 else 230.0) + n, seed=n))
         assert row is not None
         found.append(Example(row, "happy" if n % 2 else "sad", n % 4 >= 2))
     return found
@@ -189,7 +191,7 @@ def test_the_commands_work_with_a_window_bundle(install, voice, tmp_path: Path, 
     assert main(["personalise", "--json", "--config", str(config)]) == 0
     assert json.loads(capsys.readouterr().out)["kept"]
     home = Home(load_config(config))
-    assert home.status()["bundle"]["network"] == "two-inputs"
+    assert stored_status(home)["bundle"]["network"] == "two-inputs"
     result = evaluate(home, [Row(tmp_path / f"{n}.flac", "happy" if n % 2 else "sad") for n in range(12)])
     assert result["uar_personal"] >= 0.8 > result["uar"]
     assert result["recordings"] == 12

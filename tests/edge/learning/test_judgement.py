@@ -10,11 +10,12 @@ from hypothesis import strategies as st
 
 from overtone_edge.core.config import load_config
 from overtone_edge.core.errors import LearningError
+from overtone_edge.install.quality import Quality
 from overtone_edge.learning.judgement import FOLDS, Judgement, folds_of, judge
 from overtone_edge.learning.personal import Labelled
 from overtone_edge.learning.schedule import keep_if_confirmed
 from overtone_edge.learning.trainer import personal_head
-from overtone_edge.learning.training_steps import Plan, Quality
+from overtone_edge.learning.training_steps import Plan
 from overtone_edge.state.examples import Example
 from overtone_edge.state.home import Home
 from overtone_models.bundle import Bundle

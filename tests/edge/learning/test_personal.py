@@ -8,14 +8,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from overtone_edge.hearing.runtime import TrainingGraph
+from overtone_edge.install.quality import logits_of
 from overtone_edge.learning.personal import (
-    KEPT_SHARE,
     PRIOR,
+    UNLABELLED_SHARE,
     Coordinates,
     Labelled,
     balanced,
     fit,
-    logits_of,
     targets_of,
 )
 from overtone_edge.learning.training_steps import Plan, batches
@@ -71,7 +71,7 @@ def test_targets_keep_what_the_shared_head_says_of_emotions_that_were_not_labell
     np.testing.assert_allclose(targets.sum(1), 1.0, rtol=1e-5)
     missing = ~np.isin(np.arange(6), labels)
     said_of_missing, kept = said[:, missing].sum(1), targets[:, missing].sum(1)
-    np.testing.assert_allclose(kept, np.minimum(said_of_missing, KEPT_SHARE), rtol=1e-4)
+    np.testing.assert_allclose(kept, np.minimum(said_of_missing, UNLABELLED_SHARE), rtol=1e-4)
     # Their order stays, and the owner's word outweighs all of them.
     np.testing.assert_allclose(
         targets[:, missing] * said_of_missing[:, None], said[:, missing] * kept[:, None], rtol=1e-3, atol=1e-6

@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from overtone_edge.core.errors import LearningError
+from overtone_edge.install.quality import cross_entropy, quality_of, usable_examples
 from overtone_edge.learning.trainer import round_update
 from overtone_edge.learning.training_steps import (
     Embeddings,
@@ -15,11 +16,8 @@ from overtone_edge.learning.training_steps import (
     Windows,
     batches,
     clipped,
-    cross_entropy,
     one_hot,
-    quality_of,
     train,
-    usable,
 )
 from overtone_edge.state.examples import Example
 
@@ -101,7 +99,7 @@ def test_a_learning_rate_that_explodes_is_an_error(bundle, examples) -> None:
 def test_examples_that_the_model_cannot_use_are_left_out(bundle, examples) -> None:
     tiny = Example(examples[0].frames[:5], "happy", False)
     other = Example(examples[0].frames, "bored", False)
-    assert usable(bundle, [tiny, other, examples[0]]) == [examples[0]]
+    assert usable_examples(bundle, [tiny, other, examples[0]]) == [examples[0]]
 
 
 def test_quality_is_the_recall_of_each_label_and_the_calibrated_loss() -> None:
@@ -121,10 +119,10 @@ def test_clipping_keeps_what_is_short() -> None:
 
 
 def test_the_trainer_ends_when_the_agent_is_gone(monkeypatch: pytest.MonkeyPatch) -> None:
-    from overtone_edge.core import child
+    from overtone_edge.core import jobs
     from overtone_edge.core.errors import JobError
 
-    check = child.watch_parent()
+    check = jobs.watch_parent()
     check()
     monkeypatch.setattr(os, "getppid", lambda: 1_000_000)
     with pytest.raises(JobError, match="the agent is gone"):
