@@ -1,6 +1,7 @@
 """The public `Recogniser`: the agent's events for any cut of the stream, sample types and rates, a light import."""
 
 import os
+import re
 import subprocess
 import sys
 from dataclasses import replace
@@ -139,11 +140,12 @@ def run_isolated(code: str) -> str:
 
 def test_the_example_of_the_documentation_runs_on_the_device_alone() -> None:
     code = "import doctest, overtone_edge.hearing.api as api\nprint(doctest.testmod(api))"
-    assert run_isolated(code).endswith("TestResults(failed=0, attempted=8)\n")
+    last = run_isolated(code).splitlines()[-1]
+    assert re.fullmatch(r"TestResults\(failed=0, attempted=[1-9]\d*\)", last), last
 
 
 def test_importing_the_package_is_light() -> None:
-    code = "import overtone_edge\nprint('numpy' in sys.modules, len([n for n in sys.modules if 'overtone' in n]))"
+    code = "import overtone_edge\nprint('numpy' in sys.modules, len([n for n in sys.modules if n.startswith('overtone_')]))"
     assert run_isolated(code) == "False 1\n"
 
 
