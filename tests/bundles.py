@@ -3,8 +3,8 @@
     python -m tests.bundles            converts tiny networks, writes tests/data/bundles.tar.xz
     python -m tests.bundles --check    compares the file with what conversion gives now
 
-`tiny-1`, `tiny-2` and `tiny-3` are versions of one streaming network with different weights, `emotions` the same
-network for every emotion; `two-inputs`, `lstm` and `text` are window networks. All are unsigned.
+`tiny-1`, `tiny-2` and `tiny-3` are versions of one streaming network with different weights; `two-inputs`, `lstm` and
+`text` are window networks. All are unsigned.
 """
 
 import argparse
@@ -25,11 +25,10 @@ from tests import golden
 from overtone_models.archive import unpack
 from overtone_models.bundle import MANIFEST, MAX_BYTES, Bundle, read_bundle
 from overtone_models.front_end import F32, mfcc
-from overtone_models.labels import EMOTIONS
 
 FILE = Path(__file__).with_name("data") / "bundles.tar.xz"
 LABELS = ("neutral", "happy", "sad", "angry")
-STREAMING = {"tiny-1": (LABELS, 0, 1), "tiny-2": (LABELS, 1, 2), "tiny-3": (LABELS, 2, 3), "emotions": (EMOTIONS, 0, 1)}
+STREAMING = {"tiny-1": (LABELS, 0, 1), "tiny-2": (LABELS, 1, 2), "tiny-3": (LABELS, 2, 3)}
 """Labels, seed of the weights and version of each streaming network."""
 WINDOWS = ("two-inputs", "lstm", "text")
 PROBABILITIES = 1e-3

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from tests.support.shared_folders import shared_folder
 
 SOUND_RATE_HZ = 16_000
 Overtone = Callable[..., tuple[int, str, str]]
@@ -27,23 +28,26 @@ def voices(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A corpus of 6 synthetic speakers, 3 emotions, 4 clips of each."""
     from overtone_cloud.synthesis import write_corpus
 
-    folder = tmp_path_factory.mktemp("voices") / "corpus"
-    write_corpus(folder, 6, ("neutral", "sad", "angry"), 4, seed=3)
-    return folder
+    def fill(folder: Path) -> None:
+        write_corpus(folder / "corpus", 6, ("neutral", "sad", "angry"), 4, seed=3)
+
+    return shared_folder(tmp_path_factory, "voices", fill) / "corpus"
 
 
 @pytest.fixture(scope="session")
 def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Where these tests keep features."""
-    return tmp_path_factory.mktemp("cache")
+    """The feature cache of all test processes."""
+    return shared_folder(tmp_path_factory, "cache", lambda _: None)
 
 
 @pytest.fixture(scope="session")
 def quick(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A TOML of training settings that take seconds."""
-    path = tmp_path_factory.mktemp("settings") / "quick.toml"
-    path.write_text(SETTINGS)
-    return path
+
+    def fill(folder: Path) -> None:
+        (folder / "quick.toml").write_text(SETTINGS)
+
+    return shared_folder(tmp_path_factory, "settings", fill) / "quick.toml"
 
 
 @pytest.fixture
@@ -67,10 +71,11 @@ def trained(tmp_path_factory: pytest.TempPathFactory, voices: Path, cache: Path,
     """The folder of one finished run: speakers 5 and 6 are its test."""
     from overtone_cloud.cli.main import main
 
-    folder = tmp_path_factory.mktemp("runs") / "run"
-    words = ["train", voices, "--out", folder, "--test-speakers", "spk05,spk06", "--config", quick, "--cache", cache]
-    assert main([*map(str, words), "--json"]) == 0
-    return folder
+    def fill(folder: Path) -> None:
+        words = ["train", voices, "--out", folder / "run", "--test-speakers", "spk05,spk06", "--config", quick]
+        assert main([*map(str, words), "--cache", str(cache), "--json"]) == 0
+
+    return shared_folder(tmp_path_factory, "trained", fill) / "run"
 
 
 @pytest.fixture(scope="session")

@@ -11,6 +11,8 @@ from typing import Any
 
 import pytest
 
+from overtone_cloud.synthesis import write_corpus
+
 ROOT = Path(__file__).resolve().parents[2]
 KEYS = {
     "data",
@@ -80,6 +82,7 @@ def test_synthesised_voices(tmp_path: Path) -> None:
     assert "synthesises itself" in printed
 
 
+@pytest.mark.slow
 @pytest.mark.broker
 @pytest.mark.data
 @pytest.mark.timeout(600)
@@ -113,8 +116,9 @@ def test_a_folder_of_somebody_else_is_not_emptied(tmp_path: Path) -> None:
 @pytest.mark.usefixtures("heeding_ctrl_c")
 def test_interrupting_leaves_no_process(tmp_path: Path) -> None:
     out = tmp_path / "demo"
+    few = write_corpus(tmp_path / "voices", 10, ("neutral", "sad", "angry"), 3, seed=1).parent
     with (tmp_path / "printed.txt").open("w") as printed:
-        child = subprocess.Popen(command(out), stdout=printed, stderr=printed, start_new_session=True)
+        child = subprocess.Popen(command(out, "--data", few), stdout=printed, stderr=printed, start_new_session=True)
     end = time.monotonic() + 300
     log = out / "logs" / "device-4.log"
     while time.monotonic() < end and child.poll() is None and not agents_of(out):

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from tests.bundles import committed_bundles
 
 from overtone_cloud.broker.configuration import BrokerSettings, configure
 from overtone_cloud.broker.mosquitto import Mosquitto
@@ -18,7 +19,6 @@ from overtone_cloud.bundles.sources import load_bundle
 from overtone_cloud.demo import fleet
 from overtone_cloud.synthesis import write_corpus
 from overtone_converters.signing import make_keys, sign_bundle
-from overtone_converters.testing import tiny_bundle
 from overtone_edge.hearing.streaming import StreamingRecogniser
 from overtone_edge.learning.training_steps import batches
 from overtone_models.bundle import Bundle
@@ -59,7 +59,7 @@ def test_a_round_equals_numpy_fedavg(tmp_path: Path, corpus: Path) -> None:
     keys = tmp_path / "keys"
     root = make_keys(keys)
     bundle_path = tmp_path / "tiny-1.bundle"
-    bundle_path.write_bytes(sign_bundle(tiny_bundle(EMOTIONS), name="tiny", version=1, keys=keys))
+    bundle_path.write_bytes(sign_bundle(committed_bundles()["tiny-1"], name="tiny", version=1, keys=keys))
     base = load_bundle(bundle_path)
     configure(tmp_path / "broker", BrokerSettings(host="127.0.0.1", fleet=fleet.FLEET), list(DEVICES))
     with Mosquitto(tmp_path / "broker") as broker:

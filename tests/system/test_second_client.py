@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from tests.bundles import committed_bundles
 
 from overtone_cloud.broker.configuration import BrokerSettings, configure
 from overtone_cloud.broker.mosquitto import Mosquitto
@@ -15,7 +16,6 @@ from overtone_cloud.bundles.sources import load_bundle
 from overtone_cloud.demo import fleet
 from overtone_cloud.synthesis import write_corpus
 from overtone_converters.signing import make_keys, sign_bundle
-from overtone_converters.testing import tiny_bundle
 
 sys.path.insert(0, str(Path(__file__).parent))
 from shell_device import ShellDevice
@@ -31,7 +31,7 @@ def running(tmp_path: Path) -> Iterator[tuple[ShellDevice, fleet.Child, Path]]:
     keys = tmp_path / "keys"
     make_keys(keys)
     bundle = tmp_path / "tiny-1.bundle"
-    bundle.write_bytes(sign_bundle(tiny_bundle(EMOTIONS), name="tiny", version=1, keys=keys))
+    bundle.write_bytes(sign_bundle(committed_bundles()["tiny-1"], name="tiny", version=1, keys=keys))
     configure(tmp_path / "broker", BrokerSettings(host="127.0.0.1", fleet=fleet.FLEET), [NAME])
     rounds = fleet.Rounds(number=1, scope="head", steps=5, learning_rate=0.1, momentum=0.0, seed=0)
     with ExitStack() as cleanup:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from tests.bundles import committed_bundles
 
 from overtone_cloud.aggregator.config import (
     AggregatorConfig,
@@ -194,7 +195,7 @@ def test_what_could_not_be_signed_is_refused_at_the_start(setting: AggregatorCon
 
 
 def test_what_a_bundle_was_made_of() -> None:
-    bundle = read_bundle(tiny_bundle())
+    bundle = read_bundle(committed_bundles()["tiny-1"])
     model = model_of(bundle)
     np.testing.assert_array_equal(model.weights, bundle.weights)
     assert (model.labels, model.licence) == (bundle.manifest.labels, bundle.manifest.licence)

@@ -4,10 +4,10 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from tests.bundles import committed_bundles
 
 from overtone_cloud.corpora.registry import read_corpus
 from overtone_cloud.demo import fleet, pretrained_listening
-from overtone_converters.testing import tiny_bundle
 from overtone_edge.core.config import load_config
 from overtone_models import pretrained
 from overtone_models.bundle import Bundle, read_bundle
@@ -16,7 +16,7 @@ from overtone_models.errors import BundleError
 
 @pytest.fixture(scope="module")
 def bundle() -> Bundle:
-    made = read_bundle(tiny_bundle())
+    made = read_bundle(committed_bundles()["tiny-1"])
     return replace(made, manifest=replace(made.manifest, lineage={"training_data": "emodb, ravdess, tess"}))
 
 
@@ -48,7 +48,7 @@ def test_without_one_there_is_nothing_to_hear(tmp_path: Path, monkeypatch: pytes
     (tmp_path / "medium" / "medium.bundle").write_bytes(b"broken")
     with pytest.raises(BundleError):
         pretrained_listening.default_model()
-    (tmp_path / "medium" / "medium.bundle").write_bytes(tiny_bundle())
+    (tmp_path / "medium" / "medium.bundle").write_bytes(committed_bundles()["tiny-1"])
     found = pretrained_listening.default_model()
     assert found is not None and found[0].name == "medium"
 

@@ -17,6 +17,11 @@ TOPICS = Topics("test")
 STAYING = '[source]\nkind = "file"\npath = "speech.wav"\npaced = false\nat_end = "stay"\n'
 
 
+def events_of(broker: LoopbackBroker) -> list[dict]:
+    """Return what the device has published of emotions so far."""
+    return [json.loads(data) for topic, data in list(broker.published) if topic == TOPICS.emotion("device-a")]
+
+
 def test_a_personal_head_is_used_survives_and_follows_a_new_base(labelled: Path, fleet, cloud, start) -> None:
     running = start(labelled)
     assert running.ask(command="personalise")["kept"]
@@ -43,8 +48,7 @@ def test_the_last_seconds_are_labelled_while_listening(make_config, fleet, broke
     path = make_config('[source]\nkind="file"\npath="speech.wav"\nat_end="stay"\n[decision]\nthreshold=0.0\n')
     main(["install", str(fleet.path(1)), "--config", str(path)])
     running = start(path)
-    topic = TOPICS.emotion("device-a")
-    cloud.wait(lambda: sum(json.loads(d)["final"] for t, d in list(broker.published) if t == topic) == 2)
+    cloud.wait(lambda: sum(event["final"] for event in events_of(broker)) == 2)
     assert running.ask(command="label", label="happy", last_s=2)["stored"] == 1
     broker.publish(TOPICS.label("device-a"), b'{"label": "sadness", "last_s": 30}')
     cloud.wait(lambda: cloud.presence("device-a").examples + cloud.presence("device-a").held_out == 3)
@@ -60,10 +64,11 @@ def test_listening_goes_on_through_a_new_bundle(
     path = make_config('[source]\nkind="file"\npath="speech.wav"\n[decision]\nthreshold=0.0\n')
     main(["install", str(fleet.path(1)), "--config", str(path)])
     running = start(path)
-    cloud.wait(lambda: any(topic == TOPICS.emotion("device-a") for topic, _ in broker.published))
+    cloud.wait(lambda: events_of(broker))
     cloud.release(fleet.signed(2), 2)
-    assert running.join() == 0
-    events = [json.loads(data) for topic, data in broker.published if topic == TOPICS.emotion("device-a")]
+    cloud.wait(lambda: any(event["bundle_version"] == 2 for event in events_of(broker)))
+    assert running.stop() == 0
+    events = events_of(broker)
     assert [event["bundle_version"] for event in events] == sorted(event["bundle_version"] for event in events)
     assert {event["bundle_version"] for event in events} == {1, 2}
     assert all(a["stream_s"] <= b["stream_s"] for a, b in itertools.pairwise(events))
