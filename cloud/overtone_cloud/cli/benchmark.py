@@ -11,7 +11,12 @@ from typing import Any
 from rich.table import Table
 
 from overtone_cloud.cli import EXIT_INTERRUPTED
-from overtone_cloud.cli.options import add_cache_option, add_corpora_option, named_corpus, read_corpora
+from overtone_cloud.cli.options import (
+    add_cache_option,
+    add_corpora_option,
+    named_corpus,
+    read_corpora,
+)
 from overtone_cloud.cli.output import figure_table, timed_lines, wide_console
 from overtone_cloud.errors import ConfigError
 from overtone_cloud.recognition.benchmark import LEAST_SEEDS, PROTOCOLS, TRIAL_SETTINGS, Benchmark
@@ -66,8 +71,8 @@ def _run(args: argparse.Namespace) -> int:
         for results, complete in run_benchmark(benchmark):
             report = write_report(benchmark, results, complete=complete)
     except KeyboardInterrupt:
-        kept = f"what is done is kept in {benchmark.out}, and the same command goes on from there"
-        print(f"overtone: interrupted; {kept}", file=sys.stderr)
+        resume = f"what is done is kept in {benchmark.out}, and the same command goes on from there"
+        print(f"overtone: interrupted; {resume}", file=sys.stderr)
         return EXIT_INTERRUPTED
     if args.json:
         print(json.dumps(report, indent=1, ensure_ascii=False))

@@ -11,7 +11,7 @@ from overtone_cloud.corpora.utterance import Problem, Reading, Utterance
 from overtone_cloud.errors import AudioError
 
 Progress = Callable[[int, int], None]
-"""Called with how many utterances are done, and of how many."""
+"""Called with the number of utterances done, and of all."""
 
 SILENCE_PEAK = 1e-4
 
@@ -38,7 +38,7 @@ def check(reading: Reading, progress: Progress | None = None) -> Inspection:
     """
     sounds: dict[str, _Sound] = {}
     unreadable: dict[str, str] = {}
-    for utterance in _counting(reading, progress):
+    for utterance in _with_progress(reading, progress):
         try:
             sounds[utterance.id] = _decode(utterance.path)
         except AudioError as error:
@@ -56,7 +56,7 @@ def measure(reading: Reading, progress: Progress | None = None) -> Inspection:
     """Return durations from the files' headers alone; files without a readable header are left out and reported."""
     durations: dict[str, float] = {}
     unreadable: dict[str, str] = {}
-    for utterance in _counting(reading, progress):
+    for utterance in _with_progress(reading, progress):
         try:
             durations[utterance.id] = audio.info(utterance.path).duration_s
         except AudioError as error:
@@ -64,7 +64,7 @@ def measure(reading: Reading, progress: Progress | None = None) -> Inspection:
     return _without(reading, unreadable, durations)
 
 
-def _counting(reading: Reading, progress: Progress | None) -> Iterator[Utterance]:
+def _with_progress(reading: Reading, progress: Progress | None) -> Iterator[Utterance]:
     for done, utterance in enumerate(reading.utterances):
         yield utterance
         if progress is not None:

@@ -58,8 +58,8 @@ class Corpus:
     """A published corpus that is recognised by its files' names.
 
     `licence` is its licence in full, shown before a download and in model cards; `model_terms` is its part of a trained
-    model's licence line; `commercial` says whether the licence allows commercial use. `archive` is None where nobody
-    can simply download the corpus: `instructions` then say how to get it.
+    model's licence line; `commercial` says whether the licence allows commercial use. `archive` is None where the
+    corpus cannot simply be downloaded: `instructions` then say how to get it.
 
     `labels` maps the corpus' own labels (lower case) to emotions; `affect` has the valence and activation of own
     labels that say more than the emotion. `parse_name` takes a path relative to the corpus and returns None for names

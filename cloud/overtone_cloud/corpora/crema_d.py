@@ -1,6 +1,6 @@
 """CREMA-D: 91 actors, 12 sentences, 6 emotions; `1001_DFA_ANG_XX.wav`.
 
-The fourth part is the intensity; `VideoDemographics.csv` gives the actors' sex where it lies beside.
+The fourth part is the intensity; `VideoDemographics.csv`, where it is there, gives the actors' sex.
 """
 
 import re
@@ -32,7 +32,7 @@ _TABLE = "VideoDemographics.csv"
 
 
 def parse_name(relative: PurePosixPath) -> NameFields | None:
-    """Return what a file's name says, or None for names CREMA-D does not have."""
+    """Return the fields of a file's name, or None for names that CREMA-D does not have."""
     match = _NAME.fullmatch(relative.stem)
     if match is None:
         return None

@@ -29,7 +29,7 @@ _TEXTS = {
 
 
 def parse_name(relative: PurePosixPath) -> NameFields | None:
-    """Return what a file's name says, or None for names EmoDB does not have."""
+    """Return the fields of a file's name, or None for names that EmoDB does not have."""
     match = _NAME.fullmatch(relative.stem)
     if match is None or match[1] not in _GENDERS:
         return None

@@ -1,4 +1,4 @@
-"""Any recordings in a folder per label: `happy/a.wav`, `speaker1/happy/a.wav` or `happy/speaker1/a.wav`."""
+"""Reader for a folder per label: `happy/a.wav`, `speaker1/happy/a.wav` or `happy/speaker1/a.wav`."""
 
 from pathlib import Path, PurePosixPath
 
@@ -12,12 +12,12 @@ NAME = "folders"
 
 
 def count_matches(files: tuple[PurePosixPath, ...]) -> int:
-    """Return how many of `files` lie in a folder that is called like an emotion."""
+    """Return how many of `files` lie in a folder named after an emotion."""
     return sum(1 for file in files if _label_part(file) is not None)
 
 
 def read(root: Path, files: tuple[PurePosixPath, ...]) -> Reading:
-    """Return the files that lie in a label's folder; another folder beside it names the speaker."""
+    """Return the files in folders named after emotions; another folder in the path names the speaker."""
     utterances = tuple(u for file in sorted(files) if (u := _utterance(root, file)) is not None)
     if not utterances:
         raise CorpusError(f"{root}: none of {len(files)} sound files lies in a folder called like an emotion")

@@ -24,7 +24,7 @@ _WORDS = re.compile(r"(\S+) \[[\d.]+-[\d.]+\]: ?(.*)")
 
 @dataclass(frozen=True, kw_only=True)
 class Rating:
-    """What the raters agreed on for one turn; the scales are 1..5."""
+    """The raters' consensus on one turn; the scales are 1..5."""
 
     own: str
     valence: float
@@ -33,7 +33,7 @@ class Rating:
 
 
 def parse_name(relative: PurePosixPath) -> NameFields | None:
-    """Return what the name of a turn says; its label comes from the tables."""
+    """Return the fields of a turn's name; its label comes from the tables."""
     match = _TURN.fullmatch(relative.stem)
     if match is None:
         return None
@@ -49,12 +49,12 @@ def parse_name(relative: PurePosixPath) -> NameFields | None:
 
 
 def other_kind(relative: PurePosixPath) -> str | None:
-    """Return what a whole dialogue's recording is."""
+    """Return the kind of a whole dialogue's recording."""
     return "whole dialogue" if _DIALOGUE.fullmatch(relative.stem) else None
 
 
 def parse_ratings(text: str) -> Iterator[tuple[str, Rating]]:
-    """Yield `(turn, rating)` of an EmoEvaluation file; the lines of single raters are passed over."""
+    """Yield `(turn, rating)` of an EmoEvaluation file; the lines of single raters are ignored."""
     for line in text.splitlines():
         match = _RATING.fullmatch(line)
         if match is not None:

@@ -1,4 +1,4 @@
-"""Any recordings listed in a CSV: columns `path` and `label`, and optionally the others of an utterance."""
+"""Reader for a CSV manifest: columns `path` and `label`, and optionally the other fields of an utterance."""
 
 import math
 from pathlib import Path, PurePosixPath

@@ -14,7 +14,7 @@ _TABLE = "data.tsv"
 
 
 def parse_name(relative: PurePosixPath) -> NameFields | None:
-    """Return what a file's name says, or None for names nEMO does not have."""
+    """Return the fields of a file's name, or None for names that nEMO does not have."""
     match = _NAME.fullmatch(relative.stem)
     if match is None:
         return None
@@ -23,7 +23,7 @@ def parse_name(relative: PurePosixPath) -> NameFields | None:
 
 
 def enrich(root: Path, utterances: tuple[Utterance, ...]) -> Enrichment:
-    """Add gender and text from `data.tsv`, if it is there, and name the recordings it lists in vain."""
+    """Add gender and text from `data.tsv`, if it is there, and report the recordings that it lists but are missing."""
     table = find_table(root, _TABLE)
     if table is None:
         return utterances, (Problem(kind="note", text=f"no {_TABLE}: gender and text are unknown"),)

@@ -24,7 +24,7 @@ EMOBOX_FOLDS = (
 
 
 def parse_name(relative: PurePosixPath) -> NameFields | None:
-    """Return what the name of a spoken, sound-only clip says, or None for any other name."""
+    """Return the fields of the name of a spoken, audio-only clip, or None for any other name."""
     match = _NAME.fullmatch(relative.stem)
     if match is None or match[1] != "03" or match[2] != "01":
         return None

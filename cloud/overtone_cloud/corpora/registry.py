@@ -44,12 +44,12 @@ def temporary_corpus(corpus: Corpus) -> Iterator[None]:
 
 
 def training_licence(corpus: str) -> str:
-    """Return the licence line of a model trained on one corpus; "non-commercial" is always said where it holds."""
+    """Return the licence line of a model trained on one corpus, which says "non-commercial" where that holds."""
     known = CORPORA.get(corpus)
     if known is None:
         return "as the training data"
-    said = known.commercial or "non-commercial" in known.model_terms
-    return known.model_terms if said else f"{NON_COMMERCIAL}: {known.model_terms}"
+    explicit = known.commercial or "non-commercial" in known.model_terms
+    return known.model_terms if explicit else f"{NON_COMMERCIAL}: {known.model_terms}"
 
 
 def pretrained_licence(corpora: Iterable[str]) -> str:

@@ -10,7 +10,7 @@ _SPEAKERS = ("DC", "JE", "JK", "KL")
 
 
 def parse_name(relative: PurePosixPath) -> NameFields | None:
-    """Return what a file's name, and its folder where that is the speaker, say."""
+    """Return the fields of a file's name, and of its folder where that is the speaker; None for other names."""
     match = _NAME.fullmatch(relative.stem)
     if match is None:
         return None

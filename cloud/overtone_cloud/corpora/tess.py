@@ -13,7 +13,7 @@ _NAME = re.compile(r"(oaf|oa|yaf)_([a-z]+)_(angry|disgust|fear|happy|neutral|ps|
 
 
 def parse_name(relative: PurePosixPath) -> NameFields | None:
-    """Return what a file's name says, or None for names TESS does not have."""
+    """Return the fields of a file's name, or None for names that TESS does not have."""
     match = _NAME.fullmatch(relative.stem)
     if match is None:
         return None

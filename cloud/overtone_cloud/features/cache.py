@@ -1,7 +1,7 @@
-"""A cache of features on the disk: one file per recording and specification, found by content.
+"""Feature cache on disk: one file per recording and specification, addressed by content.
 
 The name is a digest of the recording's bytes and of the specification, so a file that moved is found again and one
-that changed is not. An entry is a stored zip with a checksum: one that is broken counts as not there.
+that changed is not. An entry is a stored zip with a checksum: a broken one counts as missing.
 """
 
 import hashlib
@@ -21,7 +21,7 @@ BROKEN = (OSError, ValueError, KeyError, EOFError, BadZipFile, NotImplementedErr
 
 
 def cache_directory() -> Path:
-    """Return where features are kept: OVERTONE_CACHE, else the user's cache folder."""
+    """Return the folder of the feature cache: OVERTONE_CACHE, else the user's cache folder."""
     base = os.environ.get("OVERTONE_CACHE")
     if base:
         return Path(base)
@@ -29,7 +29,7 @@ def cache_directory() -> Path:
 
 
 def key_of(path: Path, spec: Feature) -> str:
-    """Return the name of a recording's feature; raise AudioError when the file cannot be read."""
+    """Return the cache key of a recording's feature; raise AudioError when the file cannot be read."""
     try:
         with path.open("rb") as file:
             content = hashlib.file_digest(file, "sha256").hexdigest()
@@ -38,8 +38,8 @@ def key_of(path: Path, spec: Feature) -> str:
     return digest_mapping({"recording": content, "feature": spec.digest})
 
 
-def read(folder: Path, key: str) -> F32 | None:
-    """Return the feature kept under `key`; None where there is none, or it is broken."""
+def read_feature(folder: Path, key: str) -> F32 | None:
+    """Return the feature cached under `key`; None where there is none, or a broken one."""
     try:
         with _path(folder, key).open("rb") as file, np.load(file, allow_pickle=False) as stored:
             feature: F32 = stored["feature"]
@@ -48,10 +48,10 @@ def read(folder: Path, key: str) -> F32 | None:
     return feature if feature.dtype == np.float32 else None
 
 
-def write(folder: Path, key: str, feature: F32) -> None:
-    """Keep `feature` under `key`, all or nothing; raise TrainingError when the disk refuses.
+def write_feature(folder: Path, key: str, feature: F32) -> None:
+    """Cache `feature` under `key`, all or nothing; raise TrainingError when the disk refuses.
 
-    Unlike `files.write_atomically` it does not wait for the disk: an entry torn by a power cut is found broken.
+    Unlike `files.write_atomically` it does not wait for the disk: `read_feature` notices an entry torn by a power cut.
     """
     path = _path(folder, key)
     part = path.with_name(f".{key}.{os.getpid()}.part")

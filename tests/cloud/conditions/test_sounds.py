@@ -11,7 +11,7 @@ from overtone_cloud.conditions.conditioned import ConditionedSpec
 from overtone_cloud.conditions.conditions import Noise
 from overtone_cloud.conditions.sounds import content_digest, is_test, sound, sound_halves
 from overtone_cloud.errors import CorpusError
-from overtone_cloud.features.recording import of_file
+from overtone_cloud.features.computation import compute_file
 from overtone_models.features.gated import GatedLogMelSpec
 
 
@@ -92,4 +92,4 @@ def test_a_broken_sound_is_no_fault_of_the_recording_under_it(voices: Path, tmp_
         sound(broken)
     spec = ConditionedSpec(inner=GatedLogMelSpec(), condition=Noise(sounds=(broken,)))
     with pytest.raises(CorpusError, match=r"noise: .*broken\.wav"):
-        of_file(voices / "spk01" / "angry_01.wav", spec)
+        compute_file(voices / "spk01" / "angry_01.wav", spec)

@@ -1,4 +1,4 @@
-"""Listening through a corpus: unreadable, identical and silent utterances; statistics; pictures."""
+"""Integrity check of a corpus: unreadable, identical and silent utterances; statistics; plots."""
 
 from collections.abc import Callable
 from pathlib import Path

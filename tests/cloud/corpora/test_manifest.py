@@ -1,4 +1,4 @@
-"""The CSV manifest: columns, paths, and lines that cannot be."""
+"""The CSV manifest: columns, paths, and rows that are refused."""
 
 from collections.abc import Callable
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Every reader, in the layouts people have: what names say, and what is said of odd ones."""
+"""Every corpus reader, in the folder layouts in use: the fields of names, and the problems reported."""
 
 from collections import Counter
 from collections.abc import Callable

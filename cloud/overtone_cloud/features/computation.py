@@ -1,6 +1,10 @@
-"""Where features are computed: here, in several processes, or on Ray's machines. All yield as they go."""
+"""Computes the features of recordings: in this process, in several processes, or on a Ray cluster.
+
+Each way yields an outcome per recording as soon as it is computed.
+"""
 
 import os
+import tempfile
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
@@ -11,30 +15,54 @@ from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
-from overtone_cloud.errors import ConfigError, TrainingError
-from overtone_cloud.features.recording import Outcome, of_bytes, of_file
+from overtone_cloud.corpora import audio
+from overtone_cloud.errors import AudioError, ConfigError, TrainingError
+from overtone_models.errors import FrontEndError
+from overtone_models.features.registry import spec_from_json
 from overtone_models.features.spec import Feature
+from overtone_models.front_end import F32
 
+Outcome = F32 | str
+"""A feature, or in one line why there is none: an unreadable file must not end a corpus' extraction."""
 Outcomes = Iterator[tuple[Path, Outcome]]
 
 CHUNK = 4
 THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 WAITING = 64
-"""Recordings that lie in Ray's memory at a time."""
+"""Recordings in Ray's memory at a time."""
 
 
-def here(paths: Sequence[Path], spec: Feature) -> Outcomes:
+def compute_file(path: Path, spec: Feature) -> Outcome:
+    """Return the feature of the sound in `path`."""
+    try:
+        return spec.compute(audio.load(path, sample_rate_hz=spec.sample_rate_hz))
+    except AudioError as error:
+        return str(error)
+    except FrontEndError as error:
+        return f"{path}: {error}"
+
+
+def compute_bytes(data: bytes, path: str, spec: dict[str, Any]) -> Outcome:
+    """Return the feature of a file's bytes, on a machine that need not see the disk that `path` lies on."""
+    with tempfile.TemporaryDirectory(prefix="overtone-") as folder:
+        copy = Path(folder) / "recording"
+        copy.write_bytes(data)
+        outcome = compute_file(copy, spec_from_json(spec))
+    return outcome.replace(str(copy), path) if isinstance(outcome, str) else outcome
+
+
+def in_this_process(paths: Sequence[Path], spec: Feature) -> Outcomes:
     """Yield each recording's outcome, computed in this process."""
     for path in paths:
-        yield path, of_file(path, spec)
+        yield path, compute_file(path, spec)
 
 
 def in_processes(paths: Sequence[Path], spec: Feature, jobs: int) -> Outcomes:
     """Yield each recording's outcome, computed by `jobs` processes."""
     # Not forked: this process may hold TensorFlow's threads, which a fork would leave with their locks taken.
-    with _one_thread_each(), ProcessPoolExecutor(jobs, mp_context=get_context("spawn")) as pool:
+    with _single_threaded_children(), ProcessPoolExecutor(jobs, mp_context=get_context("spawn")) as pool:
         try:
-            yield from zip(paths, pool.map(partial(of_file, spec=spec), paths, chunksize=CHUNK), strict=True)
+            yield from zip(paths, pool.map(partial(compute_file, spec=spec), paths, chunksize=CHUNK), strict=True)
         except BrokenProcessPool as error:
             raise TrainingError(
                 f"{spec.name}: a process that computes features was killed (out of memory?); use fewer than {jobs} jobs"
@@ -44,8 +72,8 @@ def in_processes(paths: Sequence[Path], spec: Feature, jobs: int) -> Outcomes:
 
 
 @contextmanager
-def _one_thread_each() -> Iterator[None]:
-    """Start processes with one thread of linear algebra: more would wait for each other, spinning."""
+def _single_threaded_children() -> Iterator[None]:
+    """Limit child processes to one thread of linear algebra each: more would only wait for each other."""
     before = {name: os.environ.get(name) for name in THREAD_VARIABLES}
     os.environ.update(dict.fromkeys(THREAD_VARIABLES, "1"))
     try:
@@ -61,7 +89,7 @@ def _one_thread_each() -> Iterator[None]:
 def on_ray(paths: Sequence[Path], spec: Feature, address: str, jobs: int) -> Outcomes:
     """Yield each recording's outcome in the order they finish, computed by the Ray cluster at `address`.
 
-    Files are sent along, so its machines need this package but not this disk.
+    The files' bytes are sent along, so its machines need this package but not this disk.
     """
     ray = _ray()
     started = not ray.is_initialized()
@@ -77,12 +105,12 @@ def on_ray(paths: Sequence[Path], spec: Feature, address: str, jobs: int) -> Out
 
 
 def _ray_outcomes(ray: Any, paths: Sequence[Path], spec: Feature) -> Outcomes:
-    remote, given, queue = ray.remote(of_bytes), spec.to_json(), iter(paths)
+    remote, parameters, queue = ray.remote(compute_bytes), spec.to_json(), iter(paths)
     waiting: dict[Any, Path] = {}
     while True:
         for path in islice(queue, WAITING - len(waiting)):
             try:
-                waiting[remote.remote(path.read_bytes(), str(path), given)] = path
+                waiting[remote.remote(path.read_bytes(), str(path), parameters)] = path
             except OSError as error:
                 yield path, f"{path}: {error.strerror or error}"
         if not waiting:
