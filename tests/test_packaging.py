@@ -16,6 +16,7 @@ import pytest
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 PACKAGES = {
+    "overtone_common": "common",
     "overtone_protocol": "protocol",
     "overtone_models": "models",
     "overtone_converters": "converters",

@@ -16,7 +16,8 @@ from overtone_cloud.cli.output import timed_lines
 from overtone_cloud.corpora.registry import corpus_names, read_corpus
 from overtone_cloud.corpora.utterance import Reading
 from overtone_cloud.errors import ConfigError
-from overtone_papers.common.catalogue import system, systems
+from overtone_papers.catalogue import system, systems
+from overtone_papers.common.options import spelled
 from overtone_papers.common.study import Study
 from overtone_papers.common.system import System
 
@@ -54,16 +55,14 @@ def register(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") 
 
 
 def _list(args: argparse.Namespace) -> int:
-    found = systems()
+    entries = systems()
     if args.json:
-        print(json.dumps({letter: _described(entry) for letter, entry in found.items()}, indent=1, ensure_ascii=False))
+        listed = {letter: _described(entry) for letter, entry in entries.items()}
+        print(json.dumps(listed, indent=1, ensure_ascii=False))
         return 0
     console = Console()
-    for letter, entry in found.items():
-        if isinstance(entry, str):
-            console.print(f"{letter}  {entry}", highlight=False, markup=False, soft_wrap=True)
-            continue
-        for line in _lines(entry):
+    for letter, entry in entries.items():
+        for line in [f"{letter}  {entry}"] if isinstance(entry, str) else _lines(entry):
             console.print(line, highlight=False, markup=False, soft_wrap=True)
     return 0
 
@@ -82,8 +81,8 @@ def _described(entry: System | str) -> dict[str, Any]:
     if isinstance(entry, str):
         return {"missing": entry}
     options = {name: {"meaning": meaning, "default": default} for name, (meaning, default) in entry.options.items()}
-    named = {"title": entry.title, "paper": entry.paper, "parts": list(entry.parts)}
-    return {**named, "needs": entry.requires, "options": options}
+    parts = list(entry.parts)
+    return {"title": entry.title, "paper": entry.paper, "parts": parts, "needs": entry.requires, "options": options}
 
 
 def _run(args: argparse.Namespace) -> int:
@@ -93,13 +92,11 @@ def _run(args: argparse.Namespace) -> int:
     chosen = system(args.system)
     study = study_of(args, chosen)
     chosen.needs(study.readings)
-    seen = accelerators()
+    devices = accelerators()
     study.log(chosen.estimate(study))
-    study.log(
-        f"accelerator: {', '.join(seen)}" if seen else "accelerator: TensorFlow sees none, it runs on the processor"
-    )
+    study.log(f"accelerator: {', '.join(devices) or 'TensorFlow sees none, it runs on the processor'}")
     try:
-        report = execute(chosen, study, accelerators=seen)
+        report = execute(chosen, study, accelerators=devices)
     except KeyboardInterrupt:
         print(
             f"overtone: interrupted; what is done is kept in {study.out}, and the same command goes on from there",
@@ -140,9 +137,9 @@ def study_of(args: argparse.Namespace, chosen: System) -> Study:
     )
 
 
-def _readings(given: Sequence[str]) -> dict[str, Reading]:
+def _readings(corpora: Sequence[str]) -> dict[str, Reading]:
     readings: dict[str, Reading] = {}
-    for text in given:
+    for text in corpora:
         name, path = name_and_value(text, "--corpus", "NAME=PATH")
         if name not in corpus_names():
             raise ConfigError(f"--corpus {text}: unknown corpus {name!r}; there are {', '.join(corpus_names())}")
@@ -152,14 +149,14 @@ def _readings(given: Sequence[str]) -> dict[str, Reading]:
     return readings
 
 
-def _options(given: Sequence[str], chosen: System) -> dict[str, str]:
+def _options(texts: Sequence[str], chosen: System) -> dict[str, str]:
     options: dict[str, str] = {}
-    for text in given:
+    for text in texts:
         name, value = name_and_value(text, "--option", "NAME=VALUE")
-        if name not in chosen.options:
+        if spelled(name) not in chosen.options:
             known = ", ".join(chosen.options) or "none"
             raise ConfigError(f"--option {text}: system {chosen.letter} has no option {name!r}; there are: {known}")
-        options[name] = value
+        options[spelled(name)] = value
     return options
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from overtone_papers.common.catalogue import MODULES
+from overtone_papers.catalogue import SYSTEMS
 
 Overtone = Callable[..., tuple[int, str, str]]
 SHORT = ("--option", "epochs=1", "--option", "splits=random,speaker", "--option", "folds=2", "--jobs", "1")
@@ -31,7 +31,7 @@ def run(overtone: Overtone, voices: Path, cache: Path, tmp_path: Path) -> Overto
 def test_the_list_names_parts_needs_and_options(overtone: Overtone) -> None:
     status, out, _ = overtone("paper", "list")
     assert status == 0
-    assert [line[0] for line in out.splitlines() if not line.startswith(" ")] == list(MODULES)
+    assert [line[0] for line in out.splitlines() if not line.startswith(" ")] == list(SYSTEMS)
     assert "parts:   exploration, splits" in out
     assert "splits=random,tail,speaker: which of random, tail, speaker" in out
     status, out, _ = overtone("paper", "list", "--json")

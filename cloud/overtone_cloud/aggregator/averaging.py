@@ -1,7 +1,7 @@
-"""Federated averaging: client updates in, new weights out (McMahan et al., 2017).
+"""Weighted mean of client updates, as federated averaging takes it (McMahan et al., 2017).
 
 Sums run in float64 and in an order fixed by the updates' own content, so that the result is the
-same to the bit whatever order the updates arrived in.
+same to the bit whatever order the updates arrived in. What the mean does to the weights is `server_optimizers`'.
 """
 
 import hashlib
@@ -29,23 +29,6 @@ def average(deltas: Sequence[F32], examples: Sequence[int]) -> F64:
     for index in _canonical_order(deltas, examples):
         total += float(examples[index]) * deltas[index].astype(np.float64)
     return total / float(sum(examples))
-
-
-def fed_avg(base: F32, deltas: Sequence[F32], examples: Sequence[int], server_learning_rate: float) -> F32:
-    """Return `base + server_learning_rate * average(deltas)`, all `(n,)`."""
-    weights, _ = server_step(base, average(deltas, examples), None, learning_rate=server_learning_rate, momentum=0.0)
-    return weights
-
-
-def server_step(
-    base: F32, mean: F64, velocity: F64 | None, *, learning_rate: float, momentum: float
-) -> tuple[F32, F64]:
-    """Return new weights and velocity: `v = momentum * v + mean`, `weights = base + learning_rate * v`."""
-    if velocity is not None and velocity.shape != base.shape:
-        raise ValueError(f"velocity has shape {velocity.shape}, weights have {base.shape}")
-    moved = mean if velocity is None else momentum * velocity + mean
-    weights = base.astype(np.float64) + learning_rate * moved
-    return weights.astype(np.float32), moved
 
 
 def spread(mean: F64, part: slice, size: int) -> F64:

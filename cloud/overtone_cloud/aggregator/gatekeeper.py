@@ -1,7 +1,7 @@
 """The gate between an average and a release: evaluate, keep only what is no worse, publish.
 
 `Evaluator` and `Publisher` are given from outside (`overtone_cloud.aggregator.publisher.release_parts` for real models,
-`overtone_cloud.aggregator.twins` for tests); both may take many seconds and run in a worker thread.
+test doubles in `tests/support/twins.py`); both may take many seconds and run in a worker thread.
 """
 
 import logging
@@ -11,10 +11,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal, Protocol
 
-from overtone_cloud.aggregator.averaging import F32, F64, average, server_step, spread
+from overtone_cloud.aggregator.averaging import F32, average, spread
 from overtone_cloud.aggregator.cohort import ModelKey
 from overtone_cloud.aggregator.config import ServerConfig
 from overtone_cloud.aggregator.errors import ReleaseError
+from overtone_cloud.aggregator.server_optimizers import State
 from overtone_models.layout import WeightLayout, weights_digest
 
 Outcome = Literal["kept", "not-kept", "failed"]
@@ -77,7 +78,8 @@ class Work:
     part: slice
     deltas: tuple[F32, ...]
     examples: tuple[int, ...]
-    velocity: F64 | None
+    server_state: State
+    """The server optimiser's, stored with the base."""
     version: int
 
 
@@ -89,7 +91,7 @@ class Verdict:
     outcome: Outcome
     reason: str = ""
     published: Published | None = None
-    velocity: F64 | None = None
+    server_state: State = None
     before: Evaluation | None = None
     after: Evaluation | None = None
     average_s: float = 0.0
@@ -112,7 +114,7 @@ class Gatekeeper:
         self._evaluator = evaluator
         self._publisher = publisher
         self._margin = margin
-        self._server = server
+        self._optimizer = server.build()
         self._watch = watch
         self._known: tuple[str, Evaluation] | None = None
 
@@ -124,7 +126,7 @@ class Gatekeeper:
         started = self._watch()
         verdict = Verdict(round_number=work.round_number, outcome="failed")
         try:
-            weights, velocity = self._average(work)
+            weights, server_state = self._average(work)
             averaged = self._watch()
             verdict = replace(verdict, average_s=averaged - started)
             before = self._evaluate_base(work.base)
@@ -145,19 +147,16 @@ class Gatekeeper:
             verdict,
             outcome="kept",
             published=replace(work.base, path=path, version=work.version, weights=weights),
-            velocity=velocity if self._server.momentum else None,
+            server_state=server_state,
             publish_s=self._watch() - judged,
         )
 
-    def _average(self, work: Work) -> tuple[F32, F64]:
-        mean = average(work.deltas, work.examples)
-        return server_step(
-            work.base.weights,
-            spread(mean, work.part, work.base.weights.size),
-            work.velocity,
-            learning_rate=self._server.learning_rate,
-            momentum=self._server.momentum,
-        )
+    def _average(self, work: Work) -> tuple[F32, State]:
+        """Return new weights and server state; a state of another optimiser, configured before, is dropped."""
+        base, size = work.base.weights, work.base.weights.size
+        mean = spread(average(work.deltas, work.examples), work.part, size)
+        fits = self._optimizer.fits(work.server_state, size)
+        return self._optimizer.apply(base, mean, work.server_state if fits else self._optimizer.init(size))
 
     def _evaluate_base(self, base: Published) -> Evaluation:
         """Return the measures of the base, taken once per base."""

@@ -7,11 +7,12 @@ import numpy as np
 from sqlalchemy import delete, func, select, update
 from sqlalchemy.orm import Session
 
-from overtone_cloud.aggregator.averaging import F32, F64
+from overtone_cloud.aggregator.averaging import F32
 from overtone_cloud.aggregator.cohort import ModelKey
 from overtone_cloud.aggregator.gatekeeper import Published, Verdict
 from overtone_cloud.aggregator.releases import SignedFile
 from overtone_cloud.aggregator.rounds import Phase, RoundConfig, RoundState
+from overtone_cloud.aggregator.server_optimizers import State
 from overtone_cloud.aggregator.state import (
     EventRow,
     ReleaseRow,
@@ -143,7 +144,7 @@ def add_release(
     model: Published,
     file: SignedFile,
     round_number: int,
-    velocity: F64 | None,
+    server_state: State,
     *,
     now: float,
 ) -> ReleaseRow:
@@ -158,7 +159,7 @@ def add_release(
         layout=model.key.layout,
         front_end=model.key.front_end,
         weights=model.weights.astype("<f4").tobytes(),
-        velocity=None if velocity is None else velocity.astype("<f8").tobytes(),
+        velocity=None if server_state is None else server_state.astype("<f8").tobytes(),
         released_at=now,
     )
     session.add(row)
@@ -190,9 +191,9 @@ def read_weights(data: bytes) -> F32:
     return np.frombuffer(data, "<f4").astype(np.float32)
 
 
-def read_velocity(data: bytes | None) -> F64 | None:
-    """Return the server optimiser's velocity, or None."""
-    return None if data is None else np.frombuffer(data, "<f8").astype(np.float64)
+def read_server_state(row: ReleaseRow) -> State:
+    """Return the server optimiser's state after a release, None where it has none."""
+    return None if row.velocity is None else np.frombuffer(row.velocity, "<f8").astype(np.float64)
 
 
 def _prune(session: Session, number: int) -> None:

@@ -16,8 +16,8 @@ from overtone_cloud.corpora.split_file import Split, load_split
 from overtone_cloud.corpora.splits import hold_out
 from overtone_cloud.corpora.utterance import Reading, Utterance
 from overtone_cloud.errors import CloudError, SplitError
-from overtone_cloud.reports.files import write_atomically
 from overtone_cloud.training.features import Features, extract
+from overtone_common.files import write_atomically
 from overtone_converters.errors import ConversionError
 from overtone_models.bundle import Bundle
 from overtone_models.errors import ModelError
@@ -87,8 +87,8 @@ class ReleasePublisher:
                 base_round=round_number,
                 training_graph=self.bundle.training_model,
             )
-            self.out.mkdir(parents=True, exist_ok=True)
-            write_atomically(path, sign_bundle(data, name=manifest.name, version=version, keys=self.keys))
+            signed = sign_bundle(data, name=manifest.name, version=version, keys=self.keys)
+            write_atomically(path, signed, error=ReleaseError)
         except (ConversionError, CloudError, ModelError, OSError) as error:
             raise ReleaseError(f"version {version} cannot be released: {error}") from error
         return path

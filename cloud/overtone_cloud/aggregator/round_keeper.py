@@ -120,7 +120,7 @@ class RoundKeeper:
             part=self.memory.model.layout.scope_slice(state.config.scope),
             deltas=deltas,
             examples=examples,
-            velocity=None if release is None else journal.read_velocity(release.velocity),
+            server_state=None if release is None else journal.read_server_state(release),
             version=self.memory.model.version + 1,
         )
 
@@ -132,7 +132,7 @@ class RoundKeeper:
         except ReleaseError as error:
             file, verdict = None, replace(verdict, outcome="failed", reason=str(error), published=None)
         if model is not None and file is not None:
-            row = journal.add_release(session, model, file, verdict.round_number, verdict.velocity, now=now)
+            row = journal.add_release(session, model, file, verdict.round_number, verdict.server_state, now=now)
             note(session, "released", "", f"version {row.version}, {row.size} bytes", now)
             self.memory = replace(self.memory, model=model)
             out = [self._mailbox.release(row)]

@@ -168,6 +168,7 @@ class ReleaseRow(Base):
     front_end: Mapped[bytes]
     weights: Mapped[bytes]
     velocity: Mapped[bytes | None]
+    """The server optimiser's state, little-endian float64: the velocity of federated averaging with momentum."""
     released_at: Mapped[float]
 
 

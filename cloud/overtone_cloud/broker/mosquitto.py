@@ -17,8 +17,9 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from overtone_cloud.broker.configuration import AGGREGATOR, load_settings, write_configuration
+from overtone_cloud.broker.configuration import load_settings, write_configuration
 from overtone_cloud.errors import BrokerError
+from overtone_protocol import AGGREGATOR
 
 OWN_USER = "mosquitto"
 """What Mosquitto runs as when root starts it and its configuration names no other user."""

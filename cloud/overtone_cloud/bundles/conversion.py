@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 
 from overtone_cloud.bundles.sources import calibration_utterances, golden, utterances_of
 from overtone_cloud.errors import TrainingError
-from overtone_cloud.reports.files import write_atomically
 from overtone_cloud.training.experiment import read_run_parts
 from overtone_cloud.training.run_folder import RunFolder
+from overtone_common.files import write_atomically
 from overtone_models.bundle import Bundle, read_bundle
 
 if TYPE_CHECKING:

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from overtone_cloud.errors import TrainingError
-from overtone_cloud.reports.files import write_atomically
+from overtone_common.files import write_atomically
 from overtone_models.bundle import Bundle
 
 

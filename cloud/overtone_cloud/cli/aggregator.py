@@ -9,12 +9,13 @@ from pathlib import Path
 
 from overtone_cloud.aggregator.aggregator import Aggregator
 from overtone_cloud.aggregator.config import AggregatorConfig, load_config
+from overtone_cloud.aggregator.errors import LinkError
 from overtone_cloud.aggregator.gatekeeper import Gatekeeper
-from overtone_cloud.aggregator.mqtt import MqttLink
 from overtone_cloud.aggregator.state import Store
 from overtone_cloud.aggregator.status import as_text, status
 from overtone_cloud.cli import EXIT_FAILED
 from overtone_cloud.errors import CloudError
+from overtone_common.mqtt import MqttLink
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -68,7 +69,12 @@ def _assemble(config: AggregatorConfig, store: Store) -> Aggregator:
 
     evaluator, publisher, initial = release_parts(config)
     gatekeeper = Gatekeeper(evaluator, publisher, margin=config.evaluation.margin, server=config.server)
-    link = MqttLink(config.mqtt, client_id=store.client_id(), max_message_bytes=config.limits.max_message_bytes)
+    link = MqttLink(
+        config.mqtt,
+        client_id=store.client_id(),
+        max_message_bytes=config.limits.max_message_bytes,
+        error=LinkError,
+    )
     return Aggregator(config, store=store, link=link, gatekeeper=gatekeeper, initial=initial)
 
 

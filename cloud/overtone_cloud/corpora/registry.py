@@ -61,6 +61,12 @@ def pretrained_licence(corpora: Iterable[str]) -> str:
     return f"{terms}: {'; '.join(each)}"
 
 
+def model_licence(corpora: Iterable[str]) -> str:
+    """Return the licence line of a model trained on one or more corpora."""
+    names = sorted(set(corpora))
+    return training_licence(names[0]) if len(names) == 1 else pretrained_licence(names)
+
+
 def read_corpus(path: Path, name: str | None = None) -> Reading:
     """Return the corpus at `path`, a folder or a CSV manifest; raise CorpusError in one line.
 

@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 
 from overtone_cloud.corpora.utterance import Utterance, utterances_digest
 from overtone_cloud.errors import SplitError
-from overtone_cloud.reports.files import write_atomically
+from overtone_common.files import write_atomically
 
 T = TypeVar("T")
 

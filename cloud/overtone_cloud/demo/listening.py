@@ -13,6 +13,7 @@ import numpy as np
 from overtone_cloud.corpora import audio
 from overtone_cloud.demo.fleet import Child, DemoError, last_line
 from overtone_cloud.synthesis.corpus import write_wav
+from overtone_common.audio import SAMPLE_RATE_HZ
 from overtone_models.front_end import F32
 
 UTTERANCES = 4
@@ -33,7 +34,7 @@ def make_recording(folder: Path) -> tuple[Path, list[tuple[float, str]]]:
     # The detector takes noise that it begins with for speech until it knows it.
     parts, spoken, position = [np.zeros_like(pauses[0])], [], pauses[0].size
     for (label, samples), pause in zip(heard, pauses, strict=True):
-        spoken.append((position / audio.SAMPLE_RATE_HZ, label))
+        spoken.append((position / SAMPLE_RATE_HZ, label))
         parts += [samples, pause]
         position += samples.size + pause.size
     recording = folder / "listen.wav"
@@ -43,9 +44,9 @@ def make_recording(folder: Path) -> tuple[Path, list[tuple[float, str]]]:
 
 def background(samples: F32) -> F32:
     """Return a pause with noise as loud as the recording's quietest stretch: no room is silent."""
-    length = min(int(QUIET_S * audio.SAMPLE_RATE_HZ), samples.size)
+    length = min(int(QUIET_S * SAMPLE_RATE_HZ), samples.size)
     power = np.convolve(np.square(samples, dtype=np.float64), np.full(length, 1.0 / length), "valid").min()
-    noise = np.random.default_rng(0).normal(size=int(PAUSE_S * audio.SAMPLE_RATE_HZ))
+    noise = np.random.default_rng(0).normal(size=int(PAUSE_S * SAMPLE_RATE_HZ))
     pause: F32 = (np.sqrt(max(power, 0.0)) * noise).astype(np.float32)
     return pause
 

@@ -4,8 +4,9 @@ import json
 from pathlib import Path
 from typing import Any
 
-from overtone_cloud.reports.files import write_atomically
+from overtone_cloud.errors import CloudError
 from overtone_cloud.reports.templates import picture, render
+from overtone_common.files import write_atomically
 
 PICTURES = (("curves.png", "Training of the base network"), ("confusion.png", "Confusions on unseen speakers"))
 
@@ -38,8 +39,8 @@ def rows(report: dict[str, Any]) -> list[tuple[str, str]]:
 def write_report(report: dict[str, Any], out: Path) -> None:
     """Write report.json and report.html."""
     text = json.dumps(report, indent=1, sort_keys=True, allow_nan=False)
-    write_atomically(out / "report.json", text.encode() + b"\n")
-    write_atomically(out / "report.html", as_html(report, out).encode())
+    write_atomically(out / "report.json", text.encode() + b"\n", error=CloudError)
+    write_atomically(out / "report.html", as_html(report, out).encode(), error=CloudError)
 
 
 def as_html(report: dict[str, Any], out: Path) -> str:

@@ -10,7 +10,7 @@ import numpy as np
 
 from overtone_cloud.corpora.utterance import Reading, Utterance
 from overtone_cloud.errors import CorpusError
-from overtone_cloud.reports.files import write_atomically
+from overtone_common.files import write_atomically
 
 DEVICES = 4
 LABELLED_SHARE = 0.6
@@ -94,6 +94,5 @@ def write_manifest(path: Path, utterances: Sequence[Utterance]) -> Path:
     writer.writerow(("path", "speaker", "label", "sentence"))
     for u in utterances:
         writer.writerow((u.path.resolve(), u.speaker, u.label, u.sentence or ""))
-    path.parent.mkdir(parents=True, exist_ok=True)
-    write_atomically(path, text.getvalue().encode())
+    write_atomically(path, text.getvalue().encode(), error=CorpusError)
     return path

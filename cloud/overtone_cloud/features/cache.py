@@ -6,18 +6,15 @@ that changed is not. An entry is a stored zip with a checksum: a broken one coun
 
 import hashlib
 import os
-from contextlib import suppress
 from pathlib import Path
-from zipfile import BadZipFile
 
 import numpy as np
 
 from overtone_cloud.errors import AudioError, TrainingError
+from overtone_common.files import BROKEN_ARRAYS, write_arrays
 from overtone_models.digests import digest_mapping
 from overtone_models.features.spec import Feature
 from overtone_models.front_end import F32
-
-BROKEN = (OSError, ValueError, KeyError, EOFError, BadZipFile, NotImplementedError)
 
 
 def cache_directory() -> Path:
@@ -43,7 +40,7 @@ def read_feature(folder: Path, key: str) -> F32 | None:
     try:
         with _path(folder, key).open("rb") as file, np.load(file, allow_pickle=False) as stored:
             feature: F32 = stored["feature"]
-    except BROKEN:
+    except BROKEN_ARRAYS:
         return None
     return feature if feature.dtype == np.float32 else None
 
@@ -51,19 +48,9 @@ def read_feature(folder: Path, key: str) -> F32 | None:
 def write_feature(folder: Path, key: str, feature: F32) -> None:
     """Cache `feature` under `key`, all or nothing; raise TrainingError when the disk refuses.
 
-    Unlike `files.write_atomically` it does not wait for the disk: `read_feature` notices an entry torn by a power cut.
+    It does not wait for the disk: an entry torn by a power cut is recognised as broken.
     """
-    path = _path(folder, key)
-    part = path.with_name(f".{key}.{os.getpid()}.part")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with part.open("wb") as file:
-            np.savez(file, feature=feature)
-        part.replace(path)
-    except OSError as error:
-        with suppress(OSError):
-            part.unlink()
-        raise TrainingError(f"features cannot be kept in {path.parent}: {error.strerror or error}") from error
+    write_arrays(_path(folder, key), {"feature": feature}, error=TrainingError, durable=False)
 
 
 def _path(folder: Path, key: str) -> Path:

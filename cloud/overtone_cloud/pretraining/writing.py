@@ -13,8 +13,8 @@ from overtone_cloud.pretraining.card_data import Release, card_data
 from overtone_cloud.pretraining.checking import parity_utterances
 from overtone_cloud.pretraining.training import Trained
 from overtone_cloud.recognition.limits import Limits, check_bundle
-from overtone_cloud.reports.files import write_atomically
 from overtone_cloud.training.settings import TrainSettings
+from overtone_common.files import write_atomically
 from overtone_converters.verify import Verification
 from overtone_models.bundle import read_bundle
 from overtone_models.pretrained import Pretrained

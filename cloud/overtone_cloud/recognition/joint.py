@@ -11,7 +11,7 @@ from overtone_cloud.corpora.splits import by_corpus, by_speaker, corpus_of, hold
 from overtone_cloud.corpora.utterance import Reading, Utterance, utterances_digest
 from overtone_cloud.errors import CorpusError
 from overtone_cloud.recognition.protocol import LoadedCorpus, Protocol, Seeds, as_protocol, check_folds
-from overtone_cloud.reports.files import write_atomically
+from overtone_common.files import write_atomically
 from overtone_models.labels import ordered
 
 COLUMNS = ("path", "label", "speaker", "gender", "sentence")

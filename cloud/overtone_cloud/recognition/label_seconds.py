@@ -10,9 +10,9 @@ import numpy as np
 
 from overtone_cloud.corpora import audio
 from overtone_cloud.recognition.subject import Subject
+from overtone_common.audio import SAMPLE_RATE_HZ
 from overtone_models.front_end import F32
 
-RATE_HZ = 16_000
 SILENCE_S = 20
 SILENCES_DBFS = (None, -80.0, -65.0, -50.0)
 HUM_HZ, HUM_DBFS = 50.0, -40.0
@@ -61,11 +61,11 @@ def count_label_seconds(subject: Subject, recordings: Iterable[F32]) -> LabelSec
 def silences() -> Iterator[F32]:
     """Yield silence as microphones have it: digital silence, hiss at three levels, and mains hum."""
     rng = np.random.default_rng(0)
-    size = SILENCE_S * RATE_HZ
+    size = SILENCE_S * SAMPLE_RATE_HZ
     for level in SILENCES_DBFS:
         rms = 0.0 if level is None else 10.0 ** (level / 20.0)
         yield (rms * rng.normal(size=size)).astype(np.float32)
-    t = np.arange(size) / RATE_HZ
+    t = np.arange(size) / SAMPLE_RATE_HZ
     yield (10.0 ** (HUM_DBFS / 20.0) * np.sin(2 * np.pi * HUM_HZ * t)).astype(np.float32)
 
 
@@ -73,4 +73,4 @@ def recordings(paths: Sequence[Path], *, max_s: float | None = None) -> Iterator
     """Yield recordings at 16 kHz, each cut to `max_s` seconds."""
     for path in paths:
         samples = audio.load(path)
-        yield samples if max_s is None else samples[: round(max_s * RATE_HZ)]
+        yield samples if max_s is None else samples[: round(max_s * SAMPLE_RATE_HZ)]

@@ -23,9 +23,9 @@ from overtone_cloud.recognition.predictions import Predictions, confusion, gende
 from overtone_cloud.recognition.protocol import SHARED, lacking
 from overtone_cloud.recognition.reliability import coverage, own_thresholds, reliability
 from overtone_cloud.recognition.results import TrainingResults
-from overtone_cloud.reports.files import write_atomically
 from overtone_cloud.reports.templates import Picture, picture, render
 from overtone_cloud.training.settings import TrainSettings
+from overtone_common.files import write_atomically
 
 SETTINGS = "settings.toml"
 FORMAT, VERSION = "overtone-recognition", 1

@@ -10,7 +10,7 @@ from overtone_cloud.errors import TrainingError
 from overtone_cloud.recognition.measures import Measure, Result
 from overtone_cloud.recognition.predictions import Predictions
 from overtone_cloud.recognition.subject import Subject
-from overtone_cloud.reports.files import write_atomically
+from overtone_common.files import write_atomically
 from overtone_models.digests import digest_mapping
 from overtone_models.layout import weights_digest
 

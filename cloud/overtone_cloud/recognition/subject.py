@@ -14,11 +14,11 @@ from overtone_cloud.corpora.utterance import Utterance
 from overtone_cloud.errors import TrainingError
 from overtone_cloud.features import extraction
 from overtone_cloud.recognition.predictions import Predictions
-from overtone_cloud.reports.files import write_atomically
 from overtone_cloud.training.calibrating import calibration, sound_logits
 from overtone_cloud.training.features import Features
 from overtone_cloud.training.prepared import heard_sounds
 from overtone_cloud.training.settings import TrainSettings
+from overtone_common.files import write_atomically
 from overtone_models.bundle import Bundle, read_bundle
 from overtone_models.errors import BundleError
 from overtone_models.features.gated import GatedLogMelSpec

@@ -2,7 +2,6 @@
 
 import csv
 import io
-import wave
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -10,7 +9,9 @@ import numpy as np
 
 from overtone_cloud.errors import SynthesisError
 from overtone_cloud.synthesis.style import EMOTION_STYLES, Voice, check_styles
-from overtone_cloud.synthesis.voice import F32, SAMPLE_RATE_HZ, synthesise
+from overtone_cloud.synthesis.voice import F32, synthesise
+from overtone_common import audio
+from overtone_common.files import write_atomically
 
 MANIFEST = "manifest.csv"
 COLUMNS = ("path", "speaker", "label", "sentence", "session")
@@ -63,12 +64,7 @@ def write_corpus(
 
 def write_wav(path: Path, samples: F32) -> None:
     """Write float32 samples in -1..1 as a mono 16-bit WAV at 16 kHz; louder ones saturate."""
-    pcm = np.clip(np.rint(samples * 32767.0), -32768, 32767).astype("<i2")
-    with wave.open(str(path), "wb") as file:
-        file.setnchannels(1)
-        file.setsampwidth(2)
-        file.setframerate(SAMPLE_RATE_HZ)
-        file.writeframes(pcm.tobytes())
+    path.write_bytes(audio.wav_bytes(samples))
 
 
 def _check(speakers: int, emotions: Sequence[str], per_emotion: int) -> None:
@@ -84,6 +80,5 @@ def _write_manifest(path: Path, rows: list[tuple[str, ...]]) -> Path:
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(COLUMNS)
     writer.writerows(rows)
-    part = path.with_suffix(".part")
-    part.write_text(text.getvalue(), encoding="utf-8")
-    return part.replace(path)
+    write_atomically(path, text.getvalue().encode(), error=SynthesisError)
+    return path

@@ -9,10 +9,10 @@ from scipy.signal import lfilter, sosfilt
 from overtone_cloud.errors import SynthesisError
 from overtone_cloud.synthesis.score import F64, TICK_S, Score, write_score
 from overtone_cloud.synthesis.style import Style, Voice
+from overtone_common.audio import SAMPLE_RATE_HZ
 
 F32 = NDArray[np.float32]
 
-SAMPLE_RATE_HZ = 16_000
 TICK_SAMPLES = round(TICK_S * SAMPLE_RATE_HZ)
 SHORTEST_S, LONGEST_S = 0.3, 60.0
 PEAK = 0.98

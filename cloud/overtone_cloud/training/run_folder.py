@@ -5,7 +5,6 @@ from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
-from zipfile import BadZipFile
 
 import numpy as np
 from safetensors import SafetensorError
@@ -13,7 +12,7 @@ from safetensors.numpy import load as load_tensors
 from safetensors.numpy import save as save_tensors
 
 from overtone_cloud.errors import TrainingError
-from overtone_cloud.reports.files import write_arrays, write_atomically
+from overtone_common.files import BROKEN_ARRAYS, write_arrays, write_atomically
 from overtone_models.calibration import Calibration
 from overtone_models.errors import ModelError
 from overtone_models.front_end import FrontEndSpec
@@ -111,7 +110,7 @@ class RunFolder:
                 return {name: stored[name] for name in stored.files}
         except FileNotFoundError:
             return None
-        except (OSError, ValueError, EOFError, BadZipFile) as error:
+        except BROKEN_ARRAYS as error:
             raise TrainingError(f"{self.path / CHECKPOINT} is broken: {error}; remove it to begin anew") from error
 
 

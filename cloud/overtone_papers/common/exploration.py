@@ -13,6 +13,7 @@ from overtone_cloud.corpora.plots import counts_figure, durations_figure, exampl
 from overtone_cloud.corpora.statistics import Row, statistics
 from overtone_cloud.corpora.utterance import Reading, Utterance
 from overtone_cloud.errors import AudioError
+from overtone_common.audio import SAMPLE_RATE_HZ
 from overtone_models.features.spectra import magnitudes
 from overtone_models.front_end import F32
 from overtone_models.labels import ordered
@@ -142,7 +143,7 @@ def voice(samples: F32) -> dict[str, float]:
     The variation is the standard deviation of the frames' levels, of those within 40 dB of the loudest.
     """
     power = np.square(magnitudes(samples).astype(np.float64)) + 1e-12
-    hertz = np.linspace(0.0, audio.SAMPLE_RATE_HZ / 2, power.shape[1])
+    hertz = np.linspace(0.0, SAMPLE_RATE_HZ / 2, power.shape[1])
     frames = 10.0 * np.log10(power.sum(1))
     spectrum = power.sum(0)
     return {

@@ -22,7 +22,7 @@ from overtone_models.metrics import (
     recalls,
 )
 from overtone_models.networks import tf
-from overtone_papers.common.history import CURVES, History
+from overtone_papers.common.report import CURVES, History
 from overtone_papers.common.study import no_log
 
 __all__ = [
@@ -35,6 +35,8 @@ __all__ = [
     "scores",
     "seed_all",
     "softmax",
+    "tested",
+    "timed_prediction",
 ]
 
 Inputs = F32 | Sequence[F32]
@@ -115,6 +117,24 @@ def predict(model: Any, x: Inputs, *, batch: int = 256) -> F32:
     with _quiet():
         result: F32 = np.asarray(model.predict(_arrays(x), batch_size=batch, verbose=0), np.float32)
     return result
+
+
+def timed_prediction(model: Any, x: Inputs, *, batch: int = 256) -> tuple[F32, float]:
+    """Return the outputs `(n, K)` and the seconds that they took; the graph is traced beforehand."""
+    predict(model, [part[:batch] for part in x] if isinstance(x, (list, tuple)) else x[:batch], batch=batch)
+    started = time.monotonic()
+    outputs = predict(model, x, batch=batch)
+    return outputs, time.monotonic() - started
+
+
+def tested(model: Any, x: Inputs, y: Targets, labels: Sequence[str]) -> dict[str, Any]:
+    """Return scores of the test rows, milliseconds per row and the number of parameters, as JSON."""
+    logits, seconds = timed_prediction(model, x)
+    return {
+        "scores": scores(logits, y, labels),
+        "inference_ms": round(1000 * seconds / len(y), 4),
+        "parameters": int(model.count_params()),
+    }
 
 
 def softmax(logits: F32) -> F32:

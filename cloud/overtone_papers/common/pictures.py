@@ -1,6 +1,7 @@
 """Pictures of the papers' reports: curves, confusions, lines and grids of spectrograms, as PNG."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -11,9 +12,34 @@ from matplotlib.figure import Figure
 from overtone_cloud.errors import TrainingError
 from overtone_cloud.training.plots import plot_confusion
 from overtone_models.front_end import F32
-from overtone_papers.common.history import History
+from overtone_papers.common.report import History, Picture
+from overtone_papers.common.study import Study
 
 DPI = 110
+
+
+@dataclass(frozen=True)
+class Album:
+    """Pictures of a report in one folder under the study's; each method draws one and returns its entry."""
+
+    study: Study
+    folder: str
+
+    def confusion(self, name: str, confusion: Any, labels: Sequence[str], *, title: str, caption: str = "") -> Picture:
+        """Draw `confusion[true][recognised]`; the caption is the title where none is given."""
+        confusion_png(self._path(name), confusion, labels, title)
+        return self._picture(name, caption or title)
+
+    def curves(self, name: str, histories: Sequence[Mapping[str, Any]], *, title: str, caption: str) -> Picture:
+        """Draw accuracy and loss of trainings over epochs."""
+        curves_png(self._path(name), *histories, title=title)
+        return self._picture(name, caption)
+
+    def _path(self, name: str) -> Path:
+        return self.study.folder(self.folder) / f"{name}.png"
+
+    def _picture(self, name: str, caption: str) -> Picture:
+        return Picture(path=f"{self.folder}/{name}.png", caption=caption)
 
 
 def figure(width_in: float, height_in: float) -> Figure:

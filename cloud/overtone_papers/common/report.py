@@ -1,7 +1,13 @@
-"""A system's report: the paper's table beside ours, what was left open, and which claims hold."""
+"""A system's report: the paper's tables beside ours, what the paper leaves open, and which of its claims hold."""
 
-from dataclasses import dataclass, field, replace
-from typing import Any
+import re
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import asdict, dataclass, field, fields, replace
+from typing import Any, TypeVar
+
+T = TypeVar("T")
+CURVES = ("loss", "accuracy", "val_loss", "val_accuracy")
+QUICK = "quick run: says nothing"
 
 Cell = str | float | int | None
 """None is shown as a dash; floats keep one decimal, so give per cent, not shares."""
@@ -26,6 +32,30 @@ class Picture:
 
 
 @dataclass(frozen=True, kw_only=True)
+class History:
+    """Curves of one training, one value per epoch; shares are 0..1, losses nats, the val curves may be empty."""
+
+    name: str = ""
+    loss: list[float] = field(default_factory=list)
+    accuracy: list[float] = field(default_factory=list)
+    val_loss: list[float] = field(default_factory=list)
+    val_accuracy: list[float] = field(default_factory=list)
+    seconds: float = 0.0
+    epochs: int = 0
+    best_epoch: int | None = None
+    """Counted from 1: the epoch whose weights were restored, None where the last ones stay."""
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the curves as JSON."""
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> "History":
+        """Return the history that `to_json` wrote."""
+        return cls(**{f.name: data[f.name] for f in fields(cls) if f.name in data})
+
+
+@dataclass(frozen=True, kw_only=True)
 class Choice:
     """Something the paper leaves open, and how it was chosen."""
 
@@ -43,7 +73,7 @@ class Claim:
     ours: str
     holds: bool | None
 
-    def undecided(self, why: str = "quick run: says nothing") -> "Claim":
+    def undecided(self, why: str = QUICK) -> "Claim":
         """Return the claim with its figures and no verdict."""
         return replace(self, ours=f"{self.ours} ({why})", holds=None)
 
@@ -72,3 +102,38 @@ class Report:
     parts: tuple[Part, ...]
     choices: tuple[Choice, ...] = ()
     claims: tuple[Claim, ...] = ()
+
+
+def choices_of(text: str, **values: object) -> tuple[Choice, ...]:
+    """Return the choices of lines `what | chosen | why`; an indented line goes on, `{name}` stands for a value."""
+    lines = re.sub(r"\n {2,}", " ", text.strip()).splitlines()
+    rows = ((cell.strip().format_map(values) for cell in line.split(" | ")) for line in lines)
+    return tuple(Choice(what=what, chosen=chosen, why=why) for what, chosen, why in rows)
+
+
+Verdict = tuple[str, bool | None]
+"""What we found, in words, and whether the claim holds."""
+
+
+def claim(words: str, paper: str) -> Callable[[Callable[[T], Verdict | None]], Callable[[T], Claim | None]]:
+    """Return a decorator: a function from figures to a verdict becomes one from figures to a claim of the paper.
+
+    The function returns None where the figures do not tell of the claim at all.
+    """
+
+    def decorated(verdict_of: Callable[[T], Verdict | None]) -> Callable[[T], Claim | None]:
+        def read(figures: T) -> Claim | None:
+            verdict = verdict_of(figures)
+            return None if verdict is None else Claim(claim=words, paper=paper, ours=verdict[0], holds=verdict[1])
+
+        return read
+
+    return decorated
+
+
+def judged(
+    readers: Iterable[Callable[[T], Claim | None]], figures: T, *, quick: bool = False, why: str = QUICK
+) -> tuple[Claim, ...]:
+    """Return the claims that the figures tell of; a quick run judges none."""
+    claims = [made for reader in readers if (made := reader(figures)) is not None]
+    return tuple(made.undecided(why) if quick else made for made in claims)

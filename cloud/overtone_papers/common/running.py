@@ -13,7 +13,7 @@ from typing import Any
 
 from overtone_cloud.corpora.utterance import Reading
 from overtone_cloud.errors import TrainingError
-from overtone_cloud.reports.files import write_atomically
+from overtone_common.files import write_atomically
 from overtone_models.labels import ordered
 from overtone_papers.common.page import as_html
 from overtone_papers.common.report import Report

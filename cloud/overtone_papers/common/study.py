@@ -10,14 +10,18 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
-from overtone_cloud.corpora.utterance import Reading
+from overtone_cloud.corpora.utterance import Reading, Utterance
 from overtone_cloud.errors import TrainingError
-from overtone_cloud.reports.files import write_atomically
+from overtone_common.files import write_atomically
 from overtone_models.digests import digest_mapping
+from overtone_models.features.spec import Feature
+from overtone_models.front_end import F32
+from overtone_papers.common.options import read_options
 
 Json = Any
+T = TypeVar("T")
 
 
 def no_log(_line: str) -> None:
@@ -43,6 +47,18 @@ class Study:
     options: Mapping[str, str] = field(default_factory=dict)
     log: Callable[[str], None] = no_log
     kept_seconds: list[float] = field(default_factory=list)
+
+    def settings(self, schema: type[T]) -> T:
+        """Return the options as settings of a schema (`options.read_options`)."""
+        return read_options(schema, self.options, quick=self.quick)
+
+    def extract(self, utterances: Sequence[Utterance], feature: Feature) -> tuple[tuple[Utterance, ...], list[F32]]:
+        """Return the utterances that can be read, and a feature array for each; the log names the others."""
+        from overtone_cloud.features.extraction import extract
+
+        arrays = extract(utterances, feature, cache=self.cache, jobs=self.jobs, ray=self.ray, log=self.log)
+        readable = [(u, x) for u, x in zip(utterances, arrays, strict=True) if x is not None]
+        return tuple(u for u, _ in readable), [x for _, x in readable]
 
     @property
     def digests(self) -> dict[str, str]:

@@ -1,7 +1,6 @@
-"""Hyperparameters by Hyperband (KerasTuner): the inner part judges, the test part is not seen."""
+"""Hyperparameters by Hyperband (KerasTuner): the paper's ranges; the inner part judges, the test part is not seen."""
 
 import contextlib
-import importlib
 import io
 import warnings
 from collections.abc import Mapping
@@ -11,39 +10,49 @@ from overtone_cloud.errors import ConfigError, TrainingError
 from overtone_models.digests import digest_mapping
 from overtone_models.networks import tf
 from overtone_models.networks.papers import build
-from overtone_papers.ensembles.material import LABELS
-from overtone_papers.ensembles.plans import QUICK_SEARCH_EPOCHS, SEARCH_EPOCHS, plan_of
-from overtone_papers.ensembles.ranges import options_of, ranges
-from overtone_papers.ensembles.recipes import Job, job
-from overtone_papers.ensembles.runner import Runner
+from overtone_papers.ensembles.data import LABELS
+from overtone_papers.ensembles.experiment import Experiment
+from overtone_papers.ensembles.networks import QUICK_SEARCH_EPOCHS, SEARCH_EPOCHS, Job, job_of, plan_of
 from overtone_papers.ensembles.training import Prepared, one_or_all, prepare
 
+Value = str | int | float
+NAMES = ("kernel", "blocks", "first", "following", "units", "rate", "optimizer", "dropout")
+BEST: Mapping[str, tuple[Value | None, ...]] = {
+    "e-cnn2d-lstm": (5, 3, 128, 256, 48, 1e-4, "Adam", None),
+    "e-cnn1d-lstm": (3, 2, 64, 128, 48, 2e-4, "Adam", 0.5),
+    "e-lstm-cnn-1d": (3, 1, None, None, 52, 2e-4, "Adam", 0.2),
+    "e-lstm-cnn-2d": (3, 2, 128, 256, 64, 2e-4, "Adam", 0.0),
+    "e-cnn-transformer": (None, 4, 32, None, None, None, None, None),
+}
+"""The paper's tables 3, 5, 8 and 10 in the order of `NAMES`; None where it does not say."""
+
+THREE_BLOCKS = ("e-cnn1d-lstm", "e-lstm-cnn-1d")
+"""Forty means have no room for four blocks with a kernel of 5."""
 FACTOR = 3
 SEED = 0
 
 
-def search(runner: Runner, network: str, split: str) -> dict[str, Any]:
+def search(experiment: Experiment, network: str, split: str) -> dict[str, Any]:
     """Return the best hyperparameters, their inner accuracy, and every trial, as JSON.
 
     Trials are kept in the study's folder, so that an interrupted search goes on. The tuner prints what it
     reads and where, which goes nowhere.
     """
-    library = _keras_tuner()
-    study, settings = runner.study, runner.settings
+    study, settings = experiment.study, experiment.settings
     epochs = QUICK_SEARCH_EPOCHS if study.quick else SEARCH_EPOCHS
-    made = job(network, split, SEED, axis=settings.axis)
-    plan = plan_of(made, settings, quick=study.quick)
-    data = prepare(runner.material, runner.division(split, SEED), made, plan)
+    job = job_of(settings, network, split, SEED)
+    plan = plan_of(job, settings, quick=study.quick)
+    data = prepare(experiment.pool, experiment.fold(split, SEED), job, plan)
     inputs = {
         "corpora": study.digests,
         "calm": settings.calm,
-        "samples": len(data.train),
-        "options": dict(made.options),
+        "samples": len(data.rows["train"]),
+        "options": dict(job.options),
     }
     with contextlib.redirect_stdout(io.StringIO()), warnings.catch_warnings():
         warnings.filterwarnings("ignore", "Skipping variable loading for optimizer")  # trials go on from weights alone
-        tuner = _hyperband(library)(
-            _builder(network, made),
+        tuner = _hyperband()(
+            _builder(network, job),
             objective="val_accuracy",
             max_epochs=epochs,
             factor=FACTOR,
@@ -52,13 +61,18 @@ def search(runner: Runner, network: str, split: str) -> dict[str, Any]:
             project_name=f"{network}-{split}-{epochs}-{digest_mapping(inputs)[:12]}",
             overwrite=False,
         )
-        _run(tuner, data, made, study.log)
-    return _found(tuner, epochs, len(data.train))
+        _run(tuner, data, job, study.log)
+    return _ranked(tuner, epochs, len(data.rows["train"]))
 
 
-def _hyperband(library: Any) -> Any:
-    class Hyperband(library.Hyperband):  # type: ignore[misc]
-        """Hyperband that does without TensorBoard, which the tuner imports although nobody writes to it."""
+def _hyperband() -> Any:
+    try:
+        import keras_tuner
+    except ModuleNotFoundError as error:
+        raise ConfigError("the library keras_tuner is not installed; pip install 'overtone[papers]'") from error
+
+    class Hyperband(keras_tuner.Hyperband):  # type: ignore[misc]
+        """Hyperband without TensorBoard, which the tuner imports although nobody writes to it."""
 
         def _configure_tensorboard_dir(self, callbacks: Any, trial: Any, execution: int = 0) -> None:
             """Leave the callbacks as they are."""
@@ -66,27 +80,27 @@ def _hyperband(library: Any) -> Any:
     return Hyperband
 
 
-def _run(tuner: Any, data: Prepared, made: Job, log: Any) -> None:
+def _run(tuner: Any, data: Prepared, job: Job, log: Any) -> None:
     try:
         tuner.search(
             one_or_all(data.inputs["train"]),
             data.targets["train"],
             validation_data=(one_or_all(data.inputs["inner"]), data.targets["inner"]),
-            batch_size=made.recipe.batch,
+            batch_size=job.recipe.batch,
             verbose=0,
-            callbacks=[_Told(log, made.network)],
+            callbacks=[_TrialLog(log, job.network)],
         )
     except RuntimeError as error:  # what the tuner raises when one trial after the other fails
         reason = str(error).strip().splitlines()
-        raise TrainingError(f"search of {made.network}: {reason[-1] if reason else error!r}") from error
+        raise TrainingError(f"search of {job.network}: {reason[-1] if reason else error!r}") from error
 
 
-def _builder(network: str, made: Job) -> Any:
+def _builder(network: str, job: Job) -> Any:
     choices = ranges(network)
 
     def built(parameters: Any) -> Any:
         values = {name: parameters.Choice(name, list(options)) for name, options in choices.items()}
-        model = build(network, **{"classes": len(LABELS), **made.options, **options_of(network, values)})
+        model = build(network, **{"classes": len(LABELS), **job.options, **options_of(network, values)})
         model.compile(
             optimizer=getattr(tf.keras.optimizers, values["optimizer"])(values["rate"]),
             loss=tf.keras.losses.SparseCategoricalCrossentropy(from_logits=True),
@@ -97,7 +111,7 @@ def _builder(network: str, made: Job) -> Any:
     return built
 
 
-def _found(tuner: Any, epochs: int, samples: int) -> dict[str, Any]:
+def _ranked(tuner: Any, epochs: int, samples: int) -> dict[str, Any]:
     trials = [t for t in tuner.oracle.trials.values() if t.score is not None]
     ranked = sorted(trials, key=lambda t: (-t.score, t.trial_id))
     rows = [{"score": round(float(t.score), 4), **_values(t.hyperparameters.values)} for t in ranked]
@@ -108,23 +122,47 @@ def _values(values: Mapping[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in values.items() if not name.startswith("tuner/")}
 
 
-class _Told(tf.keras.callbacks.Callback):  # type: ignore[misc]
-    """Says each trial's result."""
+class _TrialLog(tf.keras.callbacks.Callback):  # type: ignore[misc]
+    """Logs each trial's result."""
 
     def __init__(self, log: Any, network: str) -> None:
         super().__init__()
         self._log, self._network = log, network
 
-    def __deepcopy__(self, _memo: Any) -> "_Told":
-        return _Told(self._log, self._network)  # the tuner copies callbacks for each trial
+    def __deepcopy__(self, _memo: Any) -> "_TrialLog":
+        return _TrialLog(self._log, self._network)  # the tuner copies callbacks for each trial
 
     def on_train_end(self, logs: Mapping[str, float] | None = None) -> None:
         """Log the trial's last inner accuracy."""
         self._log(f"search of {self._network}: a trial ends at {100 * (logs or {}).get('val_accuracy', 0.0):.1f} %")
 
 
-def _keras_tuner() -> Any:
-    try:
-        return importlib.import_module("keras_tuner")
-    except ModuleNotFoundError as error:
-        raise ConfigError("the library keras_tuner is not installed; pip install 'overtone[papers]'") from error
+def ranges(network: str) -> dict[str, tuple[Value, ...]]:
+    """Return each hyperparameter's values: the paper's for CNN2D-LSTM, which the others follow where it is silent.
+
+    The transformer doubles its filters from block to block, so that it has no `following`.
+    """
+    transformer = network == "e-cnn-transformer"
+    rates: tuple[Value, ...] = (1e-3, 1e-4, 1e-5) if network == "e-cnn2d-lstm" else (1e-3, 2e-4, 1e-4, 1e-5)
+    values: dict[str, tuple[Value, ...]] = {
+        "kernel": (3, 5),
+        "blocks": (1, 2, 3) if network in THREE_BLOCKS else (1, 2, 3, 4),
+        "first": (16, 32, 64) if transformer else (32, 64, 128),
+        "rate": rates,
+        "optimizer": ("Adam", "RMSprop"),
+    }
+    if transformer:
+        return {**values, "blocks": (3, 4), "dropout": (0.0, 0.1, 0.3)}
+    values |= {"following": (64, 128, 256), "units": tuple(range(32, 65, 4))}
+    return values if network == "e-cnn2d-lstm" else {**values, "dropout": (0.0, 0.2, 0.5)}
+
+
+def options_of(network: str, values: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a network's build options for hyperparameters."""
+    first, blocks = int(values["first"]), int(values["blocks"])
+    if network == "e-cnn-transformer":
+        filters = [first * 2**index for index in range(blocks)]
+    else:
+        filters = [first] + [int(values["following"])] * (blocks - 1)
+    shared = {name: values[name] for name in ("kernel", "units", "dropout") if name in values}
+    return {**shared, "filters": filters}

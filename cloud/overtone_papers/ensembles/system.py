@@ -1,21 +1,35 @@
-"""System E: six networks of convolutions, LSTMs and attention, and their ensembles."""
+"""Paper E: six networks of convolutions, LSTMs and attention, and their ensembles."""
 
+import os
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
 
 from overtone_cloud.corpora.utterance import Reading
 from overtone_cloud.errors import CorpusError
-from overtone_papers.common.report import Part, Report
+from overtone_papers.common.options import described
+from overtone_papers.common.report import Report
 from overtone_papers.common.study import Study
 from overtone_papers.common.system import System
-from overtone_papers.ensembles.material import LABELS, gather, pooled
-from overtone_papers.ensembles.settings import OPTIONS, PARTS, settings_of
-
-if TYPE_CHECKING:  # TensorFlow is imported when something is trained
-    from overtone_papers.ensembles.runner import Runner
+from overtone_papers.ensembles.claims import choices, claims
+from overtone_papers.ensembles.data import INNER_FOLDS, LABELS, QUICK_INNER, QUICK_TEST, Pool, pool_of
+from overtone_papers.ensembles.networks import (
+    PARTS,
+    QUICK_SEARCH_EPOCHS,
+    RECIPES,
+    SEARCH_EPOCHS,
+    Job,
+    Plan,
+    Settings,
+    jobs_of,
+    plan_of,
+)
 
 LEAST = 40
 """Utterances of each class below which a fifth of them, and an eighth of the rest, say nothing."""
+SEARCH_TRAININGS = 14
+"""Hyperband with factor 3 spends about that many times its longest training."""
+TWO_CORES = 1.7
+"""How much faster two cores train than one, measured on the 2-D convolutions."""
+HEAVY = ("e-cnn2d-lstm", "e-fused")
 
 
 def needs(readings: Mapping[str, Reading]) -> None:
@@ -30,10 +44,8 @@ def needs(readings: Mapping[str, Reading]) -> None:
             raise CorpusError(
                 f"corpus {name} has {len(reading.speakers)} speaker(s), system E needs 2 in each to test unseen ones"
             )
-    counts = dict.fromkeys(LABELS, 0)
-    for utterance in pooled(readings, "drop"):
-        counts[str(utterance.label)] += 1
-    rare = [f"{label} ({n})" for label, n in counts.items() if n < LEAST]
+    labels = [u.label for u in pool_of(readings, "drop")]
+    rare = [f"{label} ({labels.count(label)})" for label in LABELS if labels.count(label) < LEAST]
     if rare:
         raise CorpusError(
             f"system E needs {LEAST} utterances of each of its seven classes, too few are {', '.join(rare)}; "
@@ -42,37 +54,55 @@ def needs(readings: Mapping[str, Reading]) -> None:
 
 
 def estimate(study: Study) -> str:
-    """Return how many trainings there will be and how long they take at most."""
-    from overtone_papers.ensembles import plans
+    """Return one line: trainings, hours on this processor, and whether TensorFlow sees an accelerator."""
+    from overtone_papers.common.fitting import accelerators
 
-    settings = settings_of(study)
-    plans.check(settings, study.parts)
-    return plans.estimate(study, settings)
+    settings = study.settings(Settings)
+    settings.check(study.parts)
+    jobs = {job.name: job for part in study.parts for job in jobs_of(part, settings, study.seeds)}
+    if not jobs and "search" not in study.parts:
+        return "system E: counts, durations and pictures only, about a minute"
+    seconds = _seconds(study, settings, list(jobs.values()))
+    took = f"{seconds / 3600:.1f} h" if seconds > 5400 else f"{max(1.0, seconds / 60):.0f} min"
+    line = f"system E: {len(jobs)} trainings with {len(LABELS)} classes, at most {took} on {os.cpu_count()} cores"
+    devices = accelerators()
+    if devices:
+        return f"{line}; TensorFlow sees {', '.join(devices)}, which takes a small part of that"
+    heavy = [n for n in HEAVY if any(job.network == n for job in jobs.values())]
+    return (
+        f"{line}; no accelerator, and {' and '.join(heavy)} cost half a second per sample and epoch" if heavy else line
+    )
+
+
+def _seconds(study: Study, settings: Settings, jobs: list[Job]) -> float:
+    """Return the seconds that the trainings take at most on this machine's processor."""
+    count = len(pool_of(study.readings, settings.calm))
+    total = sum(_cost_s(job, plan_of(job, settings, quick=study.quick), count, study.quick) for job in jobs)
+    if "search" in study.parts:
+        epochs, searches = (QUICK_SEARCH_EPOCHS, 1) if study.quick else (SEARCH_EPOCHS, len(settings.splits))
+        for recipe in (RECIPES[network] for network in settings.search):
+            trained = min(0.7 * count, recipe.quick.samples if study.quick else count)
+            total += searches * SEARCH_TRAININGS * epochs * trained * recipe.train_s
+    cores = os.cpu_count() or 1
+    return total if cores == 1 else total / (TWO_CORES * cores / 2)
+
+
+def _cost_s(job: Job, plan: Plan, count: int, quick: bool) -> float:
+    test, inner = (QUICK_TEST, QUICK_INNER) if quick else (0.2 * count, 0.8 * count / INNER_FOLDS)
+    train = min(plan.samples, 0.8 * count - inner)
+    predicted = test + inner * (plan.epochs + 1) + (train if job.target else 0)
+    return plan.epochs * train * job.recipe.train_s + predicted * job.recipe.predict_s
 
 
 def run(study: Study) -> Report:
-    """Do the study's parts; each training is a step of its own, and ensembles take what is kept."""
-    from overtone_papers.ensembles.choices import choices
-    from overtone_papers.ensembles.claims import claims
-    from overtone_papers.ensembles.runner import Runner
+    """Do the study's parts; each training is a step of its own, and ensembles take what they left."""
+    from overtone_papers.ensembles.experiment import Experiment
+    from overtone_papers.ensembles.parts import part_of
 
-    settings = settings_of(study)
-    runner = Runner(study, settings, gather(study, settings.calm))
-    parts = tuple(_part(runner, name) for name in study.parts)
+    settings = study.settings(Settings)
+    experiment = Experiment(study, settings, Pool.gather(study, settings.calm))
+    parts = tuple(part_of(experiment, name) for name in study.parts)
     return Report(parts=parts, choices=choices(settings), claims=claims(parts, quick=study.quick))
-
-
-def _part(runner: "Runner", name: str) -> Part:
-    from overtone_papers.ensembles import combining, exploring, parts
-
-    special = {
-        "statistics": exploring.statistics_part,
-        "ablation": parts.ablation_part,
-        "ensemble": combining.ensemble_part,
-        "stacking": combining.stacking_part,
-        "search": parts.search_part,
-    }
-    return special[name](runner) if name in special else parts.network_part(runner, name)
 
 
 SYSTEM = System(
@@ -83,6 +113,6 @@ SYSTEM = System(
     run=run,
     needs=needs,
     estimate=estimate,
-    options=OPTIONS,
+    options=described(Settings),
     requires="TESS, SAVEE, RAVDESS, CREMA-D, whichever are there; all seven emotions, two speakers in each corpus",
 )

@@ -1,138 +1,165 @@
-"""Tables and pictures of results: the paper's figure in the first rows, ours below, the split in each."""
+"""System E's tables and pictures: the paper's figures in the first rows, ours below, the split in each."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from statistics import fmean, pstdev
-from typing import Any
+from typing import Any, NamedTuple
 
-from overtone_papers.common.pictures import confusion_png, curves_png
+from overtone_models.networks.papers.ensembles import PARAMETERS
+from overtone_papers.common.pictures import Album
 from overtone_papers.common.report import Cell, Picture, Table
-from overtone_papers.ensembles.material import LABELS
-from overtone_papers.ensembles.runner import Result, Runner
+from overtone_papers.common.study import Study
+from overtone_papers.common.tables import Columns, Group, at, grouped, mean_of, table
+from overtone_papers.ensembles.data import LABELS
+from overtone_papers.ensembles.experiment import SPLIT_WORDS, Result
+from overtone_papers.ensembles.networks import INPUTS_1D, RECIPES, USED
 
-SPLIT_WORDS = {"random": "random, speakers shared", "speaker": "by speaker, unseen"}
+Row = tuple[Cell, ...]
+
 SPLIT_NOTE = (
     "Random: stratified 80/20, speakers shared, as in the paper. By speaker: a fifth of each corpus' speakers is "
     "tested and unseen in training (of two speakers one)."
 )
-PAPER_CORPORA = ("tess", "crema-d", "savee", "ravdess")
-OVERALL_COLUMNS = ("network", "split", "accuracy %", "F1 %", "loss", "test set in s", "parameters", "training min")
-
-Row = tuple[Cell, ...]
+HEADS = ("network", "split")
+CORPORA = ("tess", "crema-d", "savee", "ravdess")
 
 
-def grouped(results: Sequence[Result]) -> dict[tuple[str, str], list[Result]]:
-    """Return the results by title and split, all seeds together, in order of appearance."""
-    groups: dict[tuple[str, str], list[Result]] = {}
-    for result in results:
-        groups.setdefault((result.title, result.split), []).append(result)
-    return groups
+class Published(NamedTuple):
+    """Accuracy and F1 (shares), loss, and seconds for the paper's 2,022 test samples."""
+
+    accuracy: float
+    f1: float
+    loss: float | None = None
+    seconds: float | None = None
 
 
-def per_cent(values: Sequence[float | None]) -> Cell:
-    """Return the mean of shares in per cent, with their deviation where there are several; None where none is known."""
-    known = [100 * value for value in values if value is not None]
-    if not known:
+NETWORKS = {
+    "e-cnn2d-lstm": Published(0.71365, 0.732899, 0.914559, 4.12555),
+    "e-cnn1d-lstm": Published(0.625618, 0.641172, 0.992354, 0.733976),
+    "e-fused": Published(0.710682, 0.725428, 0.832017, 11.13292),
+    "e-lstm-cnn-1d": Published(0.569733, 0.586485, 1.084049, 0.782807),
+    "e-lstm-cnn-2d": Published(0.553907, 0.567925, 1.171493, 1.639491),
+    "e-cnn-transformer": Published(0.700791, 0.72123, 1.704515, 2.148409),
+}
+INPUTS = {
+    ("e-cnn1d-lstm", 52): Published(0.622156, 0.639534, 1.006559, 0.733104),
+    ("e-cnn1d-lstm", 180): Published(0.606825, 0.623260, 1.064544, 0.834419),
+    ("e-lstm-cnn-1d", 40): Published(0.566271, 0.583135, 1.075563, 1.506166),
+    ("e-lstm-cnn-1d", 180): Published(0.562315, 0.583201, 1.112019, 2.075511),
+}
+"""The other selections of means (tables 6 and 9)."""
+ABLATION = {
+    "e-cnn1d-lstm": (INPUTS[("e-cnn1d-lstm", 52)], Published(0.593472, 0.614307, 1.041217, 0.910028)),
+    "e-cnn2d-lstm": (
+        Published(0.661721, 0.678884, 0.968594, 3.181240),
+        Published(0.650841, 0.665839, 0.971584, 3.247346),
+    ),
+}
+"""Table 2: scaled, unscaled."""
+MEAN, GENETIC = Published(0.7315, 0.7493), Published(0.7453, 0.7630)
+STACKING = Published(0.720079, 0.734486, 1.174485, 26.680516)
+WEIGHTS = dict(zip(RECIPES, (0.2791, 0.2012, 0.1864, 0.0745, 0.1252, 0.1335), strict=True))
+"""Table 15."""
+ORIGINS = {"CNN2D-LSTM": (0.9980, 0.6128, 0.5946, 0.6716), "Ensemble": (1.0, 0.6442, 0.6892, 0.7562)}
+"""Table 18, in the order of `CORPORA`. The ensemble is the one with genetic weights."""
+F1 = {
+    "CNN2D-LSTM": (0.6444, 0.6373, 0.7676, 0.7031, 0.7866, 0.6814, 0.9099),
+    "Ensemble": (0.6790, 0.6744, 0.8014, 0.7101, 0.8076, 0.7405, 0.9279),
+}
+RECALL = {
+    "CNN2D-LSTM": (0.5884, 0.7331, 0.7690, 0.7301, 0.7818, 0.6147, 0.9018),
+    "Ensemble": (0.6495, 0.7147, 0.7931, 0.7362, 0.8333, 0.6850, 0.9196),
+}
+"""Tables 19 and 20, in the order of this project's labels."""
+
+
+def share(place: str) -> Callable[[Group], Cell]:
+    """Return a column: the mean of a share in per cent, with its deviation over several seeds; None where unknown."""
+
+    def cell(group: Group) -> Cell:
+        known = [100 * value for value in (_optional(result, place) for result in group) if value is not None]
+        if not known:
+            return None
+        return fmean(known) if len(known) == 1 else f"{fmean(known):.1f} ± {pstdev(known):.1f}"
+
+    return cell
+
+
+def _optional(result: Mapping[str, Any], place: str) -> float | None:
+    try:
+        value: float | None = at(result, place)
+    except KeyError:
         return None
-    return fmean(known) if len(known) == 1 else f"{fmean(known):.1f} ± {pstdev(known):.1f}"
+    return value
+
+
+OVERALL: Columns = {
+    "accuracy %": share("accuracy"),
+    "F1 %": share("macro_f1"),
+    "loss": lambda group: f"{mean_of(group, 'loss'):.3f}",
+    "test set in s": lambda group: f"{mean_of(group, 'inference_s'):.2f} ({group[0]['inference_n']})",
+    "parameters": lambda group: group[0]["parameters"],
+    "training min": lambda group: mean_of(group, "seconds") / 60,
+}
 
 
 def overall(title: str, results: Sequence[Result], paper: Sequence[Row] = (), note: str = "") -> Table:
     """Return accuracy, F1, loss, inference time of the whole test set, parameters and training time."""
-    rows = [*(("paper: " + str(row[0]), *row[1:]) for row in paper)]
-    rows += [_overall_row(name, split, own) for (name, split), own in grouped(results).items()]
-    return Table(title=title, columns=OVERALL_COLUMNS, rows=tuple(rows), note=f"{SPLIT_NOTE} {note}".strip())
+    rows = grouped(results, "title", "split")
+    return table(title, OVERALL, rows, heads=HEADS, paper=paper, note=f"{SPLIT_NOTE} {note}".strip())
 
 
-def _overall_row(name: str, split: str, own: Sequence[Result]) -> Row:
-    first = own[0].figures
-    return (
-        name,
-        SPLIT_WORDS[split],
-        per_cent([r.accuracy for r in own]),
-        per_cent([r.f1 for r in own]),
-        f"{fmean(r.figures['loss'] for r in own):.3f}",
-        f"{fmean(r.figures['inference_s'] for r in own):.2f} ({first['inference_n']})",
-        first["parameters"],
-        fmean(r.figures["seconds"] for r in own) / 60,
-    )
+def paper_row(name: str, figures: Published, parameters: Cell = None) -> Row:
+    """Return a row of the paper's for `overall`."""
+    loss = None if figures.loss is None else f"{figures.loss:.3f}"
+    seconds = None if figures.seconds is None else f"{figures.seconds:.2f} (2022)"
+    scores = (100 * figures.accuracy, 100 * figures.f1)
+    return (f"paper: {name}", SPLIT_WORDS["random"], *scores, loss, seconds, parameters, None)
 
 
-def paper_row(
-    name: str,
-    accuracy: float,
-    f1: float,
-    *,
-    loss: float | None = None,
-    seconds: float | None = None,
-    parameters: Cell = None,
-) -> Row:
-    """Return a row of the paper's for `overall`; its test set has 2,022 samples."""
-    return (
-        name,
-        SPLIT_WORDS["random"],
-        100 * accuracy,
-        100 * f1,
-        None if loss is None else f"{loss:.3f}",
-        None if seconds is None else f"{seconds:.2f} (2022)",
-        parameters,
-        None,
-    )
+def paper_rows(network: str) -> list[Row]:
+    """Return the paper's rows of a network: as published, then with other selections of means."""
+    title = RECIPES[network].title
+    selected = f", {INPUTS_1D[USED[network]]}" if network in USED else ""
+    parameters = "2.1 M" if network == "e-cnn-transformer" else PARAMETERS.get(network)
+    rows = [paper_row(title + selected, NETWORKS[network], parameters)]
+    others = ((used, figures) for (name, used), figures in INPUTS.items() if name == network)
+    return rows + [paper_row(f"{title}, {INPUTS_1D[used]}", figures) for used, figures in others]
 
 
 def by_origin(results: Sequence[Result], paper: Mapping[str, Sequence[float]]) -> Table:
-    """Return accuracy by corpus; `paper` has TESS, CREMA-D, SAVEE and RAVDESS by title."""
-    there = sorted({name for r in results for name in r.figures["origins"]})
-    columns = [*PAPER_CORPORA, *(name for name in there if name not in PAPER_CORPORA)]
-    rows: list[Row] = [
-        (f"paper: {title}", SPLIT_WORDS["random"], *(100 * v for v in values), *([None] * (len(columns) - 4)))
-        for title, values in paper.items()
-    ]
-    for (title, split), own in grouped(results).items():
-        cells = [per_cent([r.figures["origins"].get(c, {}).get("accuracy") for r in own]) for c in columns]
-        rows.append((title, SPLIT_WORDS[split], *cells))
-    return Table(
-        title="Accuracy by origin (%)", columns=("network", "split", *columns), rows=tuple(rows), note=SPLIT_NOTE
-    )
+    """Return accuracy by corpus; `paper` has those of `CORPORA` by title."""
+    others = sorted({name for r in results for name in r["origins"]} - set(CORPORA))
+    columns = {name: share(f"origins.{name}.accuracy") for name in (*CORPORA, *others)}
+    return _shares("Accuracy by origin (%)", columns, results, paper)
 
 
 def by_class(results: Sequence[Result], measure: str, paper: Mapping[str, Sequence[float]]) -> Table:
     """Return F1 (`f1`) or accuracy (`recall`) of each class; `paper` has them in the order of `LABELS`."""
-    rows: list[Row] = [
-        (f"paper: {title}", SPLIT_WORDS["random"], *(100 * v for v in values)) for title, values in paper.items()
-    ]
-    for (title, split), own in grouped(results).items():
-        cells = [per_cent([r.figures["per_class"][label][measure] for r in own]) for label in LABELS]
-        rows.append((title, SPLIT_WORDS[split], *cells))
+    columns = {label: share(f"per_class.{label}.{measure}") for label in LABELS}
     name = {"f1": "F1", "recall": "Accuracy"}[measure]
-    return Table(
-        title=f"{name} of each class (%)", columns=("network", "split", *LABELS), rows=tuple(rows), note=SPLIT_NOTE
-    )
+    return _shares(f"{name} of each class (%)", columns, results, paper)
 
 
-def pictures(runner: Runner, part: str, results: Sequence[Result], *, curves: bool = True) -> tuple[Picture, ...]:
-    """Draw the first seed's confusion matrix of each network and split, and the curves of all."""
-    folder = runner.study.folder("pictures")
-    made: list[Picture] = []
-    firsts = [own[0] for own in grouped(results).values()]
-    for index, result in enumerate(firsts):
-        caption = f"{result.title}, {SPLIT_WORDS[result.split]}: accuracy {100 * result.accuracy:.1f} %"
-        path = folder / f"{part}-{result.key}-{result.split}-{index}-confusion.png"
-        confusion_png(path, result.figures["confusion"], LABELS, caption)
-        made.append(Picture(path=f"pictures/{path.name}", caption=caption))
-    if curves and all("history" in result.figures for result in firsts):
-        path = folder / f"{part}-curves.png"
-        curves_png(path, *(_named(result) for result in firsts), title="Accuracy and loss, inner part dashed")
-        made.append(Picture(path=f"pictures/{path.name}", caption="Training (solid) and inner part (dashed)"))
-    return tuple(made)
-
-
-def _named(result: Result) -> dict[str, Any]:
-    return {**result.figures["history"], "name": f"{result.title}, {result.split}"}
-
-
-def for_programs(results: Sequence[Result]) -> list[dict[str, Any]]:
-    """Return every result's figures as JSON."""
-    return [
-        {"network": r.key, "title": r.title, "split": SPLIT_WORDS[r.split], "seed": r.seed, **r.figures}
-        for r in results
+def _shares(title: str, columns: Columns, results: Sequence[Result], paper: Mapping[str, Sequence[float]]) -> Table:
+    first: list[Row] = [
+        (f"paper: {name}", SPLIT_WORDS["random"], *(100 * v for v in values), *([None] * (len(columns) - len(values))))
+        for name, values in paper.items()
     ]
+    rows = grouped(results, "title", "split")
+    return table(title, columns, rows, heads=HEADS, paper=first, note=SPLIT_NOTE)
+
+
+def pictures(study: Study, part: str, results: Sequence[Result], *, curves: bool = True) -> tuple[Picture, ...]:
+    """Draw the first seed's confusion matrix of each network and split, and the curves of all."""
+    album, drawn = Album(study, "pictures"), list[Picture]()
+    firsts = [own[0] for own in grouped(results, "title", "split").values()]
+    for index, result in enumerate(firsts):
+        caption = f"{result['title']}, {result['split']}: accuracy {100 * result['accuracy']:.1f} %"
+        split = next(kind for kind, words in SPLIT_WORDS.items() if words == result["split"])
+        name = f"{part}-{result['network']}-{split}-{index}-confusion"
+        drawn.append(album.confusion(name, result["confusion"], LABELS, title=caption))
+    if curves and all("history" in result for result in firsts):
+        named = [{**r["history"], "name": f"{r['title']}, {r['split']}"} for r in firsts]
+        title, caption = "Accuracy and loss, inner part dashed", "Training (solid) and inner part (dashed)"
+        drawn.append(album.curves(f"{part}-curves", named, title=title, caption=caption))
+    return tuple(drawn)

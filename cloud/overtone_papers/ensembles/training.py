@@ -1,121 +1,96 @@
 """One training of one network, and what it leaves: figures, predictions and, once, the network for devices."""
 
-import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from zipfile import BadZipFile
 
 import numpy as np
 
-from overtone_cloud.corpora.registry import CORPORA
 from overtone_cloud.errors import TrainingError
-from overtone_cloud.reports.files import write_arrays
-from overtone_cloud.training.metrics import Targets
+from overtone_common.files import write_arrays
 from overtone_models.front_end import F32
 from overtone_models.networks import tf
 from overtone_models.networks.papers import build
-from overtone_models.window_model import CALIBRATION, DESCRIPTION, TEST, WEIGHTS, WindowModel
 from overtone_papers.common import fitting
-from overtone_papers.common.saved_network import write_rows
-from overtone_papers.ensembles.augmenting import varied
-from overtone_papers.ensembles.division import DESCRIPTIONS, Division, thinned
-from overtone_papers.ensembles.material import LABELS, SPECS, Material, Rows, Scaler, fit_scaler
-from overtone_papers.ensembles.recipes import LOG_MEL, Job
+from overtone_papers.common.data import InnerFold, Rows, Scaler
+from overtone_papers.common.saved_network import SavedNetwork
+from overtone_papers.ensembles.data import LABELS, SPECS, SPLITS, Pool, fit_scaler
+from overtone_papers.ensembles.networks import Job, Plan
 
 PREDICT_BATCH = 32
-NETWORK_FILES = (DESCRIPTION, WEIGHTS, CALIBRATION, TEST)
-
-
-@dataclass(frozen=True, kw_only=True)
-class Plan:
-    """How long and on how much a job trains, how its log-mels are scaled, and whether they are varied."""
-
-    epochs: int
-    samples: int
-    scaler: str
-    augment: bool = False
+SHIFT_FRAMES, BAND_WIDTH, TIME_WIDTH = 25, 20, 25
 
 
 @dataclass(frozen=True, eq=False)
 class Prepared:
-    """A job's scaled inputs by part, the features that they are, and their scalers."""
+    """A job's features by name, their scaled inputs and targets by part, their scalers, and the parts' rows."""
 
     names: tuple[str, ...]
     inputs: Mapping[str, list[F32]]
-    targets: Mapping[str, Targets]
+    targets: Mapping[str, Rows]
     scalers: tuple[Scaler, ...]
-    train: Rows
+    rows: Mapping[str, Rows]
 
 
-def prepare(material: Material, division: Division, job: Job, plan: Plan) -> Prepared:
+def prepare(pool: Pool, fold: InnerFold, job: Job, plan: Plan) -> Prepared:
     """Return the scaled inputs and targets of training, inner and test part; scalers see the training part only."""
-    labels = [str(u.label) for u in material.utterances]
-    train = thinned(division.train, labels, plan.samples, job.seed)
-    rows = {"train": train, "inner": division.inner, "test": division.test}
+    train = pool.thinned(fold.train, plan.samples, job.seed)
+    rows = {part: pool.rows(ids) for part, ids in (("train", train), ("inner", fold.inner), ("test", fold.test))}
     names = job.recipe.inputs
     kind = plan.scaler if job.scaled else "none"
-    scalers = tuple(fit_scaler(x, kind) for x in material.inputs(names, train))
+    scalers = tuple(fit_scaler(x, kind) for x in pool.inputs(names, rows["train"]))
     inputs = {
-        part: [scale(x) for scale, x in zip(scalers, material.inputs(names, own), strict=True)]
+        part: [scale(x) for scale, x in zip(scalers, pool.inputs(names, own), strict=True)]
         for part, own in rows.items()
     }
-    wanted = None if job.target is None else LABELS.index(job.target)
-    targets = {part: material.y[own] if wanted is None else material.y[own] == wanted for part, own in rows.items()}
-    return Prepared(names, inputs, targets, scalers, train)
+    y = pool.y if job.target is None else pool.y == LABELS.index(job.target)
+    return Prepared(names, inputs, {part: y[own] for part, own in rows.items()}, scalers, rows)
 
 
-def train(material: Material, division: Division, job: Job, plan: Plan, folder: Path) -> dict[str, Any]:
+def train(pool: Pool, fold: InnerFold, job: Job, plan: Plan, folder: Path) -> dict[str, Any]:
     """Return a training's figures as JSON; predictions (and weights, network) are written into `folder`."""
-    data = prepare(material, division, job, plan)
+    data = prepare(pool, fold, job, plan)
     tf.keras.backend.clear_session()  # a study trains dozens of networks, none of which is needed later
     fitting.seed_all(job.seed)
     options = {**job.options, **({} if job.target is None else {"classes": 1})}
     model = build(job.network, **options)
-    history = _fit(model, data, job, plan, material.study.log)
-    probabilities_of(model, [x[:PREDICT_BATCH] for x in data.inputs["test"]])  # traces the graph
-    started = time.monotonic()
-    probabilities = {"test": probabilities_of(model, data.inputs["test"])}
-    inference_s = time.monotonic() - started
-    probabilities["inner"] = probabilities_of(model, data.inputs["inner"])
+    history = _fit(model, data, job, plan, pool.study.log)
+    logits, seconds = fitting.timed_prediction(model, one_or_all(data.inputs["test"]), batch=PREDICT_BATCH)
+    arrays = {"test": probabilities(logits), "train_rows": data.rows["train"]}
+    for part in ("inner",) if job.target is None else ("inner", "train"):
+        arrays[part] = probabilities(fitting.predict(model, one_or_all(data.inputs[part]), batch=PREDICT_BATCH))
     if job.target is not None:
-        probabilities["train"] = probabilities_of(model, data.inputs["train"])
-        write_arrays(
-            folder / f"{job.name}-weights.npz",
-            {f"w{i:03}": w for i, w in enumerate(model.get_weights())},
-            error=TrainingError,
-        )
-    write_arrays(folder / f"{job.name}.npz", {**probabilities, "train_rows": data.train}, error=TrainingError)
+        write_weights(folder / f"{job.name}-weights.npz", model)
+    write_arrays(folder / f"{job.name}.npz", arrays, error=TrainingError)
     if job.saved:
-        keep_network(material, division, job.network, model, options, data, job.seed)
+        save_network(pool, fold, job.network, model, options, data, job.seed)
     return {
         "history": history.to_json(),
         "seconds": history.seconds,
-        "inference_s": round(inference_s, 4),
-        "inference_n": len(division.test),
-        "train_n": len(data.train),
+        "inference_s": round(seconds, 4),
+        "inference_n": len(fold.test),
+        "train_n": len(data.rows["train"]),
         "parameters": int(model.count_params()),
     }
 
 
 def _fit(model: Any, data: Prepared, job: Job, plan: Plan, log: Any) -> fitting.History:
-    recipe = job.recipe
-    losses, varies = tf.keras.losses, plan.augment and LOG_MEL in recipe.inputs
-    targets = {part: y.astype(np.float32)[:, None] if job.target else y for part, y in data.targets.items()}
-    weights = fitting.balanced_weights(data.targets["train"].astype(np.int64), 2) if job.target else None
+    recipe, binary = job.recipe, job.target is not None
+    targets = {part: y.astype(np.float32)[:, None] if binary else y for part, y in data.targets.items()}
     return fitting.fit(
-        varied(model) if varies else model,
+        varied(model) if plan.augment else model,
         one_or_all(data.inputs["train"]),
         targets["train"],
         validation=(one_or_all(data.inputs["inner"]), targets["inner"]),
         optimizer=tf.keras.optimizers.Adam(recipe.learning_rate),
-        loss=losses.BinaryCrossentropy(from_logits=True) if job.target else None,
+        loss=tf.keras.losses.BinaryCrossentropy(from_logits=True) if binary else None,
         epochs=plan.epochs,
         batch=recipe.batch,
         seed=job.seed,
-        patience=recipe.patience,
-        monitor="val_loss",
-        class_weights=weights,
+        patience=recipe.length.patience,
+        class_weights=fitting.balanced_weights(data.targets["train"].astype(np.int64), 2) if binary else None,
         log=log,
         name=job.name,
     )
@@ -126,50 +101,85 @@ def one_or_all(inputs: Sequence[F32]) -> F32 | list[F32]:
     return list(inputs) if len(inputs) > 1 else inputs[0]
 
 
-def probabilities_of(model: Any, inputs: Sequence[F32]) -> F32:
-    """Return `(n, K)` probabilities, or `(n, 1)` of a binary network."""
-    logits = fitting.predict(model, one_or_all(inputs), batch=PREDICT_BATCH)
+def probabilities(logits: F32) -> F32:
+    """Return `(n, K)` probabilities of logits, or `(n, 1)` of a binary network's."""
     if logits.shape[1] > 1:
         return fitting.softmax(logits)
     result: F32 = (0.5 * (1.0 + np.tanh(0.5 * logits))).astype(np.float32)  # a sigmoid that cannot overflow
     return result
 
 
-def keep_network(
-    material: Material,
-    division: Division,
-    network: str,
-    model: Any,
-    options: Mapping[str, Any],
-    data: Prepared,
-    seed: int,
+def save_network(
+    pool: Pool, fold: InnerFold, network: str, model: Any, options: Mapping[str, Any], data: Prepared, seed: int
 ) -> None:
-    """Write a trained network with raw features for its calibration and its test, as `overtone convert` takes it."""
-    corpora = sorted(set(material.origins.tolist()))
-    folder = material.study.folder(f"networks/{network}")
-    WindowModel(
+    """Write a trained network with unscaled features for its calibration and its test, for `overtone convert`."""
+    corpora = sorted(set(pool.origins.tolist()))
+    SavedNetwork(
         network=network,
         options=options,
+        weights=model.get_weights(),
         labels=LABELS,
-        features=tuple(SPECS[name].to_json() for name in data.names),
-        input_shapes=tuple(x.shape[1:] for x in data.inputs["test"]),
-        scale_mean=tuple(s.mean for s in data.scalers),
-        scale_std=tuple(s.std for s in data.scalers),
-        weights=[np.asarray(w) for w in model.get_weights()],
-        lineage={"system": "E", "corpora": ", ".join(corpora), "seed": seed, "quick": material.study.quick},
-        licence="; ".join(CORPORA[c].licence for c in corpora if c in CORPORA) or "that of the recordings",
-        split=DESCRIPTIONS[division.kind],
-    ).save(folder)
-    write_rows(
-        folder,
-        train=data.train,
-        test=division.test,
-        inputs=lambda rows: material.inputs(data.names, rows),
-        classes=lambda rows: material.y[rows],
+        features=[SPECS[name].to_json() for name in data.names],
+        shapes=[x.shape[1:] for x in data.inputs["test"]],
+        scalers=data.scalers,
+        corpora=corpora,
+        split=SPLITS[fold.name],
         seed=seed,
+        lineage={"system": "E", "corpora": ", ".join(corpora), "quick": pool.study.quick},
+    ).save(
+        pool.study.folder(f"networks/{network}"),
+        train=data.rows["train"],
+        test=data.rows["test"],
+        inputs=lambda rows: pool.inputs(data.names, rows),
+        classes=pool.y.__getitem__,
     )
 
 
-def network_files(study_out: Path, network: str) -> list[Path]:
-    """Return the files that `keep_network` leaves."""
-    return [study_out / "networks" / network / name for name in NETWORK_FILES]
+def write_weights(path: Path, model: Any) -> None:
+    """Write a network's weights in Keras' order."""
+    write_arrays(path, {f"w{i:03}": w for i, w in enumerate(model.get_weights())}, error=TrainingError)
+
+
+def read_arrays(path: Path) -> dict[str, Any]:
+    """Return the arrays of an npz; raise TrainingError that names a file which cannot be read."""
+    try:
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as stored:
+            return {name: stored[name] for name in stored.files}
+    except (OSError, ValueError, EOFError, BadZipFile) as error:
+        raise TrainingError(
+            f"{path}: predictions cannot be read ({error}): remove it, and its training is done again"
+        ) from error
+
+
+class Varied(tf.keras.layers.Layer):  # type: ignore[misc]
+    """`(batch, mels, frames, 1)` standardised log-mels, varied in training only; masks hold the mean, 0."""
+
+    def call(self, x: Any, training: bool = False) -> Any:
+        """Return the inputs, each shifted later by up to 25 frames, with one band and one time masked."""
+        if not training:
+            return x
+        padded = tf.pad(x, [[0, 0], [0, 0], [SHIFT_FRAMES, 0], [0, 0]], "SYMMETRIC")
+        start = tf.random.uniform([], 0, SHIFT_FRAMES + 1, tf.int32)
+        shifted = tf.slice(padded, [0, 0, start, 0], [-1, -1, x.shape[2], -1])
+        return shifted * _mask(x, 1, BAND_WIDTH) * _mask(x, 2, TIME_WIDTH)
+
+
+def _mask(x: Any, axis: int, widest: int) -> Any:
+    """Return a mask with a run of zeros of random place and width for each sample, broadcast against `x`."""
+    batch, size = tf.shape(x)[0], x.shape[axis]
+    width = tf.random.uniform([batch, 1], 0, widest + 1, tf.int32)
+    first = tf.cast(tf.random.uniform([batch, 1]) * tf.cast(size - width + 1, tf.float32), tf.int32)
+    places = tf.range(size)[None]
+    mask = tf.cast((places < first) | (places >= first + width), tf.float32)
+    shape = [-1, 1, 1, 1]
+    shape[axis] = size
+    return tf.reshape(mask, shape)
+
+
+def varied(model: Any) -> Any:
+    """Return a network that trains `model` (the same weights) on varied log-mels; means pass as they are."""
+    keras = tf.keras
+    inputs = [keras.Input(tuple(each.shape[1:])) for each in model.inputs]
+    varied_inputs = [Varied()(each) if len(each.shape) == 4 else each for each in inputs]
+    single = len(inputs) == 1
+    return keras.Model(inputs[0] if single else inputs, model(varied_inputs[0] if single else varied_inputs))

@@ -4,7 +4,6 @@ The operators are the paper's: tournament selection, average crossover over a sh
 gene, elitism; every chromosome's weights sum to 1 and its fitness is the macro F1.
 """
 
-import importlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -13,9 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from overtone_cloud.errors import ConfigError
-from overtone_cloud.training.metrics import Targets
 from overtone_models import metrics
 from overtone_models.front_end import F32
+from overtone_papers.common.data import Rows
 
 F64 = NDArray[np.float64]
 
@@ -40,7 +39,7 @@ class GeneticSettings:
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class Found:
+class Weighting:
     """Weights that sum to 1, and their macro F1 on the set they were searched on."""
 
     weights: F64
@@ -48,21 +47,21 @@ class Found:
 
 
 def combined(members: F32, weights: F64 | None = None) -> F32:
-    """Return the `(n, K)` average of `(members, n, K)` probabilities; equal weights where none are given."""
+    """Return the `(n, K)` average of `(members, n, K)` probabilities; without weights the mean."""
     result: F32 = np.average(members, axis=0, weights=weights).astype(np.float32)
     return result
 
 
-def macro_f1(predicted: Targets, y: Targets, classes: int) -> float:
+def macro_f1(predicted: Rows, y: Rows, classes: int) -> float:
     """Return the mean F1 of the classes that occur in `y`."""
     return metrics.macro_f1(metrics.confusion_matrix(predicted, y, classes))
 
 
-def searched(members: F32, y: Targets, *, seed: int, settings: GeneticSettings | None = None) -> Found:
+def search_weights(members: F32, y: Rows, *, seed: int, settings: GeneticSettings | None = None) -> Weighting:
     """Return the best weights of several searches with different first populations."""
-    chosen = settings or GeneticSettings()
-    runs = [_search(members, y, seed=1000 * seed + start, settings=chosen) for start in range(chosen.restarts)]
-    return max(runs, key=lambda found: found.fitness)
+    genetic = settings or GeneticSettings()
+    runs = [_search(members, y, seed=1000 * seed + start, settings=genetic) for start in range(genetic.restarts)]
+    return max(runs, key=lambda weighting: weighting.fitness)
 
 
 def normalised(genes: F64) -> F64:
@@ -73,8 +72,11 @@ def normalised(genes: F64) -> F64:
     return shares
 
 
-def _search(members: F32, y: Targets, *, seed: int, settings: GeneticSettings) -> Found:
-    pygad = _pygad()
+def _search(members: F32, y: Rows, *, seed: int, settings: GeneticSettings) -> Weighting:
+    try:
+        import pygad
+    except ModuleNotFoundError as error:
+        raise ConfigError("the library pygad is not installed; pip install 'overtone[papers]'") from error
     generator = np.random.default_rng(seed)
     classes = members.shape[2]
 
@@ -96,7 +98,7 @@ def _search(members: F32, y: Targets, *, seed: int, settings: GeneticSettings) -
     )
     algorithm.run()
     genes, best, _ = algorithm.best_solution()
-    return Found(weights=normalised(np.asarray(genes, np.float64)), fitness=float(best))
+    return Weighting(weights=normalised(np.asarray(genes, np.float64)), fitness=float(best))
 
 
 def _crossover(generator: np.random.Generator, settings: GeneticSettings) -> Any:
@@ -127,10 +129,3 @@ def _mutation(generator: np.random.Generator, settings: GeneticSettings) -> Any:
         return normalised(children)
 
     return mutate
-
-
-def _pygad() -> Any:
-    try:
-        return importlib.import_module("pygad")
-    except ModuleNotFoundError as error:
-        raise ConfigError("the library pygad is not installed; pip install 'overtone[papers]'") from error

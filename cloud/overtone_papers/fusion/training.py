@@ -13,7 +13,7 @@ from overtone_models.front_end import F32
 from overtone_models.networks import tf
 from overtone_models.networks.papers import build, fusion
 from overtone_papers.common import fitting
-from overtone_papers.common.history import History
+from overtone_papers.common.report import History
 from overtone_papers.common.study import no_log
 from overtone_papers.fusion.data import Data, Inputs, inputs
 from overtone_papers.fusion.saving import save_networks

@@ -1,88 +1,95 @@
-"""What system C's options choose, and a corpus as its network reads it."""
+"""Options of system C, a corpus as its network reads it, and the three ways to hold a fifth of it back."""
 
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 
+from overtone_cloud.corpora import splits
+from overtone_cloud.corpora.splits import Fold
 from overtone_cloud.corpora.utterance import Reading, Utterance
-from overtone_cloud.errors import ConfigError, CorpusError
-from overtone_cloud.training.metrics import Targets
+from overtone_cloud.errors import CorpusError
 from overtone_models.features.means import MeanMfccSpec
-from overtone_models.front_end import F32
 from overtone_models.labels import ordered
+from overtone_papers.common.data import Examples, classes_of
+from overtone_papers.common.options import whole, word, words
 from overtone_papers.common.study import Study
-from overtone_papers.tess.folds import KINDS
 
-NETWORK = "c-lstm"
-QUICK_EPOCHS = 12
-SCALES = ("none", "standard")
-OPTIONS = {
-    "epochs": ("epochs of a training; --quick takes 12", "50"),
-    "batch": ("utterances in a batch", "64"),
-    "scale": ("none as in the paper, or standard: mean 0 and deviation 1 over the training part", "none"),
-    "folds": ("speaker folds of corpora with more speakers than that", "3"),
-    "splits": ("which of random, tail, speaker", "random,tail,speaker"),
-}
+KINDS = ("random", "tail", "speaker")
+HELD_BACK = 0.2
+MOST_NAMED = 8
 
 
 @dataclass(frozen=True, kw_only=True)
 class Settings:
-    """What the options leave to choose."""
+    """Options of system C."""
 
-    epochs: int = 50
-    batch: int = 64
-    scale: str = "none"
-    folds: int = 3
-    splits: tuple[str, ...] = KINDS
-
-
-@dataclass(frozen=True, kw_only=True, eq=False)
-class Data:
-    """One corpus' labelled utterances, their `(n, 40, 1)` means and class numbers."""
-
-    name: str
-    utterances: tuple[Utterance, ...]
-    x: F32
-    y: Targets
-    labels: tuple[str, ...]
-    digest: str
-
-
-def settings_of(study: Study) -> Settings:
-    """Return the settings of a study; raise ConfigError in one line for an option that cannot be."""
-    chosen = {name: study.options.get(name, default) for name, (_, default) in OPTIONS.items()}
-    splits = tuple(word.strip() for word in chosen["splits"].split(","))
-    strange = [word for word in splits if word not in KINDS]
-    if strange or len(set(splits)) != len(splits):
-        raise ConfigError(f"option splits is {chosen['splits']!r}; it takes {', '.join(KINDS)}, each once")
-    if chosen["scale"] not in SCALES:
-        raise ConfigError(f"option scale is {chosen['scale']!r}; it takes {', '.join(SCALES)}")
-    numbers = {name: _whole(name, chosen[name], least) for name, least in (("epochs", 1), ("batch", 1), ("folds", 2))}
-    if study.quick and "epochs" not in study.options:
-        numbers["epochs"] = QUICK_EPOCHS
-    return Settings(scale=chosen["scale"], splits=splits, **numbers)
-
-
-def _whole(name: str, text: str, least: int) -> int:
-    if not text.isdecimal() or int(text) < least:
-        raise ConfigError(f"option {name} is {text!r}, it must be a whole number of at least {least}")
-    return int(text)
-
-
-def read(study: Study, name: str, reading: Reading) -> Data:
-    """Return a corpus' features; utterances that cannot be read are left out (extraction names them)."""
-    from overtone_cloud.features.extraction import extract
-
-    found = extract(reading.labelled, MeanMfccSpec(), cache=study.cache, jobs=study.jobs, ray=study.ray, log=study.log)
-    kept = [(u, x) for u, x in zip(reading.labelled, found, strict=True) if x is not None]
-    labels = ordered({str(u.label) for u, _ in kept})
-    if len(labels) < 2:
-        raise CorpusError(f"corpus {name}: {len(kept)} of {len(found)} utterances can be used, with too few emotions")
-    return Data(
-        name=name,
-        utterances=tuple(u for u, _ in kept),
-        x=np.stack([x for _, x in kept])[:, :, None].astype(np.float32),
-        y=np.array([labels.index(str(u.label)) for u, _ in kept]),
-        labels=labels,
-        digest=reading.digest,
+    epochs: int = whole(50, "epochs of a training", quick=12)
+    batch: int = whole(64, "utterances in a batch")
+    scale: str = word(
+        "none",
+        "none as in the paper, or standard: mean 0 and deviation 1 over the training part",
+        ("none", "standard"),
     )
+    folds: int = whole(3, "speaker folds of corpora with more speakers than that", 2)
+    splits: tuple[str, ...] = words(KINDS, "which of random, tail, speaker", KINDS)
+
+
+def read(study: Study, name: str, reading: Reading) -> Examples:
+    """Return a corpus' `(n, 40, 1)` mean MFCC; the log names utterances that cannot be read."""
+    utterances, features = study.extract(reading.labelled, MeanMfccSpec())
+    labels = ordered({str(u.label) for u in utterances})
+    if len(labels) < 2:
+        raise CorpusError(
+            f"corpus {name}: {len(utterances)} of {len(reading.labelled)} utterances can be used, with too few emotions"
+        )
+    x = np.stack(features)[:, :, None].astype(np.float32)
+    return Examples(utterances=utterances, x=x, y=classes_of(utterances, labels), labels=labels)
+
+
+def divide(utterances: Sequence[Utterance], kind: str, *, folds: int, seed: int) -> tuple[Fold, ...]:
+    """Return the folds of one kind of split: one for `random` and `tail`, several for `speaker`.
+
+    Where there are no more speakers than `folds`, each is tested once by those trained on the others.
+    """
+    if kind == "tail":
+        return (_tail(utterances),)
+    if kind == "random":
+        first = splits.at_random(utterances, folds=round(1 / HELD_BACK), seed=seed).folds[0]
+        return (replace(first, name="random"),)
+    speakers = {u.speaker for u in utterances if u.speaker is not None}
+    if len(speakers) < 2:
+        raise CorpusError(
+            f"corpus {utterances[0].corpus} names {len(speakers)} speaker(s), testing unheard speakers needs 2; "
+            "--option splits=random,tail leaves that split out"
+        )
+    if len(speakers) <= folds:
+        return splits.leave_one_speaker_out(utterances).folds
+    return splits.by_speaker(utterances, folds=folds).folds
+
+
+def _tail(utterances: Sequence[Utterance]) -> Fold:
+    """Return what Keras' `validation_split=0.2` does to files in the order of their sorted folders."""
+    ids = sorted(u.id for u in utterances)
+    cut = int(len(ids) * (1.0 - HELD_BACK))
+    return Fold(name="tail", train=tuple(ids[:cut]), test=tuple(ids[cut:]))
+
+
+def known_pairs(utterances: Sequence[Utterance], fold: Fold) -> float:
+    """Return the share of the held-back utterances whose speaker says the same emotion in training."""
+    pairs = {u.id: (u.speaker, u.label) for u in utterances}
+    trained = {pairs[i] for i in fold.train}
+    return float(np.mean([pairs[i] in trained for i in fold.test]))
+
+
+def describe(utterances: Sequence[Utterance], fold: Fold) -> str:
+    """Return who is held back; speaker and emotion with counts where some emotions are not held back at all."""
+    pairs = {u.id: (str(u.speaker), str(u.label)) for u in utterances}
+    held = Counter(pairs[i] for i in fold.test)
+    emotions = {label for _, label in held}
+    if emotions != {label for _, label in pairs.values()} and len(held) <= MOST_NAMED:
+        return ", ".join(f"{speaker} {label} ({count})" for (speaker, label), count in sorted(held.items()))
+    speakers = sorted({speaker for speaker, _ in held})
+    shown = ", ".join(speakers) if len(speakers) <= MOST_NAMED else f"{len(speakers)} speakers"
+    return f"{shown}: {len(emotions)} emotions"

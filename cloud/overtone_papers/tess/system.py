@@ -1,23 +1,20 @@
 """Paper C: an LSTM over 40 mean MFCC on TESS, and what its validation figure stands on."""
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Mapping
 
-from overtone_cloud.corpora.utterance import Reading, Utterance
+from overtone_cloud.corpora.utterance import Reading
 from overtone_cloud.errors import CorpusError
-from overtone_models.features.means import MeanMfccSpec
 from overtone_papers.common.exploration import exploration_part
+from overtone_papers.common.options import described
 from overtone_papers.common.report import Report
 from overtone_papers.common.study import Study
 from overtone_papers.common.system import System
-from overtone_papers.tess import claims as tess_claims
-from overtone_papers.tess import folds as tess_splits
-from overtone_papers.tess import tables as tess_report
-from overtone_papers.tess.data import NETWORK, OPTIONS, Data, Settings, read, settings_of
-from overtone_papers.tess.folds import Division, divide
+from overtone_papers.tess.claims import Evidence, choices, claims
+from overtone_papers.tess.data import Settings, divide, read
+from overtone_papers.tess.tables import Results, parts
+from overtone_papers.tess.training import QUICK_FOLDS, train_kind
 
-QUICK_DIVISIONS = 2
-SECONDS_A_CLIP = 1.2e-3
+SECONDS_PER_CLIP = 1.2e-3
 """Measured: an epoch of 1,120 clips with its validation takes 1.2 to 1.4 s on 2 cores."""
 
 
@@ -34,79 +31,38 @@ def needs(readings: Mapping[str, Reading]) -> None:
 
 def estimate(study: Study) -> str:
     """Return how many trainings there will be and about how long they take."""
-    settings = settings_of(study)
+    settings = study.settings(Settings)
     if "splits" not in study.parts:
         return "system C: pictures and counts only, about a minute"
-    trainings, clips = 0, 0
-    for reading in study.readings.values():
-        for kind in settings.splits:
-            made = _divisions(reading.labelled, kind, study, settings, seed=0)
-            trainings += study.seeds * len(made)
-            clips += study.seeds * sum(len(d.train) for d in made)
-    minutes = clips * settings.epochs * SECONDS_A_CLIP / 60 + 1
+    trained = [
+        len(fold.train)
+        for reading in study.readings.values()
+        for kind in settings.splits
+        for fold in divide(reading.labelled, kind, folds=settings.folds, seed=0)[: QUICK_FOLDS if study.quick else None]
+    ]
+    minutes = study.seeds * sum(trained) * settings.epochs * SECONDS_PER_CLIP / 60 + 1
+    trainings = study.seeds * len(trained)
     return f"system C: {trainings} trainings of {settings.epochs} epochs, about {minutes:.0f} min on 2 cores"
 
 
 def run(study: Study) -> Report:
     """Look at the corpora, train on each split of each, and say what the paper's figure means."""
-    settings = settings_of(study)
-    parts = [exploration_part(study)] if "exploration" in study.parts else []
-    results: dict[str, dict[str, list[dict[str, Any]]]] = {}
+    settings = study.settings(Settings)
+    exploration = [exploration_part(study)] if "exploration" in study.parts else []
+    results: Results = {}
     if "splits" in study.parts:
-        for name, reading in study.readings.items():
-            data = read(study, name, reading)
-            results[name] = {kind: train_kind(study, settings, data, kind) for kind in settings.splits}
-    voices = parts[0].figures if parts else {}
+        data = {name: read(study, name, reading) for name, reading in study.readings.items()}
+        results = {
+            name: {kind: train_kind(study, settings, name, own, kind) for kind in settings.splits}
+            for name, own in data.items()
+        }
+    voices = exploration[0].figures.get("tess", {}).get("voices") if exploration else None
+    evidence = Evidence(reading=study.readings.get("tess"), voices=voices, trainings=results.get("tess", {}))
     return Report(
-        parts=(*parts, *tess_report.parts(study, settings.epochs, results)),
-        choices=tess_claims.choices(settings.scale, settings.epochs),
-        claims=tess_claims.claims(study.readings, voices, results),
+        parts=(*exploration, *parts(study, settings.epochs, results)),
+        choices=choices(settings),
+        claims=claims(evidence),
     )
-
-
-def train_kind(study: Study, settings: Settings, data: Data, kind: str) -> list[dict[str, Any]]:
-    """Return one result for each seed and division of a kind of split."""
-    return [
-        _trained(study, settings, data, kind, division, seed)
-        for seed in range(study.seeds)
-        for division in _divisions(data.utterances, kind, study, settings, seed=seed)
-    ]
-
-
-def _divisions(
-    utterances: Sequence[Utterance], kind: str, study: Study, settings: Settings, *, seed: int
-) -> tuple[Division, ...]:
-    made = divide(utterances, kind, folds=settings.folds, seed=seed)
-    return made[:QUICK_DIVISIONS] if study.quick else made
-
-
-def _trained(study: Study, settings: Settings, data: Data, kind: str, division: Division, seed: int) -> dict[str, Any]:
-    """Train once, or take the kept result; the random split's first network is saved for devices."""
-    from overtone_papers.tess.training import train
-
-    saves = kind == "random" and seed == 0
-    folder = study.folder(f"networks/{NETWORK}-{data.name}") if saves else None
-    result: dict[str, Any] = study.step(
-        f"{data.name}-{kind}-{division.name}-seed{seed}",
-        lambda: train(study, settings, data, division, seed=seed, folder=folder),
-        makes=[folder / "window.json", folder / "calibration.npz", folder / "test.npz"] if folder else [],
-        corpus=data.name,
-        kind=kind,
-        division=division.name,
-        seed=seed,
-        epochs=settings.epochs,
-        batch=settings.batch,
-        scale=settings.scale,
-        folds=settings.folds,
-        features=MeanMfccSpec().to_json(),
-    )
-    return {
-        **result,
-        "name": division.name,
-        "seed": seed,
-        "heard_before": tess_splits.heard_before(data.utterances, division),
-        "held_back": tess_splits.describe(data.utterances, division),
-    }
 
 
 SYSTEM = System(
@@ -117,6 +73,6 @@ SYSTEM = System(
     run=run,
     needs=needs,
     estimate=estimate,
-    options=OPTIONS,
+    options=described(Settings),
     requires="TESS, or any speech with emotion labels and two speakers (RAVDESS beside it: a split by speaker)",
 )

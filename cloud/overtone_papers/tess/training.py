@@ -1,101 +1,94 @@
-"""One training of paper C's network, and the folder from which it goes on to devices."""
+"""Trainings of paper C's network: one step of the study for each corpus, kind of split, fold and seed."""
 
-import time
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
-from overtone_cloud.corpora.registry import CORPORA
+from overtone_cloud.corpora.splits import Fold
 from overtone_models.features.means import MeanMfccSpec
-from overtone_models.front_end import F32
-from overtone_models.networks import tf
-from overtone_models.networks.papers import build
-from overtone_papers.common import fitting
-from overtone_papers.common.saved_network import write_rows
+from overtone_papers.common.data import Examples, Scaler
+from overtone_papers.common.saved_network import SavedNetwork, saved_files
 from overtone_papers.common.study import Study
-from overtone_papers.tess.data import NETWORK, Data, Settings
-from overtone_papers.tess.folds import Division
+from overtone_papers.tess.data import Settings, describe, divide, known_pairs
 
+NETWORK = "c-lstm"
 LEARNING_RATE = 1e-3
+QUICK_FOLDS = 2
 
 
-def train(
-    study: Study, settings: Settings, data: Data, division: Division, *, seed: int, folder: Path | None = None
+def train_kind(study: Study, settings: Settings, name: str, data: Examples, kind: str) -> list[dict[str, Any]]:
+    """Return one result for each seed and fold of a kind of split."""
+    return [
+        _step(study, settings, name, data, kind, fold, seed)
+        for seed in range(study.seeds)
+        for fold in divide(data.utterances, kind, folds=settings.folds, seed=seed)[
+            : QUICK_FOLDS if study.quick else None
+        ]
+    ]
+
+
+def _step(
+    study: Study, settings: Settings, name: str, data: Examples, kind: str, fold: Fold, seed: int
+) -> dict[str, Any]:
+    """Train once, or take the result of an earlier run; the random split's first network is saved for devices."""
+    saves = kind == "random" and seed == 0
+    folder = study.folder(f"networks/{NETWORK}-{name}") if saves else None
+    result: dict[str, Any] = study.step(
+        f"{name}-{kind}-{fold.name}-seed{seed}",
+        lambda: _train(study, settings, name, data, fold, seed, folder),
+        makes=saved_files(folder) if folder else [],
+        corpus=name,
+        kind=kind,
+        fold=fold.name,
+        seed=seed,
+        epochs=settings.epochs,
+        batch=settings.batch,
+        scale=settings.scale,
+        folds=settings.folds,
+        features=MeanMfccSpec().to_json(),
+    )
+    pairs, held = known_pairs(data.utterances, fold), describe(data.utterances, fold)
+    return {**result, "name": fold.name, "seed": seed, "heard_before": pairs, "held_back": held}
+
+
+def _train(
+    study: Study, settings: Settings, name: str, data: Examples, fold: Fold, seed: int, folder: Path | None
 ) -> dict[str, Any]:
     """Return curves, scores and times of one training as JSON; save the network into `folder` where given."""
-    fitting.seed_all(seed)
+    from overtone_models.networks import tf
+    from overtone_models.networks.papers import build
+    from overtone_papers.common import fitting
+
+    train, test = data.rows(fold.train), data.rows(fold.test)
     options = {"classes": len(data.labels), "steps": data.x.shape[1]}
+    fitting.seed_all(seed)
     model = build(NETWORK, **options)
-    mean, std = scaling(data.x[division.train], settings.scale)
-    scaled = (data.x - mean) / std
+    scaler = Scaler.none(data.x.shape[1:]) if settings.scale == "none" else Scaler.fit(data.x[train])
+    x = scaler(data.x)
     history = fitting.fit(
         model,
-        scaled[division.train],
-        data.y[division.train],
-        validation=(scaled[division.test], data.y[division.test]),
+        x[train],
+        data.y[train],
+        validation=(x[test], data.y[test]),
         optimizer=tf.keras.optimizers.Adam(LEARNING_RATE),
         epochs=settings.epochs,
         batch=settings.batch,
         seed=seed,
         log=study.log,
-        name=f"{data.name} {division.name}",
+        name=f"{name} {fold.name}",
     )
-    logits = fitting.predict(model, scaled[division.test])
-    started = time.monotonic()
-    fitting.predict(model, scaled[division.test])
-    inference_ms = 1000 * (time.monotonic() - started) / len(division.test)
+    figures = fitting.tested(model, x[test], data.y[test], data.labels)
     if folder is not None:
-        _save(folder, model, options, data, division, (mean, std), seed)
-    return {
-        "history": history.to_json(),
-        "scores": fitting.scores(logits, data.y[division.test], data.labels),
-        "seconds": history.seconds,
-        "inference_ms": round(inference_ms, 4),
-        "train_n": len(division.train),
-        "parameters": int(model.count_params()),
-    }
-
-
-def scaling(x: F32, scale: str) -> tuple[F32, F32]:
-    """Return `(steps, 1)` mean and deviation of the training part; 0 and 1 where nothing is scaled."""
-    if scale == "none":
-        return np.zeros(x.shape[1:], np.float32), np.ones(x.shape[1:], np.float32)
-    return x.mean(0), np.maximum(x.std(0), np.float32(1e-6))
-
-
-def _save(
-    folder: Path,
-    model: Any,
-    options: dict[str, Any],
-    data: Data,
-    division: Division,
-    standardisation: tuple[F32, F32],
-    seed: int,
-) -> None:
-    """Write the network with raw features for its calibration and its test."""
-    from overtone_models.window_model import WindowModel
-
-    mean, std = standardisation
-    source = CORPORA.get(data.utterances[0].corpus)
-    WindowModel(
-        network=NETWORK,
-        options=options,
-        labels=data.labels,
-        features=(MeanMfccSpec().to_json(),),
-        input_shapes=(data.x.shape[1:],),
-        scale_mean=(mean,),
-        scale_std=(std,),
-        weights=[np.asarray(w) for w in model.get_weights()],
-        lineage={"system": "C", "corpus": data.name, "corpus_digest": data.digest, "seed": seed},
-        licence=source.licence if source else "unknown: that of the recordings it learned from",
-        split="random, stratified by label, speakers shared",
-    ).save(folder)
-    write_rows(
-        folder,
-        train=division.train,
-        test=division.test,
-        inputs=lambda rows: [data.x[rows]],
-        classes=lambda rows: data.y[rows],
-        seed=seed,
-    )
+        SavedNetwork(
+            network=NETWORK,
+            options=options,
+            weights=model.get_weights(),
+            labels=data.labels,
+            features=(MeanMfccSpec().to_json(),),
+            shapes=(data.x.shape[1:],),
+            scalers=(scaler,),
+            corpora={data.utterances[0].corpus},
+            split="random, stratified by label, speakers shared",
+            seed=seed,
+            lineage={"system": "C", "corpus": name, "corpus_digest": study.digests[name]},
+        ).save(folder, train=train, test=test, inputs=lambda rows: [data.x[rows]], classes=lambda rows: data.y[rows])
+    return {"history": history.to_json(), **figures, "seconds": history.seconds, "train_n": len(train)}

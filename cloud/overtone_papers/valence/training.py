@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 from overtone_cloud.errors import TrainingError
 from overtone_models.front_end import F32
 from overtone_papers.common.fitting import predict, softmax
-from overtone_papers.common.history import History
 from overtone_papers.common.pictures import grid_png
+from overtone_papers.common.report import History
 from overtone_papers.common.study import no_log
 from overtone_papers.valence.figures import measure
 from overtone_papers.valence.learner import Learner

@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.support.twins import FolderPublisher, TargetEvaluator, first_model
 
 from overtone_cloud.aggregator.errors import StateError
 from overtone_cloud.aggregator.state import Store
-from overtone_cloud.aggregator.twins import FolderPublisher, TargetEvaluator, first_model
 from overtone_cloud.broker.configuration import BrokerSettings, configure
 from overtone_cloud.broker.mosquitto import Mosquitto
 from overtone_cloud.cli import aggregator as cli

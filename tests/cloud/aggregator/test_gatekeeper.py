@@ -1,15 +1,15 @@
 """The gate keeps what is no worse than the margin allows, and asks for the base's measures once."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 import pytest
+from tests.support.twins import FolderPublisher, TargetEvaluator, first_model, read_twin
 
 from overtone_cloud.aggregator.config import ServerConfig
 from overtone_cloud.aggregator.errors import ReleaseError
 from overtone_cloud.aggregator.gatekeeper import Evaluation, Gatekeeper, Published, Work
-from overtone_cloud.aggregator.twins import FolderPublisher, TargetEvaluator, first_model, read_twin
 from overtone_models.layout import weights_digest
 
 
@@ -31,7 +31,7 @@ def work(base: Published, delta: float = 0.01) -> Work:
         part=slice(0, size),
         deltas=(np.full(size, delta, np.float32),),
         examples=(3,),
-        velocity=None,
+        server_state=None,
         version=2,
     )
 
@@ -51,10 +51,24 @@ def test_what_is_published_is_what_was_judged(tmp_path: Path) -> None:
     gate = Gatekeeper(evaluator, FolderPublisher(tmp_path), margin=1.0, server=ServerConfig(momentum=0.9))
     base = first_model(tmp_path)
     verdict = gate.conclude(work(base))
-    assert verdict.published is not None and verdict.velocity is not None
+    assert verdict.published is not None and verdict.server_state is not None
     assert np.array_equal(read_twin(verdict.published.path.read_bytes()), evaluator.evaluated[-1])
     assert verdict.published.key.base.hex() == weights_digest(evaluator.evaluated[-1])
     assert verdict.published.key.layout == base.key.layout
+
+
+def test_the_state_of_another_optimiser_is_dropped(tmp_path: Path) -> None:
+    """An operator changes [server] optimizer: the first round starts afresh instead of failing for ever."""
+    base = first_model(tmp_path)
+    sgd = Gatekeeper(TargetEvaluator(), FolderPublisher(tmp_path), margin=1.0, server=ServerConfig(momentum=0.9))
+    first = sgd.conclude(work(base))
+    server = ServerConfig(optimizer="adam", learning_rate=0.01)
+    adam = Gatekeeper(TargetEvaluator(), FolderPublisher(tmp_path), margin=1.0, server=server)
+    fresh, after = adam.conclude(work(base)), adam.conclude(replace(work(base), server_state=first.server_state))
+    assert fresh.published is not None and after.published is not None
+    assert np.array_equal(fresh.published.weights, after.published.weights)
+    later = adam.conclude(replace(work(base), server_state=after.server_state))
+    assert later.server_state is not None and later.server_state[-1] == 2.0
 
 
 def test_the_base_is_measured_once(tmp_path: Path) -> None:

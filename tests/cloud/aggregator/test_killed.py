@@ -16,17 +16,19 @@ from paho.mqtt.client import Client, MQTTMessage
 from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
 from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
+from tests.support.twin_device import TwinDevice
+from tests.support.twins import first_model, read_twin, small_layout
 
-from overtone_cloud.aggregator.averaging import F32, average, server_step
+from overtone_cloud.aggregator.averaging import F32, average
+from overtone_cloud.aggregator.server_optimizers import ServerSgd
 from overtone_cloud.aggregator.state import Store
 from overtone_cloud.aggregator.status import status
-from overtone_cloud.aggregator.twin_device import TwinDevice
-from overtone_cloud.aggregator.twins import first_model, read_twin, small_layout
 from overtone_cloud.broker.configuration import BrokerSettings, configure
 from overtone_cloud.broker.mosquitto import Mosquitto
 from overtone_protocol import RoundCall
 
-HERE = Path(__file__).parent
+REPOSITORY = Path(__file__).parents[3]
+RUN_TWIN = "tests.cloud.aggregator.run_twin"
 NAMES = ("pi-0", "pi-1", "pi-2")
 ROUNDS = 6
 PATIENCE_S = 480.0
@@ -85,7 +87,15 @@ def running(folder: Path, broker: Mosquitto) -> Iterator[subprocess.Popen[str]]:
     """Start the aggregator, wait until it says that it is ready, and kill it in the end."""
     with (folder / "aggregator.log").open("a") as log:
         child = subprocess.Popen(
-            [sys.executable, str(HERE / "run_twin.py"), str(folder), str(broker.directory), str(broker.port)],
+            [
+                sys.executable,
+                "-m",
+                RUN_TWIN,
+                str(folder),
+                str(broker.directory),
+                str(broker.port),
+            ],
+            cwd=REPOSITORY,
             stdout=subprocess.PIPE,
             stderr=log,
             text=True,
@@ -161,12 +171,12 @@ def check_weights(report: dict[str, Any], nodes: list[Node], folder: Path) -> No
     examples = {node.device.device: node.device.examples for node in nodes}
     deltas = {node.device.device: node.deltas for node in nodes}
     weights = first_model(folder / "mirror", layout=small_layout(1900, 100)).weights
-    velocity = None
+    optimizer, velocity = ServerSgd(learning_rate=0.5, momentum=0.5), None
     for release in report["releases"][1:]:
         members = sorted(row["device"] for row in report["updates"] if row["round"] == release["round"])
         assert members == list(NAMES)
         mean = average([deltas[m][release["round"]] for m in members], [examples[m] for m in members])
-        weights, velocity = server_step(weights, mean, velocity, learning_rate=0.5, momentum=0.5)
+        weights, velocity = optimizer.apply(weights, mean, velocity)
         published = read_twin(Path(release["path"]).read_bytes())
         np.testing.assert_allclose(published, weights, atol=1e-5)
     assert len(report["releases"]) > ROUNDS // 2

@@ -74,7 +74,7 @@ def test_sounds_that_cannot_be_heard_are_named_at_once(sounds: Path, tmp_path: P
     soundfile.write(tmp_path / "long.wav", np.zeros(4_000 * 601, np.float32), 4_000)
     with pytest.raises(CorpusError, match="2 of 10 sounds cannot be heard") as caught:
         sound_halves(tmp_path)
-    assert "broken.wav: not a sound file" in str(caught.value)
+    assert "broken.wav: not a recording that can be read" in str(caught.value)
     assert "long.wav: lasts 601.0 s, limit is 600 s" in str(caught.value)
 
 

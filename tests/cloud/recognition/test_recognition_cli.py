@@ -159,7 +159,7 @@ def test_calibration_with_the_tests_speakers_is_refused_before_any_training(
         ),
         (("--quick", "--limit-bytes", 1000), "bytes, limit is 1000; its layer stem takes most"),
         (("--limit-bytes", 0), "max_bytes is 0"),
-        (("--settings", "nowhere.toml"), "nowhere.toml cannot be read"),
+        (("--settings", "nowhere.toml"), "nowhere.toml: No such file or directory"),
         (("--calibrate-on", "nonsense"), "--calibrate-on 'nonsense' is not of the form NAME=PATH"),
         (("--corpus", "mystery=here"), "unknown corpus 'mystery'; there are"),
     ],

@@ -10,8 +10,8 @@ from sklearn import metrics
 from overtone_cloud.errors import TrainingError
 from overtone_models.networks import tf
 from overtone_papers.common import fitting
-from overtone_papers.common.history import History
 from overtone_papers.common.pictures import confusion_png, curves_png, grid_png, lines_png
+from overtone_papers.common.report import History
 
 LABELS = ("neutral", "sad", "angry")
 PNG = b"\x89PNG"

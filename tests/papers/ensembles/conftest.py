@@ -9,7 +9,7 @@ from overtone_cloud.corpora.registry import read_corpus
 from overtone_cloud.corpora.utterance import Utterance
 from overtone_cloud.synthesis import write_corpus
 from overtone_papers.common.study import Study
-from overtone_papers.ensembles.material import LABELS
+from overtone_papers.ensembles.data import LABELS
 
 Make = Callable[..., Study]
 
@@ -57,7 +57,7 @@ def people() -> tuple[Utterance, ...]:
                             path=Path(path),
                             corpus=corpus,
                             label=label,
-                            speaker=f"{corpus}:{name}",
+                            speaker=f"{corpus}/{name}",
                             gender=gender,
                         )
                     )

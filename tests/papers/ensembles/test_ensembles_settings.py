@@ -10,13 +10,11 @@ from overtone_cloud.corpora.utterance import Reading, Utterance
 from overtone_cloud.errors import ConfigError, CorpusError
 from overtone_models.networks import tf
 from overtone_models.networks.papers import build
-from overtone_papers.ensembles import plans
-from overtone_papers.ensembles.augmenting import Varied, varied
-from overtone_papers.ensembles.material import fit_scaler, pooled
-from overtone_papers.ensembles.ranges import options_of, ranges
-from overtone_papers.ensembles.recipes import MEMBERS, RECIPES
-from overtone_papers.ensembles.settings import BASES, Settings, settings_of
+from overtone_papers.ensembles.data import fit_scaler, pool_of
+from overtone_papers.ensembles.networks import BASES, MEMBERS, NETWORKS_OF, RECIPES, Settings, jobs_of
+from overtone_papers.ensembles.search import options_of, ranges
 from overtone_papers.ensembles.system import SYSTEM, estimate, needs
+from overtone_papers.ensembles.training import Varied, varied
 
 
 def reading(people, corpus):
@@ -29,37 +27,37 @@ def reading(people, corpus):
     [
         ("calm", "keep", "it takes drop, merge"),
         ("splits", "random,random", "each once"),
-        ("members", "e-cnn1d-lstm", "2 networks or more"),
+        ("members", "e-cnn1d-lstm", "it takes 2 or more"),
         ("members", "e-cnn1d-lstm,x", "it takes e-cnn2d-lstm"),
-        ("epochs", "0", "whole number of at least 1"),
+        ("epochs", "0", "must be a whole number from 1 to"),
         ("base", "e-fused", "it takes e-cnn2d-lstm"),
     ],
 )
 def test_an_option_that_cannot_be_names_itself(study, option, value, said):
     with pytest.raises(ConfigError, match=f"option {option} is '{value}'.*{said}"):
-        settings_of(study("1d", **{option: value}))
+        study("1d", **{option: value}).settings(Settings)
 
 
 def test_defaults_are_the_papers():
     assert Settings().members == MEMBERS == tuple(RECIPES)
     assert Settings().axis == "mel"
-    assert not Settings().augment
+    assert Settings().augment == "none"
 
 
 def test_ensemble_reuses_the_parts_trainings():
-    alone = {job.name for part in plans.NETWORKS_OF for job in plans.jobs_of(part, Settings(), 2)}
-    assert {job.name for job in plans.jobs_of("ensemble", Settings(), 2)} <= alone
+    alone = {job.name for part in NETWORKS_OF for job in jobs_of(part, Settings(), 2)}
+    assert {job.name for job in jobs_of("ensemble", Settings(), 2)} <= alone
 
 
 def test_names_of_trainings_differ():
-    jobs = [job for part in SYSTEM.parts for job in plans.jobs_of(part, Settings(), 2)]
+    jobs = [job for part in SYSTEM.parts for job in jobs_of(part, Settings(), 2)]
     names = {job.name: (job.network, job.split, job.seed, job.scaled, job.target, str(job.options)) for job in jobs}
     assert len(set(names.values())) == len(names)
 
 
 def test_estimate_names_hours_and_what_costs_them(people, study):
     whole = replace(study(*SYSTEM.parts), quick=False)
-    assert "e-cnn2d-lstm and e-fused cost half a second a sample and epoch" in estimate(whole)
+    assert "e-cnn2d-lstm and e-fused cost half a second per sample and epoch" in estimate(whole)
     assert "trainings" in estimate(study("1d"))
     assert "a minute" in estimate(study("statistics"))
 
@@ -73,7 +71,7 @@ def test_needs_names_what_is_missing(people):
     both = {name: reading(people, name) for name in ("tess", "ravdess")}
     with pytest.raises(CorpusError, match=r"needs 40 utterances .* too few are neutral \(36\)"):
         needs(both)
-    one = replace(both["tess"], utterances=tuple(u for u in both["tess"].utterances if u.speaker == "tess:a"))
+    one = replace(both["tess"], utterances=tuple(u for u in both["tess"].utterances if u.speaker == "tess/a"))
     with pytest.raises(CorpusError, match=r"corpus tess has 1 speaker\(s\), system E needs 2"):
         needs({"tess": one})
     nobody = replace(both["tess"], utterances=tuple(replace(u, speaker=None) for u in both["tess"].utterances))
@@ -84,8 +82,8 @@ def test_needs_names_what_is_missing(people):
 def test_calm_is_dropped_or_merged():
     calm = Utterance(id="x", path=Path("x"), corpus="ravdess", label="calm", speaker="01")
     readings = {"ravdess": Reading(corpus="ravdess", root=Path(), utterances=(calm,))}
-    assert pooled(readings, "drop") == ()
-    assert [(u.id, u.label, u.speaker) for u in pooled(readings, "merge")] == [("ravdess/x", "neutral", "ravdess:01")]
+    assert pool_of(readings, "drop") == ()
+    assert [(u.id, u.label, u.speaker) for u in pool_of(readings, "merge")] == [("ravdess/x", "neutral", "ravdess/01")]
 
 
 @pytest.mark.parametrize(("kind", "shape"), [("row", (4, 1, 1)), ("cell", (4, 6, 1)), ("none", (1, 1, 1))])

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from overtone_papers.common import fitting
-from overtone_papers.ensembles.voting import GeneticSettings, combined, macro_f1, normalised, searched
+from overtone_papers.ensembles.voting import GeneticSettings, combined, macro_f1, normalised, search_weights
 
 
 @pytest.fixture(scope="module")
@@ -31,7 +31,7 @@ def test_fitness_is_the_reported_f1(members):
 
 def test_weights_sum_to_one_and_beat_the_mean_where_they_were_searched(members):
     x, y = members
-    found = searched(x, y, seed=0, settings=GeneticSettings(generations=15, restarts=2))
+    found = search_weights(x, y, seed=0, settings=GeneticSettings(generations=15, restarts=2))
     assert found.weights.sum() == pytest.approx(1.0)
     assert (found.weights >= 0).all()
     assert found.fitness == pytest.approx(macro_f1(combined(x, found.weights).argmax(1), y, 7), abs=1e-3)
@@ -41,13 +41,15 @@ def test_weights_sum_to_one_and_beat_the_mean_where_they_were_searched(members):
 
 def test_same_seed_finds_the_same(members):
     settings = GeneticSettings(generations=5, restarts=1)
-    one, other = (searched(*members, seed=3, settings=settings) for _ in range(2))
+    one, other = (search_weights(*members, seed=3, settings=settings) for _ in range(2))
     np.testing.assert_array_equal(one.weights, other.weights)
 
 
 def test_more_generations_are_never_worse(members):
     """The elite lives on, so that the best of a longer search from the same start is at least as good."""
-    short, long = (searched(*members, seed=1, settings=GeneticSettings(generations=n, restarts=1)) for n in (2, 20))
+    short, long = (
+        search_weights(*members, seed=1, settings=GeneticSettings(generations=n, restarts=1)) for n in (2, 20)
+    )
     assert long.fitness >= short.fitness
 
 

@@ -5,9 +5,10 @@ from pathlib import Path
 import pytest
 
 from overtone_cloud.errors import ConfigError
+from overtone_papers.common.options import described
 from overtone_papers.common.study import Study
-from overtone_papers.federated import settings as module
-from overtone_papers.federated.settings import OPTIONS, RECIPES, settings_of
+from overtone_papers.federated import data as module
+from overtone_papers.federated.data import RECIPES, Settings
 
 
 def study(*, quick: bool = False, **options: str) -> Study:
@@ -15,11 +16,15 @@ def study(*, quick: bool = False, **options: str) -> Study:
     return Study(system="A", readings={}, parts=("settings",), out=Path("out"), quick=quick, options=named)
 
 
+def settings_of(study: Study) -> Settings:
+    return study.settings(Settings)
+
+
 def test_the_defaults_are_the_papers() -> None:
     found = settings_of(study(engine="own"))
     assert (found.epochs, found.rounds, found.clients_rounds, found.batch) == (20, 20, 10, 20)
     assert found.client_counts == (1, 2, 3, 4, 5, 6, 7, 8) and found.splits == ("random", "speaker")
-    assert found.recipes == RECIPES and not found.features.as_published
+    assert {n: found.recipe(n) for n in RECIPES} == RECIPES and not found.spec.as_published
 
 
 def test_quick_takes_fewer_rounds_of_the_same_networks() -> None:
@@ -40,9 +45,9 @@ def test_the_engine_is_the_one_that_is_there(monkeypatch: pytest.MonkeyPatch) ->
 
 def test_open_choices_are_options() -> None:
     found = settings_of(study(engine="own", dropout="0.4", client_learning_rate="0.01", features="as-published"))
-    assert {r.dropout for r in found.recipes.values()} == {0.4}
-    assert {r.client_learning_rate for r in found.recipes.values()} == {0.01}
-    assert found.features.as_published
+    assert {found.recipe(n).dropout for n in RECIPES} == {0.4}
+    assert {found.recipe(n).client_learning_rate for n in RECIPES} == {0.01}
+    assert found.spec.as_published
 
 
 @pytest.mark.parametrize(
@@ -55,10 +60,10 @@ def test_open_choices_are_options() -> None:
             "option networks is 'a-dense,b-cnn'; it takes a-dense, a-conv, a-lstm, each once",
         ),
         ("splits", "random,random", "option splits is 'random,random'; it takes random, speaker, each once"),
-        ("rounds", "0", "option rounds is '0', it must be a whole number from 1 to 10000"),
-        ("rounds", "2.5", "option rounds is '2.5', it must be a whole number from 1 to 10000"),
-        ("alpha", "nan", "option alpha is 'nan', it must be a number from 0.001 to 10000"),
-        ("dropout", "1", "option dropout is '1', it must be a number from 0 to 0.95"),
+        ("rounds", "0", "option rounds is '0'; it must be a whole number from 1 to 10000"),
+        ("rounds", "2.5", "option rounds is '2.5'; it must be a whole number from 1 to 10000"),
+        ("alpha", "nan", "option alpha is 'nan'; it must be a number from 0.001 to 10000"),
+        ("dropout", "1", "option dropout is '1'; it must be a number from 0 to 0.95"),
         ("activation", "step", "option activation is 'step'; it takes relu, tanh, elu, linear"),
     ],
 )
@@ -69,4 +74,4 @@ def test_what_cannot_be_is_one_line(name: str, value: str, text: str) -> None:
 
 
 def test_every_option_is_described() -> None:
-    assert all(meaning and default for meaning, default in OPTIONS.values())
+    assert all(meaning and default for meaning, default in described(Settings).values())

@@ -1,5 +1,6 @@
 """System A as a whole on voices of its own, and what it needs of a corpus."""
 
+from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -14,8 +15,7 @@ from overtone_cloud.synthesis import write_corpus
 from overtone_models.window_model import WindowModel
 from overtone_papers.common.study import Study
 from overtone_papers.federated.claims import claims
-from overtone_papers.federated.data import LABELS, Data, check_speakers, divide, majority, needs, scaling
-from overtone_papers.federated.settings import settings_of
+from overtone_papers.federated.data import LABELS, Settings, check_speakers, divide, majority, needs
 from overtone_papers.federated.system import SYSTEM
 
 OPTIONS = {"engine": "own", "networks": "a-conv", "epochs": "2", "rounds": "2", "clients-rounds": "1"}
@@ -56,7 +56,7 @@ def test_the_whole_experiment(corpus: Mapping[str, Reading], tmp_path: Path) -> 
         "always the most frequent class",
         "central (the paper's baseline)",
         "random clients",
-        "one emotion a client",
+        "one emotion per client",
     ]
     assert comparison.rows[1][3:6] == (32.0, 16.0, 460) and comparison.rows[0][6] == 25.0
     assert all((study.out / picture.path).stat().st_size for part in report.parts for picture in part.pictures)
@@ -77,33 +77,21 @@ def test_a_corpus_without_an_emotion_or_speakers_is_named(tmp_path: Path) -> Non
     alone = reading(*(utterance(i, LABELS[i % 4], "a") for i in range(40)))
     study = make_study(alone, tmp_path, ("settings",))
     with pytest.raises(CorpusError, match=r"corpus own names 1 speaker\(s\) .* give --option splits=random"):
-        check_speakers(study, settings_of(study))
+        check_speakers(study, study.settings(Settings))
     nobody = reading(*(utterance(i, LABELS[i % 4], None) for i in range(40)))
     study = make_study(nobody, tmp_path, ("speakers",), splits="random")
     with pytest.raises(CorpusError, match="does not name all speakers"):
-        check_speakers(study, settings_of(study))
+        check_speakers(study, study.settings(Settings))
 
 
 def test_divisions_are_stratified_or_leave_speakers_out() -> None:
     utterances = tuple(utterance(i, LABELS[i % 4], f"s{i // 20}") for i in range(100))
-    y = np.array([LABELS.index(str(u.label)) for u in utterances])
-    speakers = tuple(f"own:{u.speaker}" for u in utterances)
-    x = np.zeros((100, 2, 3), np.float32)
-    data = Data(utterances=utterances, corpora=("own",) * 100, speakers=speakers, x=x, y=y)
-    random = divide(data, "random", seed=1)
-    assert np.bincount(y[random.test]).tolist() == [5, 5, 5, 5] and len(random.train) == 80
-    unheard = divide(data, "speaker", seed=1)
-    assert not {speakers[i] for i in unheard.test} & {speakers[i] for i in unheard.train}
+    of = {u.id: u for u in utterances}
+    random = divide(utterances, "random", seed=1)
+    assert Counter(of[i].label for i in random.test) == dict.fromkeys(LABELS, 5) and len(random.train) == 80
+    unheard = divide(utterances, "speaker", seed=1)
+    assert not {of[i].speaker for i in unheard.test} & {of[i].speaker for i in unheard.train}
     assert majority(np.array([0, 1, 1, 2])) == 0.5
-
-
-def test_scaling_is_of_the_training_part() -> None:
-    x = np.random.default_rng(0).normal(3.0, 2.0, size=(50, 10, 4)).astype(np.float32)
-    scaled = scaling(x, "standard").apply(x)
-    np.testing.assert_allclose(scaled.mean((0, 1)), 0, atol=1e-5)
-    np.testing.assert_allclose(scaled.std((0, 1)), 1, atol=1e-4)
-    assert np.array_equal(scaling(x, "none").apply(x), x)
-    assert np.isfinite(scaling(np.zeros_like(x), "standard").apply(x)).all()
 
 
 def result(setting: str, accuracy: float, seconds: float) -> dict[str, Any]:
@@ -120,7 +108,7 @@ def result(setting: str, accuracy: float, seconds: float) -> dict[str, Any]:
 
 
 def test_claims_are_read_honestly(tmp_path: Path) -> None:
-    settings = settings_of(make_study({}, tmp_path, ("settings",)))
+    settings = make_study({}, tmp_path, ("settings",)).settings(Settings)
     good = [result("central", 0.70, 10), result("random", 0.68, 12), result("emotion", 0.30, 12)]
     assert [c.holds for c in claims(settings, good, [], quick=False)] == [True, False, True, True, False]
     weak = [result("central", 0.32, 10), result("random", 0.41, 8), result("emotion", 0.23, 8)]

@@ -12,7 +12,7 @@ from overtone_cloud.corpora.utterance import Reading, Utterance
 from overtone_cloud.errors import CorpusError
 from overtone_models.networks import papers
 from overtone_models.window_model import WindowModel, load_test
-from overtone_papers.common.catalogue import system
+from overtone_papers.catalogue import system
 from overtone_papers.common.running import execute
 from overtone_papers.common.study import Study
 from overtone_papers.valence import unlabelled

@@ -1,0 +1,187 @@
+"""Options of the published systems: a dataclass whose fields carry meaning, limits and defaults.
+
+    @dataclass(frozen=True, kw_only=True)
+    class Settings:
+        epochs: int = whole(50, "epochs of a training", quick=12)
+
+`read_options(Settings, {"epochs": "3"})` gives the settings, `described(Settings)` what `overtone paper list` shows.
+Names are spelled with hyphens (`max_s` is the option `max-s`); an underscore is read as a hyphen. Fields without
+one of the makers below are constants that no option sets.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, fields
+from math import isfinite
+from pathlib import Path
+from typing import Any, TypeVar
+
+from overtone_cloud.errors import ConfigError
+
+T = TypeVar("T")
+NONE = "none"
+SAME: Any = object()
+"""No default of its own under `--quick`."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Option:
+    """How the text of `--option NAME=VALUE` becomes a field's value.
+
+    `parse` raises ValueError with the second half of the message ("it takes yes, no"). `unset` is the text for
+    None; `quick` is the default under `--quick` where that differs.
+    """
+
+    meaning: str
+    parse: Callable[[str], Any]
+    unset: str = NONE
+    quick: Any = SAME
+
+    def read(self, name: str, text: str, default: Any) -> Any:
+        """Return the value of a text; raise ConfigError in one line where it has none."""
+        if text == self.unset and default is None and not text.isdecimal():
+            return None
+        try:
+            return self.parse(text)
+        except ValueError as error:
+            raise ConfigError(f"option {name} is {text!r}; {error}") from None
+
+
+def whole(
+    default: int | None, meaning: str, least: int = 1, most: int = 100_000, *, unset: str = NONE, quick: Any = SAME
+) -> Any:
+    """Return a field for a whole number within limits."""
+
+    def parse(text: str) -> int:
+        if not (text.isascii() and text.isdecimal() and least <= int(text) <= most):
+            raise ValueError(f"it must be a whole number from {least} to {most}")
+        return int(text)
+
+    return _field(default, Option(meaning=meaning, parse=parse, unset=unset, quick=quick))
+
+
+def number(
+    default: float | None, meaning: str, least: float, most: float, *, unset: str = NONE, quick: Any = SAME
+) -> Any:
+    """Return a field for a number within limits."""
+
+    def parse(text: str) -> float:
+        try:
+            value = float(text)
+        except ValueError:
+            value = float("nan")
+        if not (isfinite(value) and least <= value <= most):
+            raise ValueError(f"it must be a number from {least:g} to {most:g}")
+        return value
+
+    return _field(default, Option(meaning=meaning, parse=parse, unset=unset, quick=quick))
+
+
+def word(default: str | None, meaning: str, known: Sequence[str], *, unset: str = NONE) -> Any:
+    """Return a field for one of some words."""
+
+    def parse(text: str) -> str:
+        if text not in known:
+            raise ValueError(f"it takes {', '.join(known)}")
+        return text
+
+    return _field(default, Option(meaning=meaning, parse=parse, unset=unset))
+
+
+def words(default: Sequence[str], meaning: str, known: Sequence[str], *, least: int = 1) -> Any:
+    """Return a field for several of some words, separated by commas, in either case."""
+    spelling = {each.lower(): each for each in known}
+
+    def parse(text: str) -> tuple[str, ...]:
+        chosen = [each.strip().lower() for each in text.split(",")]
+        if not set(chosen) <= set(spelling) or len(set(chosen)) != len(chosen):
+            raise ValueError(f"it takes {', '.join(known)}, each once")
+        if len(chosen) < least:
+            raise ValueError(f"it takes {least} or more")
+        return tuple(spelling[each] for each in chosen)
+
+    return _field(tuple(default), Option(meaning=meaning, parse=parse))
+
+
+def flag(meaning: str) -> Any:
+    """Return a field for yes or no, which is no by default."""
+
+    def parse(text: str) -> bool:
+        if text not in ("yes", "no"):
+            raise ValueError("it takes yes or no")
+        return text == "yes"
+
+    return _field(False, Option(meaning=meaning, parse=parse))
+
+
+def path(meaning: str) -> Any:
+    """Return a field for a file or folder, None by default."""
+    return _field(None, Option(meaning=meaning, parse=lambda text: Path(text).expanduser()))
+
+
+def folders(meaning: str) -> Any:
+    """Return a field for folders that exist, separated by commas; empty by default."""
+
+    def parse(text: str) -> tuple[Path, ...]:
+        chosen = [Path(each.strip()).expanduser() for each in text.split(",") if each.strip() not in ("", NONE)]
+        for folder in chosen:
+            if not folder.is_dir():
+                raise ValueError(f"{folder} is not a folder")
+        return tuple(chosen)
+
+    return _field((), Option(meaning=meaning, parse=parse))
+
+
+def quick_constant(default: T, quick: T) -> T:
+    """Return a field that no option sets, with another value under `--quick`."""
+    made: T = _field(default, Option(meaning="", parse=str, quick=quick))
+    return made
+
+
+def spelled(name: str) -> str:
+    """Return an option's one spelling."""
+    return name.replace("_", "-")
+
+
+def read_options(schema: type[T], given: Mapping[str, str], *, quick: bool = False) -> T:
+    """Return the settings of option texts; raise ConfigError in one line for a text that cannot be."""
+    texts = {spelled(name): text for name, text in given.items()}
+    values: dict[str, Any] = {}
+    for each, option in _options(schema).items():
+        name = spelled(each)
+        if name in texts and option.meaning:
+            values[each] = option.read(name, texts[name], _default(schema, each))
+        elif quick and option.quick is not SAME:
+            values[each] = option.quick
+    return schema(**values)
+
+
+def described(schema: type[Any]) -> dict[str, tuple[str, str]]:
+    """Return each option's meaning and default as `overtone paper list` shows them."""
+    shown = {}
+    for name, option in _options(schema).items():
+        quick = "" if option.quick is SAME else f"; --quick takes {_text(option.quick, option)}"
+        if option.meaning:
+            shown[spelled(name)] = (f"{option.meaning}{quick}", _text(_default(schema, name), option))
+    return shown
+
+
+def _field(default: Any, option: Option) -> Any:
+    return field(default=default, metadata={"option": option})
+
+
+def _options(schema: type[Any]) -> dict[str, Option]:
+    return {each.name: each.metadata["option"] for each in fields(schema) if "option" in each.metadata}
+
+
+def _default(schema: type[Any], name: str) -> Any:
+    return next(each.default for each in fields(schema) if each.name == name)
+
+
+def _text(value: Any, option: Option) -> str:
+    if value is None:
+        return option.unset
+    if isinstance(value, tuple):
+        return ",".join(map(str, value)) or NONE
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return f"{value:g}" if isinstance(value, float) else str(value)

@@ -1,0 +1,135 @@
+"""System E's trainings as steps of a study, and the figures that follow from the predictions they leave."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from overtone_models.front_end import F32
+from overtone_papers.common import fitting
+from overtone_papers.common.data import InnerFold
+from overtone_papers.common.saved_network import saved_files
+from overtone_papers.common.study import Study
+from overtone_papers.ensembles import stacking
+from overtone_papers.ensembles.data import LABELS, SPECS, Pool, divide
+from overtone_papers.ensembles.networks import Job, Settings, plan_of
+from overtone_papers.ensembles.training import read_arrays, train
+
+Result = dict[str, Any]
+"""One network's (or ensemble's) figures on one split with one seed, as report.json has them."""
+
+SPLIT_WORDS = {"random": "random, speakers shared", "speaker": "by speaker, unseen"}
+SMALLEST = 1e-7
+PERCEPTRON_PARAMETERS = 7687
+
+
+@dataclass(frozen=True, eq=False)
+class Experiment:
+    """The trainings of one study; those of an earlier run are read from their files."""
+
+    study: Study
+    settings: Settings
+    pool: Pool
+    _folds: dict[tuple[str, int], InnerFold] = field(default_factory=dict)
+    _results: dict[str, Result] = field(default_factory=dict)
+
+    def fold(self, split: str, seed: int) -> InnerFold:
+        """Return the utterances of a split."""
+        key = (split, seed)
+        if key not in self._folds:
+            self._folds[key] = divide(self.pool.utterances, split, seed=seed, quick=self.study.quick)
+        return self._folds[key]
+
+    @property
+    def folder(self) -> Path:
+        """Where predictions are written, beside the steps."""
+        return self.study.folder("predictions")
+
+    def predictions(self, name: str) -> dict[str, F32]:
+        """Return the probabilities `(n, K)` of a step by part: "test" and "inner"."""
+        return read_arrays(self.folder / f"{name}.npz")
+
+    def result(self, job: Job, title: str = "") -> Result:
+        """Return a training's result, trained now or earlier; its title is the network's where none is given."""
+        if job.name not in self._results:
+            trained = self._trained(job)
+            scored = self.scored(self.predictions(job.name)["test"], job.split, job.seed)
+            extra = {"options": dict(job.options), "scaled": job.scaled}
+            self._results[job.name] = {**_named(job.network, job.split, job.seed), **trained, **scored, **extra}
+        return {**self._results[job.name], "title": title or job.recipe.title}
+
+    def scored(self, probabilities: F32, split: str, seed: int) -> Result:
+        """Return scores of test probabilities: `fitting.scores`, loss, and accuracy by origin."""
+        test = self.pool.rows(self.fold(split, seed).test)
+        y, origins = self.pool.y[test], self.pool.origins[test]
+        right = probabilities.argmax(1) == y
+        target = np.maximum(probabilities[np.arange(len(y)), y], SMALLEST)
+        by_origin = {str(name): right[origins == name] for name in np.unique(origins)}
+        return {
+            **fitting.scores(probabilities, y, LABELS),
+            "loss": round(float(-np.log(target).mean()), 6),
+            "origins": {n: {"accuracy": round(float(own.mean()), 6), "n": len(own)} for n, own in by_origin.items()},
+        }
+
+    def inputs(self) -> dict[str, Any]:
+        """Return the inputs that all steps have in common."""
+        features = [spec.digest for spec in SPECS.values()]
+        return {"calm": self.settings.calm, "features": features, "read": len(self.pool.utterances)}
+
+    def _trained(self, job: Job) -> Result:
+        """Return a training's curves, times and parameters."""
+        plan, recipe = plan_of(job, self.settings, quick=self.study.quick), job.recipe
+        makes = [self.folder / f"{job.name}.npz"]
+        makes += [self.folder / f"{job.name}-weights.npz"] if job.target is not None else []
+        makes += self._saved(job.network) if job.saved else []
+        trained: Result = self.study.step(
+            job.name,
+            lambda: train(self.pool, self.fold(job.split, job.seed), job, plan, self.folder),
+            makes=makes,
+            **self.inputs(),
+            network=job.network,
+            options=dict(job.options),
+            split=job.split,
+            seed=job.seed,
+            target=job.target,
+            scaled=job.scaled,
+            plan=[plan.epochs, plan.samples, plan.scaler, plan.augment],
+            training=[recipe.learning_rate, recipe.batch, recipe.length.patience],
+        )
+        return trained
+
+    def _saved(self, network: str) -> list[Path]:
+        return saved_files(self.study.out / "networks" / network)
+
+    def stacked(self, jobs: Sequence[Job]) -> Result:
+        """Return the stacking's result over binary trainings, which are done first."""
+        base = [self._trained(job) for job in jobs]
+        split, seed, folder, name = jobs[0].split, jobs[0].seed, self.folder, stacking.step_name(jobs)
+        fold, plan = self.fold(split, seed), plan_of(jobs[0], self.settings, quick=self.study.quick)
+        saves = split == "random" and seed == 0
+
+        def work() -> Result:
+            trained = stacking.train_perceptron(self.pool, fold, jobs, folder)
+            if saves:
+                stacking.save_stacking(self.pool, fold, jobs, plan, folder)
+            return trained
+
+        makes = [folder / f"{name}.npz", *(self._saved(stacking.NETWORK) if saves else [])]
+        trained = self.study.step(name, work, makes=makes, **self.inputs(), base=base, split=split, seed=seed)
+        total = {key: sum(each[key] for each in base) for key in ("inference_s", "seconds", "parameters")}
+        return {
+            **_named(stacking.NETWORK, split, seed),
+            "title": f"Stacking of {jobs[0].recipe.title}",
+            **trained,
+            **self.scored(self.predictions(name)["test"], split, seed),
+            "inference_n": base[0]["inference_n"],
+            "inference_s": trained["inference_s"] + total["inference_s"],
+            "seconds": trained["seconds"] + total["seconds"],
+            "parameters": PERCEPTRON_PARAMETERS + total["parameters"],
+        }
+
+
+def _named(network: str, split: str, seed: int) -> Result:
+    return {"network": network, "split": SPLIT_WORDS[split], "seed": seed}
