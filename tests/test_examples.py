@@ -30,7 +30,7 @@ CLOUD_UNITS = sorted((REPOSITORY / "cloud" / "systemd").glob("*.service"))
 
 def typed(program: str) -> list[list[str]]:
     """Return the arguments of every command that starts `program` in the blocks of the pages, also through sudo."""
-    blocks = "".join(re.findall(r"^```\n(.*?)^```$", TEXT, re.DOTALL | re.MULTILINE))
+    blocks = "".join(re.findall(r"^```\w*\n(.*?)^```$", TEXT, re.DOTALL | re.MULTILINE))
     lines = blocks.replace("\\\n", " ").splitlines()
     commands = [re.sub(r"^sudo (-u \w+ )?", "", part.strip()) for line in lines for part in line.split("&&")]
     wanted = [command for command in commands if Path(command.split(" ")[0]).name == program]

@@ -71,8 +71,8 @@ def _run(args: argparse.Namespace) -> int:
         for results, complete in run_benchmark(benchmark):
             report = write_report(benchmark, results, complete=complete)
     except KeyboardInterrupt:
-        kept = f"what is done is kept in {benchmark.out}, and the same command goes on from there"
-        print(f"overtone: interrupted; {kept}", file=sys.stderr)
+        resume = f"what is done is kept in {benchmark.out}, and the same command goes on from there"
+        print(f"overtone: interrupted; {resume}", file=sys.stderr)
         return EXIT_INTERRUPTED
     if args.json:
         print(json.dumps(report, indent=1, ensure_ascii=False))

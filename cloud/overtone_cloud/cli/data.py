@@ -51,7 +51,7 @@ def register(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") 
 
 def _with_path(parser: argparse.ArgumentParser) -> argparse.ArgumentParser:
     parser.add_argument("path", type=Path, metavar="PATH", help="a corpus' folder or a CSV manifest")
-    parser.add_argument("--corpus", choices=corpus_names(), help="which corpus it is (default: by its files' names)")
+    parser.add_argument("--corpus", choices=corpus_names(), help="which corpus it is (default: by its file names)")
     return parser
 
 

@@ -33,7 +33,7 @@ def _demo(args: argparse.Namespace) -> int:
 
 
 def _agent(program: Path | None) -> Path:
-    found = shutil.which(str(program) if program else "overtone-agent")
-    if found is None:
+    path = shutil.which(str(program) if program else "overtone-agent")
+    if path is None:
         raise DemoError(f"there is no program {program or 'overtone-agent'}; `make demo` installs it")
-    return Path(found).absolute()
+    return Path(path).absolute()

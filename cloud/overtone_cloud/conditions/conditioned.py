@@ -54,7 +54,7 @@ def heard_mfcc(
     utterances: Sequence[Utterance], spec: GatedLogMelSpec, condition: Condition | None, *, cache: Path | None
 ) -> list[F32 | None]:
     """Return each utterance's `(frames, n_mfcc)` under a condition; None where the gate heard less than 100 ms."""
-    asked = spec if condition is None else ConditionedSpec(inner=spec, condition=condition)
-    found = extraction.extract(utterances, asked, cache=cache)
+    feature = spec if condition is None else ConditionedSpec(inner=spec, condition=condition)
+    log_mels = extraction.extract(utterances, feature, cache=cache)
     dct, least = dct_matrix(spec.front_end), spec.front_end.block_frames
-    return [None if x is None or len(x) < least else x @ dct for x in found]
+    return [None if x is None or len(x) < least else x @ dct for x in log_mels]

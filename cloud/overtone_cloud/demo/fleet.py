@@ -180,8 +180,8 @@ class Child:
             status = Path(f"/proc/{self._process.pid}/status").read_text()
         except OSError:
             return None
-        found = [line.split()[1] for line in status.splitlines() if line.startswith("VmHWM:")]
-        return int(found[0]) / 1024 if found else None
+        peaks = [line.split()[1] for line in status.splitlines() if line.startswith("VmHWM:")]
+        return int(peaks[0]) / 1024 if peaks else None
 
     def stop(self) -> None:
         """End it: by SIGTERM, after 10 s by SIGKILL."""

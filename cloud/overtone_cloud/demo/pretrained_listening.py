@@ -19,10 +19,10 @@ NAME = "pretrained"
 def default_model() -> tuple[Pretrained, Bundle] | None:
     """Return the default pretrained model; None where none came with the software, an error where it is damaged."""
     try:
-        found = find_pretrained()
+        model = find_pretrained()
     except PretrainedError:
         return None
-    return found, read_bundle(found.bundle.read_bytes())
+    return model, read_bundle(model.bundle.read_bytes())
 
 
 def caveat(bundle: Bundle, corpus: str, *, synthetic: bool) -> str:
@@ -52,13 +52,13 @@ def _chosen(reading: Reading, labels: Sequence[str]) -> list[Utterance]:
     return [u for u in own if u.label in labels] or own
 
 
-def facts(found: Pretrained, bundle: Bundle, heard: Sequence[dict[str, Any]], why: str) -> dict[str, Any]:
+def facts(model: Pretrained, bundle: Bundle, heard: Sequence[dict[str, Any]], caveat_line: str) -> dict[str, Any]:
     """Return the report's entry of the pretrained model; it holds no score."""
     manifest = bundle.manifest
     return {
-        "name": found.name,
+        "name": model.name,
         "labels": list(manifest.labels),
         "licence": manifest.licence,
-        "caveat": why,
+        "caveat": caveat_line,
         "heard": list(heard),
     }

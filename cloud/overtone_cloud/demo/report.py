@@ -14,14 +14,14 @@ PICTURES = (("curves.png", "Training of the base network"), ("confusion.png", "C
 def rows(report: dict[str, Any]) -> list[tuple[str, str]]:
     """Return the closing table as names and values."""
     before, after = 100 * report["uar_before"], 100 * report["uar_after"]
-    kept = sum(1 for r in report["rounds"] if r["kept"])
+    improved = sum(1 for r in report["rounds"] if r["kept"])
     verdict = "better" if after > before else "the rounds did not help"
     hop = report["hop_ms"]
     table = [
         ("data", report["data"]),
         ("split", report["split"]),
         ("UAR on unseen speakers", f"{before:.1f} % before, {after:.1f} % after: {verdict}"),
-        ("rounds kept", f"{kept} of {len(report['rounds'])}"),
+        ("rounds kept", f"{improved} of {len(report['rounds'])}"),
     ]
     for device, gain in report["personal"].items():
         change = f"{100 * gain['uar']:.1f} -> {100 * gain['uar_personal']:.1f} % UAR ({100 * gain['gain']:+.1f} points)"

@@ -294,20 +294,20 @@ class Demo:
             for device, speaker in owners.items():
                 log, config = self.logs / f"{device}.log", self.out / device / "agent.toml"
                 trained = json.loads(self._agent(device, log, "personalise", "--json", "--config", config))
-                kept = self.out / device / "kept.csv"
-                found = json.loads(
-                    self._agent(device, log, "evaluate", "--manifest", kept, "--json", "--config", config)
+                held_out = self.out / device / "kept.csv"
+                measured = json.loads(
+                    self._agent(device, log, "evaluate", "--manifest", held_out, "--json", "--config", config)
                 )
-                own = found["uar"] if found["uar_personal"] is None else found["uar_personal"]
+                own = measured["uar"] if measured["uar_personal"] is None else measured["uar_personal"]
                 personal[device] = {
                     "speaker": speaker,
-                    "recordings": found["recordings"],
-                    "uar": round(found["uar"], 4),
+                    "recordings": measured["recordings"],
+                    "uar": round(measured["uar"], 4),
                     "uar_personal": round(own, 4),
-                    "gain": round(own - found["uar"], 4),
+                    "gain": round(own - measured["uar"], 4),
                     "kept": trained["kept"],
                 }
-                self.say(f"    {device}: UAR {100 * found['uar']:.1f} -> {100 * own:.1f} %")
+                self.say(f"    {device}: UAR {100 * measured['uar']:.1f} -> {100 * own:.1f} %")
         self.report["personal"] = personal
 
     def _listen(self, device: str, owners: dict[str, str], keys: Path) -> None:
@@ -324,9 +324,9 @@ class Demo:
         bench = self.settings.agent.parent / "overtone-bench"
         with self._stage("latency of a hop on this machine"):
             command: fleet.Command = [bench, "--bundle", bundle, "--seconds", "20", "--json", "--no-training", "--fast"]
-            found = json.loads(fleet.call("overtone-bench", command, self.logs / "bench.log"))
-        self.report["hop_ms"] = {name: found["fast"]["hop_ms"][name] for name in ("p50", "p95", "p99", "max")}
-        self.report["bench"] = found
+            measured = json.loads(fleet.call("overtone-bench", command, self.logs / "bench.log"))
+        self.report["hop_ms"] = {name: measured["fast"]["hop_ms"][name] for name in ("p50", "p95", "p99", "max")}
+        self.report["bench"] = measured
 
     def _versions(self) -> None:
         names = {name: version(name) for name in VERSIONED}

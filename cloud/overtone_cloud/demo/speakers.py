@@ -77,14 +77,14 @@ def divide_owner(utterances: Sequence[Utterance], seed: int) -> tuple[list[Utter
     """Return what the owner labels and what measures the personal gain, each label in both."""
     rng = np.random.default_rng(seed)
     labelled: list[Utterance] = []
-    kept: list[Utterance] = []
+    held_out: list[Utterance] = []
     for label in sorted({str(u.label) for u in utterances}):
         of_label = [u for u in utterances if u.label == label]
         order = rng.permutation(len(of_label))
         cut = max(1, round(LABELLED_SHARE * len(of_label)))
         labelled += [of_label[i] for i in order[:cut]]
-        kept += [of_label[i] for i in order[cut:]]
-    return labelled, kept
+        held_out += [of_label[i] for i in order[cut:]]
+    return labelled, held_out
 
 
 def write_manifest(path: Path, utterances: Sequence[Utterance]) -> Path:

@@ -86,14 +86,14 @@ def _one_model(details: Mapping[str, Any], labels: Sequence[str]) -> dict[str, A
 
 def _over_seeds(by_seed: Mapping[str, Mapping[str, float]]) -> dict[str, dict[str, Any]]:
     """Return mean and deviation (None for one seed) of each name's values, 0..1."""
-    names = sorted({name for found in by_seed.values() for name in found})
-    values = {name: [found[name] for found in by_seed.values() if name in found] for name in names}
+    names = sorted({name for shares in by_seed.values() for name in shares})
+    values = {name: [shares[name] for shares in by_seed.values() if name in shares] for name in names}
     return {
         name: {
-            "mean": round(float(np.mean(found)), 4),
-            "sd": round(float(np.std(found, ddof=1)), 4) if len(found) > 1 else None,
+            "mean": round(float(np.mean(shares)), 4),
+            "sd": round(float(np.std(shares, ddof=1)), 4) if len(shares) > 1 else None,
         }
-        for name, found in values.items()
+        for name, shares in values.items()
     }
 
 

@@ -59,13 +59,13 @@ def _summary(facts: Mapping[str, Any]) -> str:
 def _data(facts: Mapping[str, Any]) -> list[str]:
     rows = [
         (
-            f"[{found['title']}]({found['page']})" if found["page"] else found["title"],
-            found["language"],
-            f"{found['utterances']:,}",
-            ", ".join(f"{n} {kind}" for kind, n in found["speakers"].items()),
-            ", ".join(f"{label} ({n:,})" for label, n in found["left_out"].items()) or "none",
+            f"[{corpus['title']}]({corpus['page']})" if corpus["page"] else corpus["title"],
+            corpus["language"],
+            f"{corpus['utterances']:,}",
+            ", ".join(f"{n} {kind}" for kind, n in corpus["speakers"].items()),
+            ", ".join(f"{label} ({n:,})" for label, n in corpus["left_out"].items()) or "none",
         )
-        for found in facts["corpora"].values()
+        for corpus in facts["corpora"].values()
     ]
     return [
         "## Data",
@@ -74,7 +74,7 @@ def _data(facts: Mapping[str, Any]) -> list[str]:
         "recognised by that corpus' room, microphone and language. The numbers are of what was there to train on, "
         "which may be less than the official corpus. No recording is in the bundle.",
         "## Licence",
-        "\n".join(f"- {found['title']}: {found['licence']}" for found in facts["corpora"].values()),
+        "\n".join(f"- {corpus['title']}: {corpus['licence']}" for corpus in facts["corpora"].values()),
         f'The bundle carries this line: "{facts["bundle"]["licence"]}". Overtone\'s own licence (Apache-2.0) is the '
         "software's, not that of these weights. Who needs other terms trains on other recordings (`overtone train`).",
     ]
@@ -202,9 +202,9 @@ def _cover(cover: Mapping[str, Any]) -> tuple[str, str, str]:
     return f"{cover['threshold']:.2f}", f"{100 * cover['coverage']:.1f} %", right
 
 
-def _share(found: Mapping[str, Any]) -> str:
-    deviation = "" if found["sd"] is None else f" ± {100 * found['sd']:.1f}"
-    return f"{100 * found['mean']:.1f}{deviation} %"
+def _share(share: Mapping[str, Any]) -> str:
+    deviation = "" if share["sd"] is None else f" ± {100 * share['sd']:.1f}"
+    return f"{100 * share['mean']:.1f}{deviation} %"
 
 
 def _people(model: Mapping[str, Any]) -> list[str]:
@@ -239,14 +239,14 @@ def _sentence(row: Mapping[str, Any]) -> str:
 def confusions(labels: Sequence[str], counts: Sequence[Sequence[int]]) -> list[tuple[str, str, str]]:
     """Return the commonest mistakes as (spoken, taken for, share of what was spoken), the largest share first."""
     predicted = [*labels, NOTHING]
-    found = [
+    mistakes = [
         (count / sum(row), spoken, taken)
         for spoken, row in zip(labels, counts, strict=True)
         for taken, count in zip(predicted, row, strict=True)
         if taken != spoken and count
     ]
-    found.sort(key=lambda one: (-one[0], one[1], one[2]))
-    return [(spoken, taken, f"{100 * share:.1f} %") for share, spoken, taken in found[:CONFUSIONS]]
+    mistakes.sort(key=lambda one: (-one[0], one[1], one[2]))
+    return [(spoken, taken, f"{100 * share:.1f} %") for share, spoken, taken in mistakes[:CONFUSIONS]]
 
 
 def worst(speakers: Mapping[str, Mapping[str, Any]]) -> list[str]:

@@ -89,5 +89,5 @@ def parity_utterances(
     heard: list[F32 | None] = [*utterances]
     for condition in PARITY_CONDITIONS:
         heard += heard_mfcc(inner.utterances, inner.spec, condition, cache=cache)
-    kept = [row for row, mfcc in enumerate(heard) if mfcc is not None]
-    return [mfcc for mfcc in heard if mfcc is not None], np.tile(targets, 1 + len(PARITY_CONDITIONS))[kept]
+    audible = [row for row, mfcc in enumerate(heard) if mfcc is not None]
+    return [mfcc for mfcc in heard if mfcc is not None], np.tile(targets, 1 + len(PARITY_CONDITIONS))[audible]

@@ -84,36 +84,36 @@ BySeed = Mapping[int, Sequence[TrainingResults]]
 
 
 def corpus_figures(
-    corpus: str, taken: BySeed, shared: BySeed | None, limits: Limits, *, unseen: bool = True
+    corpus: str, results: BySeed, shared: BySeed | None, limits: Limits, *, unseen: bool = True
 ) -> list[Figure]:
     """Return the figures of one corpus, its folds pooled within each seed: every speaker is tested once.
 
     `shared` are the same trainings with random folds, whose figure stands beside the honest one. Where the speakers of
-    `taken` are not `unseen` no figure has a target: those are for unseen speakers.
+    `results` are not `unseen` no figure has a target: those are for unseen speakers.
     """
-    measured = set.intersection(*(set(t.results) for parts in taken.values() for t in parts))
-    figures = [_uar(corpus, taken, "UAR, unseen speakers" if unseen else "UAR, speakers shared")]
+    measured = set.intersection(*(set(t.results) for parts in results.values() for t in parts))
+    figures = [_uar(corpus, results, "UAR, unseen speakers" if unseen else "UAR, speakers shared")]
     if shared:
         values = over_seeds(shared, lambda p: 100 * predictions(p, "clean").uar)
         figures.append(Figure(corpus=corpus, name="UAR, speakers shared (random split)", unit=PERCENT, values=values))
-    figures += _calibration(corpus, taken)
+    figures += _calibration(corpus, results)
     makers: dict[str, Callable[[], list[Figure]]] = {
-        "int8": lambda: _int8(corpus, taken, limits),
-        "listening": lambda: _listening(corpus, taken),
-        **{name: lambda name=name: [_loss(corpus, taken, name)] for name in LOSSES},  # type: ignore[misc]
-        "silence": lambda: [_undecided(corpus, taken, "silence")],
-        "sounds": lambda: [_undecided(corpus, taken, "sounds")],
-        "speech": lambda: _anger(corpus, taken),
-        "personal": lambda: _personal(corpus, taken),
-        "normalised": lambda: [_normalised(corpus, taken)],
+        "int8": lambda: _int8(corpus, results, limits),
+        "listening": lambda: _listening(corpus, results),
+        **{name: lambda name=name: [_loss(corpus, results, name)] for name in LOSSES},  # type: ignore[misc]
+        "silence": lambda: [_undecided(corpus, results, "silence")],
+        "sounds": lambda: [_undecided(corpus, results, "sounds")],
+        "speech": lambda: _anger(corpus, results),
+        "personal": lambda: _personal(corpus, results),
+        "normalised": lambda: [_normalised(corpus, results)],
     }
     figures += [figure for name, make in makers.items() if name in measured for figure in make()]
     return figures if unseen else [replace(figure, target=None) for figure in figures]
 
 
-def over_seeds(taken: BySeed, value: Callable[[Sequence[TrainingResults]], float]) -> tuple[float, ...]:
+def over_seeds(results: BySeed, value: Callable[[Sequence[TrainingResults]], float]) -> tuple[float, ...]:
     """Return a value for each seed's folds."""
-    return tuple(value(taken[seed]) for seed in sorted(taken))
+    return tuple(value(results[seed]) for seed in sorted(results))
 
 
 def predictions(parts: Sequence[TrainingResults], measure: str) -> Predictions:
@@ -126,16 +126,16 @@ def percent(part: int, whole: int) -> float:
     return 100.0 * part / whole
 
 
-def _uar(corpus: str, taken: BySeed, name: str) -> Figure:
+def _uar(corpus: str, results: BySeed, name: str) -> Figure:
     least = CORPORA[corpus].uar_target_percent if corpus in CORPORA else None
     target = None if least is None else Target(sign=">=", limit=least)
-    values = over_seeds(taken, lambda parts: 100 * predictions(parts, "clean").uar)
+    values = over_seeds(results, lambda parts: 100 * predictions(parts, "clean").uar)
     return Figure(corpus=corpus, name=name, unit=PERCENT, values=values, target=target)
 
 
-def _calibration(corpus: str, taken: BySeed) -> list[Figure]:
-    covers = {seed: own_thresholds(predictions(parts, "clean")) for seed, parts in taken.items()}
-    errors = over_seeds(taken, lambda parts: 100 * predictions(parts, "clean").calibration_error)
+def _calibration(corpus: str, results: BySeed) -> list[Figure]:
+    covers = {seed: own_thresholds(predictions(parts, "clean")) for seed, parts in results.items()}
+    errors = over_seeds(results, lambda parts: 100 * predictions(parts, "clean").calibration_error)
     target = Target(sign="<=", limit=5.0)
     seeds = sorted(covers)
     return [
@@ -155,12 +155,12 @@ def _calibration(corpus: str, taken: BySeed) -> list[Figure]:
     ]
 
 
-def _int8(corpus: str, taken: BySeed, limits: Limits) -> list[Figure]:
+def _int8(corpus: str, results: BySeed, limits: Limits) -> list[Figure]:
     def same(parts: Sequence[TrainingResults]) -> float:
         return 100 * float((predictions(parts, "int8").predicted == predictions(parts, "clean").predicted).mean())
 
     def largest(name: str) -> tuple[float, ...]:
-        return over_seeds(taken, lambda parts: float(max(part.results["int8"][name] for part in parts)))
+        return over_seeds(results, lambda parts: float(max(part.results["int8"][name] for part in parts)))
 
     size = Target(sign="<=", limit=float(limits.max_bytes), every=True)
     work = Target(sign="<=", limit=float(limits.max_multiply_adds), every=True)
@@ -169,14 +169,14 @@ def _int8(corpus: str, taken: BySeed, limits: Limits) -> list[Figure]:
             corpus=corpus,
             name="UAR lost by int8",
             unit=POINTS,
-            values=_lost(taken, "int8"),
+            values=_lost(results, "int8"),
             target=Target(sign="<=", limit=0.5),
         ),
         Figure(
             corpus=corpus,
             name="int8 gives float's label",
             unit=PERCENT,
-            values=over_seeds(taken, same),
+            values=over_seeds(results, same),
             target=Target(sign=">=", limit=98.0),
         ),
         Figure(
@@ -192,58 +192,58 @@ def _int8(corpus: str, taken: BySeed, limits: Limits) -> list[Figure]:
     ]
 
 
-def _listening(corpus: str, taken: BySeed) -> list[Figure]:
+def _listening(corpus: str, results: BySeed) -> list[Figure]:
     def part_of(parts: Sequence[TrainingResults], name: str) -> float:
-        found = [part.results["listening"] for part in parts]
-        return percent(sum(f[name] for f in found), sum(f["utterances"] for f in found))
+        rows = [part.results["listening"] for part in parts]
+        return percent(sum(f[name] for f in rows), sum(f["utterances"] for f in rows))
 
     return [
         Figure(
             corpus=corpus,
             name="streaming ends with the whole utterance's decision",
             unit=PERCENT,
-            values=over_seeds(taken, lambda parts: part_of(parts, "same")),
+            values=over_seeds(results, lambda parts: part_of(parts, "same")),
             target=Target(sign=">=", limit=99.0),
         ),
         Figure(
             corpus=corpus,
             name="utterances that the gate cuts in two",
             unit=PERCENT,
-            values=over_seeds(taken, lambda parts: part_of(parts, "cut")),
+            values=over_seeds(results, lambda parts: part_of(parts, "cut")),
         ),
     ]
 
 
-def _lost(taken: BySeed, measure: str) -> tuple[float, ...]:
+def _lost(results: BySeed, measure: str) -> tuple[float, ...]:
     """Return how many points of UAR are lost against the float network on recordings as they are."""
-    return over_seeds(taken, lambda parts: 100 * (predictions(parts, "clean").uar - predictions(parts, measure).uar))
+    return over_seeds(results, lambda parts: 100 * (predictions(parts, "clean").uar - predictions(parts, measure).uar))
 
 
-def _loss(corpus: str, taken: BySeed, name: str) -> Figure:
+def _loss(corpus: str, results: BySeed, name: str) -> Figure:
     limit = LOSSES[name]
     target = None if limit is None else Target(sign="<=", limit=limit)
-    return Figure(corpus=corpus, name=LOSS_NAMES[name], unit=POINTS, values=_lost(taken, name), target=target)
+    return Figure(corpus=corpus, name=LOSS_NAMES[name], unit=POINTS, values=_lost(results, name), target=target)
 
 
-def _undecided(corpus: str, taken: BySeed, name: str) -> Figure:
+def _undecided(corpus: str, results: BySeed, name: str) -> Figure:
     def share(parts: Sequence[TrainingResults]) -> float:
-        found = [part.results[name] for part in parts]
-        return percent(sum(f["undecided"] for f in found), sum(f["seconds"] for f in found))
+        rows = [part.results[name] for part in parts]
+        return percent(sum(f["undecided"] for f in rows), sum(f["seconds"] for f in rows))
 
     title = "everyday sounds" if name == "sounds" else name
     return Figure(
         corpus=corpus,
         name=f'seconds of {title} with "no decision"',
         unit=PERCENT,
-        values=over_seeds(taken, share),
+        values=over_seeds(results, share),
         target=Target(sign=">=", limit=95.0),
     )
 
 
-def _anger(corpus: str, taken: BySeed) -> list[Figure]:
+def _anger(corpus: str, results: BySeed) -> list[Figure]:
     def share(parts: Sequence[TrainingResults], counts: str, total: str) -> float:
-        found = [part.results["speech"] for part in parts]
-        return percent(sum(f[counts].get("angry", 0) for f in found), sum(f[total] for f in found))
+        rows = [part.results["speech"] for part in parts]
+        return percent(sum(f[counts].get("angry", 0) for f in rows), sum(f[total] for f in rows))
 
     target = Target(sign="<=", limit=MAX_ANGRY_PERCENT)
     return [
@@ -251,14 +251,14 @@ def _anger(corpus: str, taken: BySeed) -> list[Figure]:
             corpus=corpus,
             name="neutral read speech called angry, at its end",
             unit=PERCENT,
-            values=over_seeds(taken, lambda parts: share(parts, "ends", "recordings")),
+            values=over_seeds(results, lambda parts: share(parts, "ends", "recordings")),
             target=target,
         ),
         Figure(
             corpus=corpus,
             name="seconds of neutral read speech called angry",
             unit=PERCENT,
-            values=over_seeds(taken, lambda parts: share(parts, "labels", "seconds")),
+            values=over_seeds(results, lambda parts: share(parts, "labels", "seconds")),
             target=target,
         ),
     ]
@@ -274,39 +274,39 @@ def gains(parts: Sequence[TrainingResults], name: str = "uar_personal") -> list[
     return [100 * (row[name] - row["uar"]) for row in owners(parts)]
 
 
-def _personal(corpus: str, taken: BySeed) -> list[Figure]:
-    if not all(owners(parts) for parts in taken.values()):
+def _personal(corpus: str, results: BySeed) -> list[Figure]:
+    if not all(owners(parts) for parts in results.values()):
         return []
     return [
         Figure(
             corpus=corpus,
             name="gain of the personal head, mean of speakers",
             unit=POINTS,
-            values=over_seeds(taken, lambda parts: float(np.mean(gains(parts)))),
+            values=over_seeds(results, lambda parts: float(np.mean(gains(parts)))),
             target=Target(sign=">=", limit=8.0),
         ),
         Figure(
             corpus=corpus,
             name="gain of the personal head, worst speaker",
             unit=POINTS,
-            values=over_seeds(taken, lambda parts: min(gains(parts))),
+            values=over_seeds(results, lambda parts: min(gains(parts))),
             target=Target(sign=">=", limit=-1.0, every=True),
         ),
         Figure(
             corpus=corpus,
             name="gain if every head were kept",
             unit=POINTS,
-            values=over_seeds(taken, lambda parts: float(np.mean(gains(parts, "uar_always")))),
+            values=over_seeds(results, lambda parts: float(np.mean(gains(parts, "uar_always")))),
         ),
         Figure(
             corpus=corpus,
             name="heads that the device kept",
             unit=PERCENT,
-            values=over_seeds(taken, lambda parts: 100 * float(np.mean([row["kept"] for row in owners(parts)]))),
+            values=over_seeds(results, lambda parts: 100 * float(np.mean([row["kept"] for row in owners(parts)]))),
         ),
     ]
 
 
-def _normalised(corpus: str, taken: BySeed) -> Figure:
-    values = tuple(-value for value in _lost(taken, "normalised"))
+def _normalised(corpus: str, results: BySeed) -> Figure:
+    values = tuple(-value for value in _lost(results, "normalised"))
     return Figure(corpus=corpus, name="gain of features normalised to the speaker", unit=POINTS, values=values)

@@ -64,7 +64,7 @@ def measures(material: Material) -> dict[str, Measure]:
 
     device = {"device": device_settings(), "int8_ranges": RANGES}
     sizes = {**asdict(material.limits), "int8_ranges": RANGES}
-    found = [
+    possible = [
         Measure(name=CLEAN, title="as recorded", run=_clean, settings={}),
         Measure(name="int8", title="int8 streaming", run=_int8(material.limits), settings=sizes),
         Measure(name="listening", title="listening against whole utterances", run=_listening, settings=device),
@@ -84,7 +84,7 @@ def measures(material: Material) -> dict[str, Measure]:
             settings={"candidates": describe(CANDIDATES)},
         ),
     ]
-    return {measure.name: measure for measure in found}
+    return {measure.name: measure for measure in possible}
 
 
 NAMES = (
@@ -108,10 +108,10 @@ WITHOUT_BUNDLE = (CLEAN, "noise", "room", "telephone", "quiet", "loud")
 
 
 def _conditions(material: Material) -> list[Measure]:
-    found: dict[str, Condition] = {}
+    conditions: dict[str, Condition] = {}
     if material.sounds is not None:
-        found["noise"] = Noise(sounds=material.sounds.test)
-    found |= {
+        conditions["noise"] = Noise(sounds=material.sounds.test)
+    conditions |= {
         "room": FarMicrophone(),
         "telephone": Telephone(),
         "quiet": Level(peak_db=QUIET_DB),
@@ -119,21 +119,21 @@ def _conditions(material: Material) -> list[Measure]:
     }
     return [
         Measure(name=name, title=condition.name, run=_under(condition), settings=condition.to_json())
-        for name, condition in found.items()
+        for name, condition in conditions.items()
     ]
 
 
 def _windows(material: Material, device: Mapping[str, Any]) -> list[Measure]:
-    found = []
+    possible = []
     if material.sounds is not None:
         paths = material.sounds.test
         settings = {"sounds": content_digest(paths), **device}
-        found.append(Measure(name="sounds", title="everyday sounds", run=_listened(paths, None), settings=settings))
+        possible.append(Measure(name="sounds", title="everyday sounds", run=_listened(paths, None), settings=settings))
     if material.speech is not None:
         settings = {"speech": content_digest(material.speech.test), "max_s": str(SPEECH_S), **device}
         run = _listened(material.speech.test, SPEECH_S)
-        found.append(Measure(name="speech", title="neutral read speech", run=run, settings=settings))
-    return found
+        possible.append(Measure(name="speech", title="neutral read speech", run=run, settings=settings))
+    return possible
 
 
 def _clean(subject: Subject) -> Result:

@@ -107,12 +107,12 @@ def drawn_rows(
 
     `per_emotion` of an emotion are given where at least two are left to test, else half of them.
     """
-    given: list[int] = []
+    labelled: list[int] = []
     for label in np.unique(targets):
         rows = rng.permutation(np.flatnonzero(targets == label))
         count = per_emotion if len(rows) >= per_emotion + LEFT else len(rows) // 2
-        given.extend(int(row) for row in rows[:count])
-    chosen = np.array(sorted(given), np.int64)
+        labelled.extend(int(row) for row in rows[:count])
+    chosen = np.array(sorted(labelled), np.int64)
     return chosen, np.setdiff1d(np.arange(len(targets)), chosen)
 
 
@@ -126,8 +126,8 @@ def _owner(
     counts = np.bincount(targets[drawn[0][0]], minlength=1)
     if counts[counts > 1].sum() < LEAST:
         return None
-    made = tuple(_draw(device, mfcc, targets, embeddings, given, rest) for given, rest in drawn)
-    return Owner(speaker=speaker, given=len(drawn[0][0]), tested=len(drawn[0][1]), draws=made)
+    results = tuple(_draw(device, mfcc, targets, embeddings, given, rest) for given, rest in drawn)
+    return Owner(speaker=speaker, given=len(drawn[0][0]), tested=len(drawn[0][1]), draws=results)
 
 
 def _draw(
@@ -135,12 +135,12 @@ def _draw(
     mfcc: Sequence[F32],
     targets: Targets,
     embeddings: F32,
-    given: NDArray[np.int64],
+    labelled: NDArray[np.int64],
     rest: NDArray[np.int64],
 ) -> Draw:
     """Return what comes of the given utterances, measured on the rest."""
     labels = device.bundle.manifest.labels
-    head, report = device.personalise([(mfcc[row], labels[targets[row]]) for row in given])
+    head, report = device.personalise([(mfcc[row], labels[targets[row]]) for row in labelled])
 
     def uar(weights: F32 | None) -> float:
         device.recogniser.set_head(weights)

@@ -56,8 +56,8 @@ def reliability(predictions: Predictions, bins: int = BINS) -> tuple[Bin, ...]:
 
 def coverage(predictions: Predictions, thresholds: Sequence[float] | None = None) -> tuple[Cover, ...]:
     """Return the coverage of growing thresholds; one that nothing reaches has the accuracy None."""
-    asked = np.linspace(0.0, 1.0, STEPS) if thresholds is None else thresholds
-    return tuple(_cover(predictions, float(t), predictions.confidence >= t) for t in asked)
+    levels = np.linspace(0.0, 1.0, STEPS) if thresholds is None else thresholds
+    return tuple(_cover(predictions, float(t), predictions.confidence >= t) for t in levels)
 
 
 def own_thresholds(predictions: Predictions) -> Cover:

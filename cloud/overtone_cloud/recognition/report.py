@@ -84,12 +84,12 @@ def _write(path: Path, text: str) -> None:
 def _figures(
     benchmark: Benchmark, findings: Mapping[str, ProtocolResults], corpora: Mapping[str, ProtocolResults]
 ) -> list[Figure]:
-    found: list[Figure] = []
+    figures: list[Figure] = []
     for name, finding in corpora.items():
         shared = findings.get(f"{name}{SHARED}")
         beside = shared.by_seed if shared is not None else None
-        found += corpus_figures(name, finding.by_seed, beside, benchmark.material.limits)
-    return found
+        figures += corpus_figures(name, finding.by_seed, beside, benchmark.material.limits)
+    return figures
 
 
 def _joint_details(benchmark: Benchmark, finding: ProtocolResults | None) -> dict[str, Any] | None:
@@ -151,8 +151,8 @@ def _of_corpus(finding: ProtocolResults | None, corpus: str, measure: str = CLEA
 def _personal_gain(finding: ProtocolResults | None) -> list[float] | None:
     if finding is None or not all(PERSONAL in taken.results for taken in finding.trainings):
         return None
-    found = [gains(parts) for parts in finding.by_seed.values()]
-    return [round(float(np.mean(points)), 3) for points in found] if all(found) else None
+    gains_by_seed = [gains(parts) for parts in finding.by_seed.values()]
+    return [round(float(np.mean(points)), 3) for points in gains_by_seed] if all(gains_by_seed) else None
 
 
 def _details(finding: ProtocolResults, out: Path) -> dict[str, Any]:
@@ -187,9 +187,9 @@ def _rounded(shares: Mapping[str, float]) -> dict[str, float]:
     return {name: round(share, 4) for name, share in shares.items()}
 
 
-def _speakers(found: Predictions) -> dict[str, float]:
+def _speakers(predictions: Predictions) -> dict[str, float]:
     """Return each speaker's UAR."""
-    return _rounded({name: found.where(lambda s, n=name: s == n).uar for name in sorted(set(found.speakers))})  # type: ignore[misc]
+    return _rounded({name: predictions.where(name.__eq__).uar for name in sorted(set(predictions.speakers))})
 
 
 def _unheard(by_seed: Mapping[int, Sequence[TrainingResults]]) -> dict[str, int]:
@@ -201,18 +201,18 @@ def _unheard(by_seed: Mapping[int, Sequence[TrainingResults]]) -> dict[str, int]
 
 def _more(by_seed: Mapping[int, Sequence[TrainingResults]]) -> dict[str, Any]:
     """Return the rows of those measures that have some."""
-    found: dict[str, Any] = {}
+    details: dict[str, Any] = {}
     parts = [part for seed in by_seed for part in by_seed[seed]]
     for name in ("listening", "silence", "sounds", "speech"):
         if all(name in part.results for part in parts):
-            found[name] = [{"seed": p.seed, "fold": p.fold, **p.results[name]} for p in parts]
+            details[name] = [{"seed": p.seed, "fold": p.fold, **p.results[name]} for p in parts]
     if all("personal" in part.results for part in parts):
-        found["personal"] = {str(seed): owners(by_seed[seed]) for seed in by_seed}
+        details["personal"] = {str(seed): owners(by_seed[seed]) for seed in by_seed}
     if all("normalised" in part.results for part in parts):
-        found["normalised"] = [{"seed": p.seed, "fold": p.fold, **p.results["normalised"]["chosen"]} for p in parts]
+        details["normalised"] = [{"seed": p.seed, "fold": p.fold, **p.results["normalised"]["chosen"]} for p in parts]
     if all("int8" in part.results for part in parts):
-        found["layers"] = parts[0].results["int8"]["layers"]
-    return found
+        details["layers"] = parts[0].results["int8"]["layers"]
+    return details
 
 
 def figure_cells(row: Mapping[str, Any]) -> tuple[str, str, str, str]:

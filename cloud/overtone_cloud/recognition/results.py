@@ -71,7 +71,7 @@ def key_of(measure: Measure, subject: Subject) -> str:
 
 def _read(path: Path) -> dict[str, Any] | None:
     try:
-        found = json.loads(path.read_bytes())
+        stored = json.loads(path.read_bytes())
     except (OSError, ValueError):
         return None
-    return found if isinstance(found, dict) and {"key", "result"} <= set(found) else None
+    return stored if isinstance(stored, dict) and {"key", "result"} <= set(stored) else None

@@ -136,17 +136,17 @@ def recalibrated(
     model = subject.model
     refuse_test_speakers("temperature and threshold", utterances, subject.test.utterances)
     used = [u for u in utterances if u.label in model.labels]
-    found = extraction.extract(used, subject.spec, cache=subject.cache)
+    features = extraction.extract(used, subject.spec, cache=subject.cache)
     least = model.front_end.block_frames
-    whole = [(u, x) for u, x in zip(used, found, strict=True) if x is not None and len(x) >= least]
+    whole = [(u, x) for u, x in zip(used, features, strict=True) if x is not None and len(x) >= least]
     if not whole:
         raise TrainingError(f"calibration set has no speech with a label of the model ({', '.join(model.labels)})")
     part = Features(tuple(u for u, _ in whole), tuple(x for _, x in whole), model.front_end, model.gate)
     targets = part.targets(model.labels)
     heard = [model.standardise(part.mfcc(i)) for i in range(len(part))]
     logits = edge_tcn.logits(model.network, model.weights, heard)
-    told_apart = sounds if model.calibration.speech is not None else ()
-    quiet = sound_logits(model, heard_sounds(subject.train, told_apart, subject.cache))
+    undecided = sounds if model.calibration.speech is not None else ()
+    quiet = sound_logits(model, heard_sounds(subject.train, undecided, subject.cache))
     fitted = calibration(logits, targets, quiet, settings, speakers=part.speakers)
     return replace(subject, model=replace(model, calibration=fitted))
 

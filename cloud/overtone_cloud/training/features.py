@@ -77,10 +77,10 @@ def extract(
     if not used:
         raise TrainingError("the corpus has no labelled utterance")
     spec = GatedLogMelSpec(front_end=front_end, gate=gate)
-    found = extraction.extract(used, spec, cache=cache, progress=progress)
-    whole = [(u, x) for u, x in zip(used, found, strict=True) if x is not None and len(x) >= front_end.block_frames]
+    log_mels = extraction.extract(used, spec, cache=cache, progress=progress)
+    whole = [(u, x) for u, x in zip(used, log_mels, strict=True) if x is not None and len(x) >= front_end.block_frames]
     if not whole:
         raise TrainingError(f"none of {len(used)} utterances could be read or holds speech of 100 ms")
-    kept = {u.id for u, _ in whole}
-    skipped = tuple(u.id for u in used if u.id not in kept)
+    usable = {u.id for u, _ in whole}
+    skipped = tuple(u.id for u in used if u.id not in usable)
     return Features(tuple(u for u, _ in whole), tuple(x for _, x in whole), front_end, gate, skipped)

@@ -2,33 +2,16 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
+from overtone_cloud.reports.plotting import new_figure, save_figure
 from overtone_models.metrics import Targets
-
-
-def _figure(width: float, height: float) -> tuple[Any, Any]:
-    import matplotlib as mpl
-
-    mpl.use("Agg")
-    from matplotlib import pyplot as plt
-
-    return plt.subplots(figsize=(width, height), layout="constrained")
-
-
-def _save(figure: Any, path: Path) -> None:
-    from matplotlib import pyplot as plt
-
-    path.parent.mkdir(parents=True, exist_ok=True)
-    figure.savefig(path, dpi=120)
-    plt.close(figure)
 
 
 def plot_curves(history: Sequence[dict[str, float]], path: Path) -> None:
     """Draw training loss and the inner speakers' UAR over epochs."""
-    figure, axes = _figure(7, 4)
+    figure, axes = new_figure(7, 4)
     axes.plot([e["epoch"] for e in history], [e["loss"] for e in history], color="tab:blue", label="training loss")
     axes.set_xlabel("epoch")
     axes.set_ylabel("loss (nats)", color="tab:blue")
@@ -37,12 +20,12 @@ def plot_curves(history: Sequence[dict[str, float]], path: Path) -> None:
     second.plot([e["epoch"] for e in scored], [100 * e["inner_uar"] for e in scored], "o-", ms=3, color="tab:orange")
     second.set_ylabel("UAR of inner speakers (%)", color="tab:orange")
     second.set_ylim(0, 100)
-    _save(figure, path)
+    save_figure(figure, path)
 
 
 def plot_confusion(confusion: Targets, labels: Sequence[str], title: str, path: Path) -> None:
     """Draw a confusion matrix: shares of each true class, counts written in the cells."""
-    figure, axes = _figure(0.7 * len(labels) + 2.5, 0.7 * len(labels) + 2)
+    figure, axes = new_figure(0.7 * len(labels) + 2.5, 0.7 * len(labels) + 2)
     totals = np.maximum(confusion.sum(1, keepdims=True), 1)
     shares = confusion / totals
     axes.imshow(shares, vmin=0, vmax=1, cmap="Blues")
@@ -54,4 +37,4 @@ def plot_confusion(confusion: Targets, labels: Sequence[str], title: str, path: 
     axes.set_xlabel("recognised")
     axes.set_ylabel("spoken")
     axes.set_title(title, fontsize=10)
-    _save(figure, path)
+    save_figure(figure, path)
