@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import soundfile
+from tests.support.loopback import LoopbackBroker
 
 from overtone_edge.agent.cli import main
 from overtone_models.bundle import read_bundle
