@@ -13,7 +13,7 @@ REPOSITORY = Path(__file__).resolve().parents[1]
 
 
 def golden(*words: str, folder: Path = REPOSITORY) -> subprocess.CompletedProcess[str]:
-    paths = [str(REPOSITORY / name) for name in ("protocol", "models")]
+    paths = [str(REPOSITORY / name) for name in ("common", "protocol", "models")]
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(paths), "PYTHONDONTWRITEBYTECODE": "1"}
     command = [sys.executable, "-m", "tests.golden", *words]
     return subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, timeout=60, check=False)

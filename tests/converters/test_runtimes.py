@@ -21,7 +21,7 @@ def on(python: Path, runtime: str, bundle: Path, source: Path) -> dict[str, np.n
     environment = {
         **os.environ,
         "OVERTONE_RUNTIME": runtime,
-        "PYTHONPATH": os.pathsep.join(str(REPOSITORY / name) for name in ("models", "edge")),
+        "PYTHONPATH": os.pathsep.join(str(REPOSITORY / name) for name in ("common", "models", "edge")),
         "PYTHONDONTWRITEBYTECODE": "1",
     }
     command = [python, SCRIPT, bundle, source, target]

@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 
 import overtone_cloud
+import overtone_common
 import overtone_models
 from overtone_cloud.errors import ConfigError, TrainingError
 from overtone_models.front_end import F32
@@ -89,9 +90,10 @@ class TffEngine:
         if data.watched is not None:
             arrays |= {"watched_x": data.watched[0], "watched_y": data.watched[1]}
         np.savez(folder / "data.npz", **arrays)
-        # The one package that the worker may see: a whole site-packages would hide its own numpy.
+        # The two packages that the worker may see: a whole site-packages would hide its own numpy.
         (folder / "modules").mkdir()
-        (folder / "modules" / "overtone_models").symlink_to(Path(overtone_models.__file__).resolve().parent)
+        for package in (overtone_common, overtone_models):
+            (folder / "modules" / package.__name__).symlink_to(Path(str(package.__file__)).resolve().parent)
 
     def _progress(self, folder: Path, say: Any) -> Iterator[dict[str, Any]]:
         """Yield the worker's progress lines while it runs; raise TrainingError when it fails."""

@@ -1,6 +1,6 @@
 """Run by the Python of `.venv-tff`: one federated training on TensorFlow Federated.
 
-    PYTHONPATH=models .venv-tff/bin/python tff_worker.py FOLDER
+    PYTHONPATH=common:models .venv-tff/bin/python tff_worker.py FOLDER
 
 FOLDER holds plan.json and data.npz (x, y, order0.., weight0.., watched_x and watched_y); progress.jsonl gets a line
 a round, result.npz the weights. This is the only module that imports TensorFlow Federated, and it imports

@@ -46,7 +46,7 @@ def test_the_same_columns_as_our_own(tmp_path: Path) -> None:
     voice = (tone + 1e-3 * rng.normal(size=t.size)).astype(np.float32)
     given = {"voice": voice, "short": voice[:300], "silence": np.zeros(8_000, np.float32)}
     np.savez(tmp_path / "in.npz", **given)
-    folders = os.pathsep.join(str(REPOSITORY / name) for name in ("models", "cloud"))
+    folders = os.pathsep.join(str(REPOSITORY / name) for name in ("common", "models", "cloud"))
     environment = {**os.environ, "PYTHONPATH": folders, "PYTHONDONTWRITEBYTECODE": "1"}
     command = [PYTHON, "-c", SCRIPT, tmp_path / "in.npz", tmp_path / "out.npz"]
     with (tmp_path / "log").open("w") as log:

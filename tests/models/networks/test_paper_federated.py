@@ -77,7 +77,8 @@ def test_tensorflow_2_14_gives_the_same_networks(tmp_path: Path) -> None:
         given |= {f"{name}/{i}": w for i, w in enumerate(model.get_weights())} | {f"{name}/x": x}
         expected[name] = model(x, training=False).numpy()
     np.savez(tmp_path / "in.npz", **given)
-    environment = {**os.environ, "PYTHONPATH": str(REPOSITORY / "models"), "PYTHONDONTWRITEBYTECODE": "1"}
+    folders = os.pathsep.join(str(REPOSITORY / name) for name in ("common", "models"))
+    environment = {**os.environ, "PYTHONPATH": folders, "PYTHONDONTWRITEBYTECODE": "1"}
     with (tmp_path / "log").open("wb") as log:
         done = subprocess.run(
             [PYTHON, "-c", LEGACY, tmp_path / "in.npz", tmp_path / "out.npz", json.dumps(SMALL)],

@@ -33,7 +33,8 @@ def test_tensorflow_2_14_gives_the_same_network(tmp_path: Path) -> None:
         expected[f"{separable}/keras"] = model(list(edge_tcn.padded(clips, spec, 60)), training=False).numpy()
         expected[f"{separable}/plain"] = edge_tcn.logits(spec, expected[f"{separable}/fold"], clips)
     np.savez(tmp_path / "in.npz", **given)
-    environment = {**os.environ, "PYTHONPATH": str(REPOSITORY / "models"), "PYTHONDONTWRITEBYTECODE": "1"}
+    folders = os.pathsep.join(str(REPOSITORY / name) for name in ("common", "models"))
+    environment = {**os.environ, "PYTHONPATH": folders, "PYTHONDONTWRITEBYTECODE": "1"}
     command = [PYTHON, SCRIPT, tmp_path / "in.npz", tmp_path / "out.npz"]
     done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=240, check=False)
     assert done.returncode == 0, done.stderr
