@@ -7,6 +7,7 @@ from typing import Any
 from overtone_edge.agent.control import ask
 from overtone_edge.agent.status import stored_status
 from overtone_edge.core.errors import ControlError, InstallError
+from overtone_edge.core.files import remove
 from overtone_edge.install import installer
 from overtone_edge.install.active_model import activate
 from overtone_edge.install.installed import required_bundle, stored_bundle
@@ -89,6 +90,7 @@ def erase(home: Home) -> None:
     if ask(home.socket, {"command": "erase"}) is None:
         with home.locked():
             home.erase()
+            remove(home.jobs)
 
 
 def refresh(home: Home) -> None:

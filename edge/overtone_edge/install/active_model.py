@@ -73,6 +73,7 @@ class ActiveModel:
 
     def load(self) -> list[Failure]:
         """Use the installed bundle; return those that failed at the start and were rolled back."""
+        remove(self._home.jobs / INSTALL)  # of an agent that was killed: its answer may hold figures of the owner
         model = load_model(self._home, starting=True)
         self._switch_model(model)
         return model.failures

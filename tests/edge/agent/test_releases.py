@@ -265,3 +265,7 @@ def test_installing_by_hand_shows_the_quality(labelled: Path, fleet, capsys) -> 
         f"UAR {expected.uar:.3f}, loss {expected.loss:.3f} on {expected.held_out} labelled utterance(s) of this device "
         "that are held out of training"
     )
+    killed = Home(load_config(labelled)).jobs / "install"
+    killed.mkdir(parents=True)
+    assert main(["erase", "--yes", "--config", str(labelled)]) == 0
+    assert list(Home(load_config(labelled)).folder.rglob("quality.json")) == [] and not killed.exists()
