@@ -16,7 +16,7 @@ from overtone_models.errors import PretrainedError
 from overtone_models.pretrained import find_pretrained
 
 FIGURES = pytest.StashKey[list[str]]()
-MAKE_TINY = "import sys; from overtone_converters.testing import tiny_bundle; sys.stdout.buffer.write(tiny_bundle())"
+MAKE_TINY = "import sys; from tests.support.tiny_models import tiny_bundle; sys.stdout.buffer.write(tiny_bundle())"
 
 
 def pytest_configure(config: pytest.Config) -> None:

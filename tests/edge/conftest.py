@@ -18,7 +18,7 @@ RATE_HZ = 16_000
 _MAKE_BUNDLES = """
 import sys
 from pathlib import Path
-from overtone_converters.testing import tiny_bundle
+from tests.support.tiny_models import tiny_bundle
 folder = Path(sys.argv[1])
 for version, seed in ((1, 0), (2, 1), (3, 2)):
     (folder / f"{version}.zip").write_bytes(tiny_bundle(seed=seed, version=version))

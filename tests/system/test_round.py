@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from tests.support.tiny_models import tiny_bundle
 
 from overtone_cloud.broker.configuration import BrokerSettings, configure
 from overtone_cloud.broker.mosquitto import Mosquitto
@@ -18,7 +19,6 @@ from overtone_cloud.bundles.sources import load_bundle
 from overtone_cloud.demo import fleet
 from overtone_cloud.synthesis import write_corpus
 from overtone_converters.signing import make_keys, sign_bundle
-from overtone_converters.testing import tiny_bundle
 from overtone_edge.hearing.streaming import Recogniser
 from overtone_edge.learning.training_steps import batches
 from overtone_models.bundle import Bundle

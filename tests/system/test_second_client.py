@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from tests.support.tiny_models import tiny_bundle
 
 from overtone_cloud.broker.configuration import BrokerSettings, configure
 from overtone_cloud.broker.mosquitto import Mosquitto
@@ -15,7 +16,6 @@ from overtone_cloud.bundles.sources import load_bundle
 from overtone_cloud.demo import fleet
 from overtone_cloud.synthesis import write_corpus
 from overtone_converters.signing import make_keys, sign_bundle
-from overtone_converters.testing import tiny_bundle
 
 sys.path.insert(0, str(Path(__file__).parent))
 from shell_device import ShellDevice

@@ -1,6 +1,7 @@
 """`overtone verify`: a bundle on the device's runtime, with the speakers of a run, of its split, or without any."""
 
 import argparse
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from overtone_cloud.bundles.sources import bundle_path, load_bundle, utterances_of
@@ -9,7 +10,9 @@ from overtone_cloud.cli.convert import parts_of_run, show
 from overtone_cloud.errors import ConfigError
 from overtone_cloud.training.run_folder import RunFolder
 from overtone_models.bundle import Bundle
+from overtone_models.network_spec import EdgeTcnSpec
 from overtone_models.pretrained import SPLIT
+from overtone_models.window_spec import WindowSpec
 
 
 def register(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -38,10 +41,16 @@ def register(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") 
 def _verify(args: argparse.Namespace) -> int:
     path = bundle_path(args.bundle)
     bundle = load_bundle(path, args.root)
-    if bundle.manifest.window is not None:
-        if args.run is None:
-            raise ConfigError(f"{path} holds a window network; give the folder it was made of with --run")
-        return verify_windows(args, bundle)
+    return VERIFIERS[bundle.manifest.network.family](args, bundle, path)
+
+
+def _verify_window(args: argparse.Namespace, bundle: Bundle, path: Path) -> int:
+    if args.run is None:
+        raise ConfigError(f"{path} holds a window network; give the folder it was made of with --run")
+    return verify_windows(args, bundle)
+
+
+def _verify_streaming(args: argparse.Namespace, bundle: Bundle, path: Path) -> int:
     if args.run is not None:
         return _with_run(args, bundle)
     return _with_split(args, bundle, path) if args.corpus else _alone(args, bundle, path)
@@ -81,3 +90,10 @@ def _alone(args: argparse.Namespace, bundle: Bundle, path: Path) -> int:
     show(found.to_json(), args.json)
     found.require()
     return 0
+
+
+VERIFIERS: Mapping[str, Callable[[argparse.Namespace, Bundle, Path], int]] = {
+    EdgeTcnSpec.family: _verify_streaming,
+    WindowSpec.family: _verify_window,
+}
+"""How the bundles of each family of networks are checked."""

@@ -193,13 +193,8 @@ class Agent:
         kept = kept_for(bundle.manifest)
         if self.recent.spec.digest != kept.digest:
             self.recent = self._make_recent(kept)
-        if (window := bundle.manifest.window) is not None:
-            _log.info(
-                "the network %s cannot stream: it looks at the last %g s of speech every %g s",
-                window.name,
-                window.window_s,
-                window.decision_every_s,
-            )
+        if remark := bundle.manifest.network.remark:
+            _log.info("the network %s %s", bundle.manifest.network.title, remark)
         config = self.config
         self._listen(
             Hearing(

@@ -4,6 +4,7 @@ An edge network's examples are MFCC of the whole piece; a window network's are t
 window, flat in one row. Each kind has a digest, and examples of another digest are left alone.
 """
 
+from collections.abc import Callable, Mapping
 from typing import Protocol
 
 import numpy as np
@@ -12,6 +13,7 @@ from overtone_edge.hearing.recent_speech import Rows
 from overtone_models.errors import FrontEndError
 from overtone_models.front_end import F32, FrontEndSpec, mfcc
 from overtone_models.manifest import Manifest
+from overtone_models.network_spec import EdgeTcnSpec
 from overtone_models.window_inputs import RATE_HZ, WindowInputs
 from overtone_models.window_spec import WindowSpec
 
@@ -82,6 +84,11 @@ def kept_for(manifest: Manifest | None) -> Kept:
     """Return what is kept for a bundle's network; MFCC of the default front end where nothing is installed."""
     if manifest is None:
         return KeptMfcc(FrontEndSpec(), 1)
-    if manifest.window is not None:
-        return KeptWindow(manifest.window)
-    return KeptMfcc(manifest.front_end, manifest.edge.hop_frames)
+    return EXAMPLE_FORMS[manifest.network.family](manifest)
+
+
+EXAMPLE_FORMS: Mapping[str, Callable[[Manifest], Kept]] = {
+    EdgeTcnSpec.family: lambda manifest: KeptMfcc(manifest.front_end, manifest.edge.hop_frames),
+    WindowSpec.family: lambda manifest: KeptWindow(manifest.window),
+}
+"""The form in which each family of networks keeps its examples."""

@@ -24,7 +24,6 @@ from overtone_models.bundle import MAX_BYTES, Bundle, read_bundle
 from overtone_models.errors import ModelError, PretrainedError
 from overtone_models.gate import GateSpec
 from overtone_models.pretrained import Pretrained, find_pretrained
-from overtone_models.window_spec import WindowSpec
 
 
 @dataclass
@@ -189,7 +188,7 @@ class Home:
             "digest": bundle.digest,
             "base": bundle.base,
             "layout": manifest.layout.digest,
-            "network": manifest.network.name if isinstance(manifest.network, WindowSpec) else manifest.network.family,
+            "network": manifest.network.title,
             "front_end": manifest.features_digest,
             "base_round": manifest.base_round,
             "labels": list(manifest.labels),

@@ -4,10 +4,10 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from tests.support.tiny_models import tiny_bundle
 
 from overtone_cloud.corpora.registry import read_corpus
 from overtone_cloud.demo import beforehand, fleet
-from overtone_converters.testing import tiny_bundle
 from overtone_edge.core.config import load_config
 from overtone_models import pretrained
 from overtone_models.bundle import Bundle, read_bundle
