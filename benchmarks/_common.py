@@ -14,7 +14,7 @@ from typing import Any
 from overtone_common.audio import SAMPLE_RATE_HZ
 
 ROOT = Path(__file__).resolve().parents[1]
-PATHS = [str(ROOT / folder) for folder in ("common", "protocol", "models", "converters", "edge")]
+PATHS = [str(ROOT), *(str(ROOT / folder) for folder in ("common", "protocol", "models", "converters", "edge"))]
 SIZES = ("tiny", "S", "M", "L")
 RANDOM = "M"
 LIBRARIES = ("OMP", "OPENBLAS", "MKL", "NUMBA")
@@ -78,7 +78,7 @@ def open_bundle(path: Path | None, size: str | None = None) -> Any:
 
 def random_bundle(size: str) -> bytes:
     """Return an unsigned bundle of a size with random weights; `tiny` is what tests use."""
-    from overtone_converters.testing import tiny_bundle
+    from tests.support.tiny_models import tiny_bundle
 
     return tiny_bundle() if size == "tiny" else sized_bundle(size)
 
@@ -91,9 +91,9 @@ def sized_bundle(size: str, *, hop_ms: int = 100, training: bool = True) -> byte
     from dataclasses import replace
 
     import numpy as np
+    from tests.support.tiny_models import tiny_model
 
     from overtone_converters.build import build_bundle
-    from overtone_converters.testing import tiny_model
     from overtone_models.front_end import EDGE_FRONT_END, mfcc
     from overtone_models.network_spec import edge_tcn
 

@@ -44,13 +44,13 @@ def candidates(samples, spec):
     """Return the functions by name; each gives the MFCC of all samples, as far as frames are whole."""
     import numpy as np
 
-    from overtone_models.front_end import Mfcc, dct_matrix, hann_window, mel_filters, mfcc
+    from overtone_models.front_end import FrontEnd, dct_matrix, hann_window, mel_filters, mfcc
     from overtone_models.loops.plain import PlainFrames
 
     block, reach = spec.block_frames * spec.hop_samples, spec.block_samples
     parts = [samples[i : i + block] for i in range(0, samples.size, block)]
     windows = [samples[i : i + reach] for i in range(0, samples.size - reach + 1, block)]
-    options, stream, with_numpy = kaldi_options(spec), Mfcc(spec), Mfcc(spec)
+    options, stream, with_numpy = kaldi_options(spec), FrontEnd(spec), FrontEnd(spec)
     tables = hann_window(spec), mel_filters(spec), dct_matrix(spec)
     with_numpy._frames = PlainFrames(*tables, spec.hop_samples, spec.floor_power)
 

@@ -1,1 +1,1 @@
-"""From a training run to what a device loads: streaming int8, training graph, signed bundle."""
+"""Converts trained models to what a device loads: streaming int8, training graph, signed bundle."""

@@ -1,4 +1,4 @@
-"""From a trained model to a bundle: streaming int8, training graph, golden clip."""
+"""Builds the bundle of a trained model: int8 streaming network, training graph, golden clip."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -11,7 +11,7 @@ from overtone_converters.streaming import streaming_model
 from overtone_converters.training import training_model
 from overtone_edge.core.errors import InferenceError
 from overtone_edge.hearing.streaming import open_recogniser
-from overtone_models.bundle import Bundle, Manifest, read_bundle, write_bundle
+from overtone_models.bundle import Bundle, Manifest, as_pcm
 from overtone_models.front_end import F32
 from overtone_models.trained import TrainedModel
 
@@ -36,42 +36,33 @@ def build_bundle(
     if not standardised:
         raise ConversionError("no calibration utterances: int8 ranges cannot be set")
     moment = created if created is not None else datetime.now(UTC)
+    lineage = {**model.lineage, "quantisation": "int8 weights and activations, ranges from training speakers"}
     manifest = Manifest(
+        **{**model.described(), "lineage": lineage},
         name=name,
         version=version,
         created=moment.strftime("%Y-%m-%dT%H:%M:%SZ"),
-        labels=model.labels,
-        front_end=model.front_end,
-        gate=model.gate,
-        network=model.network,
-        calibration=model.calibration,
         base_round=base_round,
-        lineage={
-            **model.lineage,
-            "quantisation": "int8 weights and activations, ranges from training speakers",
-        },
-        licence=model.licence,
-        label_smoothing=model.label_smoothing,
     )
-    without_golden = write_bundle(
-        manifest,
+    bundle = Bundle(
+        manifest=manifest,
         weights=model.weights,
         standardise_mean=model.standardise_mean,
         standardise_scale=model.standardise_scale,
         streaming_model=streaming_model(model.network, model.weights, standardised),
         training_model=training_graph or training_model(model.network),
-        golden_samples=golden_samples,
+        golden_samples=as_pcm(golden_samples),
         golden_probabilities=np.zeros((0, len(model.labels)), np.float32),
     )
-    return with_golden(read_bundle(without_golden))
+    return with_golden(bundle).to_bytes()
 
 
-def with_golden(bundle: Bundle) -> bytes:
-    """Return the bundle again with what the device's runtime says to its golden clip."""
+def with_golden(bundle: Bundle) -> Bundle:
+    """Return the bundle with the probabilities that the device's runtime computes of its golden clip."""
     try:
         hops = open_recogniser(bundle).process(bundle.golden_samples)
     except InferenceError as error:
         raise ConversionError(f"the device's runtime refuses the bundle: {error}") from error
     if not hops:
         raise ConversionError(f"golden clip of {bundle.golden_samples.size} samples is shorter than one hop")
-    return replace(bundle, golden_probabilities=np.stack([hop.probabilities for hop in hops])).to_bytes()
+    return replace(bundle, golden_probabilities=np.stack([hop.probabilities for hop in hops]))

@@ -1,4 +1,4 @@
-"""What a device makes of a bundle: it listens to recordings, and learns a personal head, with the agent's own code."""
+"""Simulates a device with a bundle: listening to recordings and learning a personal head by the agent's own code."""
 
 import tempfile
 from collections.abc import Sequence
@@ -29,7 +29,7 @@ RECENT_S = 1.0
 
 @dataclass(frozen=True)
 class Listened:
-    """What a device said of a recording.
+    """Answers of a device to one recording.
 
     `windows` holds the labels in force in each second (empty: no decision), `utterances` the seconds of speech
     and the decision (None: no decision) at the end of each utterance.

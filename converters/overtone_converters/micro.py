@@ -1,4 +1,4 @@
-"""A bundle for microcontrollers: the int8 network and all that surrounds it as C arrays."""
+"""Exports a bundle as C arrays for microcontrollers: the int8 network, front end tables, head."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -6,7 +6,6 @@ from typing import Any
 
 import numpy as np
 
-from overtone_converters.errors import ConversionError
 from overtone_converters.micro_runtime import arena_bytes, check_parity, operators, tensor_order
 from overtone_edge.hearing.streaming import STD_FLOOR, recent_hops
 from overtone_models.bundle import Bundle
@@ -19,7 +18,7 @@ ANY_SPEECH = -100.0
 
 @dataclass(frozen=True)
 class Micro:
-    """The files of a microcontroller's model by name, and what was seen when they were made."""
+    """Files of a C export by name, with its sizes and the result of the comparison."""
 
     files: dict[str, bytes]
     model_bytes: int
@@ -39,9 +38,8 @@ class Micro:
 
 
 def build_micro(bundle: Bundle) -> Micro:
-    """Return a streaming bundle as C; raise ConversionError for others, or where Micro answers otherwise."""
-    if bundle.manifest.window is not None:
-        raise ConversionError(f"{bundle.manifest.name} looks at whole windows; --micro takes networks that stream")
+    """Return a streaming bundle as C; raise BundleError for others, ParityError where Micro answers otherwise."""
+    _ = bundle.manifest.edge  # refuses a network that does not stream
     model = bundle.streaming_model
     equal = check_parity(bundle, bundle.golden_samples)
     arena, needed = arena_bytes(model), operators(model)
@@ -106,11 +104,11 @@ def _constants(bundle: Bundle, arena: int) -> dict[str, str]:
         "INPUT_FRAMES": inputs.index("frames"),
         "OUTPUT_HOP": outputs.index("hop"),
     }
-    made = {name: _number(value) for name, value in numbers.items()}
+    written = {name: _number(value) for name, value in numbers.items()}
     states = sorted(name for name in inputs if name != "frames")
-    made["INPUT_STATES"] = _braces(inputs.index(name) for name in states)
-    made["OUTPUT_STATES"] = _braces(outputs.index(name) for name in states)
-    return made
+    written["INPUT_STATES"] = _braces(inputs.index(name) for name in states)
+    written["OUTPUT_STATES"] = _braces(outputs.index(name) for name in states)
+    return written
 
 
 def _header(bundle: Bundle, arena: int, needed: Sequence[str], arrays: dict[str, "np.ndarray[Any, Any]"]) -> str:

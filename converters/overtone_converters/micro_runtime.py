@@ -1,4 +1,4 @@
-"""The streaming network in TensorFlow Lite Micro: the only module that imports `tflite_micro`."""
+"""Runs the streaming network in TensorFlow Lite Micro; the only module that imports `tflite_micro`."""
 
 from typing import Any
 
@@ -45,9 +45,9 @@ class MicroNetwork:
         for index, name in enumerate(self.inputs):
             self._interpreter.set_input(given[name], index)
         self._interpreter.invoke()
-        found = {name: self._interpreter.get_output(index).copy() for index, name in enumerate(self.outputs)}
-        hop: F32 = found.pop("hop").reshape(-1)
-        self.states = found
+        values = {name: self._interpreter.get_output(index).copy() for index, name in enumerate(self.outputs)}
+        hop: F32 = values.pop("hop").reshape(-1)
+        self.states = values
         return hop
 
 
@@ -103,11 +103,11 @@ def check_parity(bundle: Bundle, samples: F32) -> int:
     hops = len(frames) // size
     for hop in range(hops):
         part = np.ascontiguousarray(frames[hop * size : (hop + 1) * size], np.float32)
-        expected, found = device.process(part), micro.process(part)
-        if not np.array_equal(expected, found) or any(
+        expected, values = device.process(part), micro.process(part)
+        if not np.array_equal(expected, values) or any(
             not np.array_equal(state, micro.states[name]) for name, state in device.states.items()
         ):
-            most = float(np.abs(expected - found).max())
+            most = float(np.abs(expected - values).max())
             raise ParityError(f"hop {hop} differs between the device's runtime and Micro by up to {most:.3g}")
     return hops
 

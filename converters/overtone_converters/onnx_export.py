@@ -1,4 +1,4 @@
-"""The streaming network as float32 ONNX for GPUs: the only module that imports `tf2onnx`, `onnx`, `onnxruntime`."""
+"""Exports the streaming network as float32 ONNX; the only module that imports `tf2onnx`, `onnx`, `onnxruntime`."""
 
 import json
 from collections.abc import Mapping
@@ -32,7 +32,7 @@ by 1 + exp(speech - mean of the logits) where the metadata has speech."""
 
 @dataclass(frozen=True, kw_only=True)
 class Parity:
-    """How the file answered a clip; differences are the largest of any value.
+    """Comparison on one clip of the ONNX file with the float network and the device; differences are maxima.
 
     `difference` is to the float network, `device_difference` that of probabilities to the device's int8 network.
     """
@@ -45,7 +45,7 @@ class Parity:
 
 @dataclass(frozen=True)
 class Onnx:
-    """An ONNX file, and what was seen when it was made."""
+    """An ONNX file and its comparison with the network."""
 
     model: bytes
     parity: Parity
@@ -56,9 +56,8 @@ class Onnx:
 
 
 def build_onnx(bundle: Bundle) -> Onnx:
-    """Return a streaming bundle as ONNX; raise ConversionError for others, ParityError where it answers otherwise."""
-    if bundle.manifest.window is not None:
-        raise ConversionError(f"{bundle.manifest.name} looks at whole windows; --onnx takes networks that stream")
+    """Return a streaming bundle as ONNX; raise BundleError for others, ParityError where it answers otherwise."""
+    _ = bundle.manifest.edge  # refuses a network that does not stream
     model = _converted(bundle)
     return Onnx(model, check_parity(bundle, model, bundle.golden_samples))
 
@@ -104,9 +103,9 @@ class OnnxNetwork:
     def process(self, frames: F32) -> dict[str, F32]:
         """Return `OUTPUTS` by name, each flat, of one hop of `(hop_frames, n_features)` standardised frames."""
         values = self._session.run(list(self.outputs), {"frames": frames[None], **self.states})
-        found = dict(zip(self.outputs, values, strict=True))
-        self.states = {name: found[f"next_{name}"] for name in self.states}
-        return {name: found[name].reshape(-1) for name in OUTPUTS}
+        got = dict(zip(self.outputs, values, strict=True))
+        self.states = {name: got[f"next_{name}"] for name in self.states}
+        return {name: got[name].reshape(-1) for name in OUTPUTS}
 
 
 def check_parity(bundle: Bundle, model: bytes, samples: F32) -> Parity:
@@ -119,9 +118,9 @@ def check_parity(bundle: Bundle, model: bytes, samples: F32) -> Parity:
     if not heard:
         raise ParityError(f"a clip of {samples.size} samples is shorter than one hop")
     frames = bundle.standardise(features)
-    found, expected, device = _streamed(bundle, model, frames), _expected(bundle, frames), np.stack(heard)
-    apart = [_apart(name, found[name], expected[name], "the network's", MAX_DIFFERENCE) for name in OUTPUTS]
-    probabilities = found["probabilities"]
+    got, expected, device = _streamed(bundle, model, frames), _expected(bundle, frames), np.stack(heard)
+    apart = [_apart(name, got[name], expected[name], "the network's", MAX_DIFFERENCE) for name in OUTPUTS]
+    probabilities = got["probabilities"]
     return Parity(
         hops=len(device),
         difference=max(apart),
@@ -130,9 +129,9 @@ def check_parity(bundle: Bundle, model: bytes, samples: F32) -> Parity:
     )
 
 
-def _apart(name: str, found: F32, expected: F32, whose: str, limit: float) -> float:
+def _apart(name: str, got: F32, expected: F32, whose: str, limit: float) -> float:
     """Return the largest difference of two arrays; raise ParityError where it is over the limit."""
-    largest = float(np.abs(found - expected).max())
+    largest = float(np.abs(got - expected).max())
     if not largest <= limit:
         raise ParityError(f"{name} of the ONNX file: up to {largest:.3g} from {whose}, limit is {limit:g}")
     return largest
@@ -147,7 +146,7 @@ def _streamed(bundle: Bundle, model: bytes, frames: F32) -> dict[str, F32]:
 
 
 def _expected(bundle: Bundle, frames: F32) -> dict[str, F32]:
-    """Return the same by the network in TensorFlow over the whole clip at once, pooling and head in numpy."""
+    """Return hops, embeddings and probabilities of the float network in TensorFlow for the whole clip at once."""
     spec, weights = bundle.manifest.edge, bundle.manifest.layout.unflatten(bundle.weights)
     whole = frames[None, : len(frames) // spec.hop_frames * spec.hop_frames].astype(np.float32)
     features, _ = edge_tcn.body(spec, weights, tf.constant(whole), edge_tcn.zero_states(spec))

@@ -1,4 +1,4 @@
-"""Does a bundle do on the device's runtime what its network does, where no recordings are at hand?"""
+"""Verifies a bundle without recordings: synthetic voices on the device's runtime against the float network."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -18,7 +18,7 @@ MAX_PROBABILITY_DIFFERENCE = 0.05
 
 @dataclass(frozen=True, kw_only=True)
 class SelfCheck(OnRuntime):
-    """What can be found without recordings, on voices that the computer makes itself.
+    """Comparison on synthetic voices.
 
     `probability_difference` is how far the int8 streaming network is from the float one, mean over voices of the
     largest difference of a probability. Labels are not compared: such voices lie where the network is undecided.
@@ -34,7 +34,7 @@ class SelfCheck(OnRuntime):
 
 
 def self_check(bundle: Bundle, heard: Sequence[F32], targets: NDArray[np.int64]) -> SelfCheck:
-    """Return what is found on `(frames, n_mfcc)` of made voices; raise ParityError where the runtime refuses."""
+    """Return the comparison on `(frames, n_mfcc)` of synthetic voices; raise ParityError where the runtime refuses."""
     manifest = bundle.manifest
     standardised = [bundle.standardise(one) for one in heard]
     offline = manifest.calibration.probabilities(edge_tcn.logits(manifest.edge, bundle.weights, standardised))

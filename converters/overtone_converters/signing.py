@@ -1,4 +1,4 @@
-"""Keys and signatures: a bundle becomes one signed file by TUF metadata around it (Ed25519).
+"""Signs bundles: keys (Ed25519) and TUF metadata around the bundle, in one file.
 
 Four roles, one key each. The root key is needed only to rotate the others and belongs offline;
 `targets`, `snapshot` and `timestamp` sign every release.
@@ -35,7 +35,7 @@ RELEASE_DAYS = 365
 
 
 def make_keys(directory: Path, *, now: datetime | None = None) -> Path:
-    """Write one Ed25519 key a role (PEM, mode 0600) and `root.json`; return the path of the latter.
+    """Write one Ed25519 key per role (PEM, mode 0600) and `root.json`; return the path of the latter.
 
     Raises:
         SigningError: the directory holds keys already.

@@ -1,4 +1,4 @@
-"""The listening file: one hop in, explicit state in and out, full int8."""
+"""Converts the streaming network to int8 TFLite: one hop in, explicit state in and out."""
 
 import tempfile
 import warnings

@@ -1,4 +1,4 @@
-"""The learning file: a TFLite whose signatures train the head or the whole network.
+"""Converts the training graph to TFLite: signatures that train the head or the whole network.
 
 Only builtin operators, see `training_ops.py`.
 Weights and the optimiser's velocity are one flat variable each, so `set` and `get` move vectors
@@ -34,11 +34,11 @@ def hop_features(spec: EdgeTcnSpec, weights: dict[str, Any], frames: Any) -> Any
     batch, steps = frames.shape[0], frames.shape[1]
     x = tf.reshape(frames, [1, batch * steps, spec.n_features])
     for c in spec.convolutions:
-        given = x
+        branch = x
         if c.residual:
-            x, given = twice(x)
-        given = tf.reshape(given, [batch, steps, c.inputs])
-        y = relu(_convolved(c, weights, given))
+            x, branch = twice(x)
+        branch = tf.reshape(branch, [batch, steps, c.inputs])
+        y = relu(_convolved(c, weights, branch))
         x = x + y if c.residual else y
         steps //= c.stride
     if spec.hop_steps > 1:
@@ -76,7 +76,7 @@ def cross_entropy(logits: Any, y: Any, weight: Any) -> Any:
 
 
 class Learnable(Protocol):
-    """What the scope head needs of a network, of any kind."""
+    """Sizes of a network that training its head depends on."""
 
     @property
     def layout(self) -> WeightLayout:

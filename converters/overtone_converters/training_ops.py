@@ -1,4 +1,4 @@
-"""Operators whose gradients a training TFLite can hold: written out, in builtin operators that are fast there.
+"""Operators with gradients written out in TFLite builtin operators.
 
 Every gradient that TensorFlow would write with an operator that plain TFLite lacks (relu, square root, strided slices,
 convolutions, pooling) is here.

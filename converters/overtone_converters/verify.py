@@ -1,4 +1,4 @@
-"""Does a bundle do on the device's runtime what the network does in TensorFlow?"""
+"""Verifies a bundle: the device's runtime against the float network in TensorFlow."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
@@ -32,7 +32,7 @@ Limit = tuple[str, float, str, float]
 
 @dataclass(frozen=True, kw_only=True)
 class OnRuntime:
-    """What every check finds of a bundle on the device's runtime; differences are the largest of any value."""
+    """Comparison of training and golden clip that every check makes; differences are the largest of any value."""
 
     runtime: str
     head_step_difference: float
@@ -69,7 +69,7 @@ class OnRuntime:
 
 @dataclass(frozen=True, kw_only=True)
 class Verification(OnRuntime):
-    """What was found on recordings; shares are 0..1."""
+    """Comparison on recordings; shares are 0..1."""
 
     utterances: int
     label_agreement: float
@@ -88,7 +88,7 @@ class Verification(OnRuntime):
 
 
 def on_runtime(bundle: Bundle, standardised: Sequence[F32], targets: NDArray[np.int64]) -> dict[str, Any]:
-    """Return the fields of `OnRuntime`, found on standardised utterances."""
+    """Return the fields of `OnRuntime`, measured on standardised utterances."""
     return {
         "runtime": runtime_name(),
         "head_step_difference": step_difference(bundle, "head", standardised, targets),
@@ -149,13 +149,13 @@ def _difference(
 ) -> float:
     graph, spec = TrainingGraph(bundle.training_model), bundle.manifest.edge
 
-    def chosen(rows: NDArray[np.int64]) -> F32:
+    def inputs_of(rows: NDArray[np.int64]) -> F32:
         utterances = [standardised[row] for row in rows]
         if scope == "full":
             return edge_tcn.padded(utterances, spec, graph.frames)[0]
         return edge_tcn.embeddings(spec, bundle.weights, utterances)
 
-    return _trained_apart(bundle, graph, scope, chosen, targets, seed)
+    return _trained_apart(bundle, graph, scope, inputs_of, targets, seed)
 
 
 def head_step_difference(bundle: Bundle, embeddings: F32, targets: NDArray[np.int64]) -> float:
@@ -168,11 +168,11 @@ def _trained_apart(
     bundle: Bundle,
     graph: TrainingGraph,
     scope: str,
-    chosen: Callable[[NDArray[np.int64]], F32],
+    inputs_of: Callable[[NDArray[np.int64]], F32],
     targets: NDArray[np.int64],
     seed: int,
 ) -> float:
-    """Return how far the two are after `STEPS` steps on inputs that `chosen` gives for drawn rows."""
+    """Return how far the two are after `STEPS` steps on the inputs of drawn rows."""
     layout = bundle.manifest.layout
     rng = np.random.default_rng(seed)
     graph.set(scope, bundle.weights[layout.scope_slice(scope)])
@@ -181,7 +181,7 @@ def _trained_apart(
         rows = rng.integers(0, len(targets), graph.batch)
         weight = np.ones(graph.batch, np.float32)
         weight[-2:] = 0.0
-        x = chosen(rows)
+        x = inputs_of(rows)
         y = np.eye(bundle.manifest.network.n_classes, dtype=np.float32)[targets[rows]]
         graph.train(scope, x, y, weight, lr=LEARNING_RATES[scope], momentum=MOMENTUM)
         reference.train(x, y, weight)

@@ -1,4 +1,4 @@
-"""The body of a window network as TFLite, builtin operators only: int8, float, or float with int8 weights."""
+"""Converts the body of a window network to TFLite builtin operators: int8, float, or float with int8 weights."""
 
 import importlib
 import tempfile
@@ -39,7 +39,7 @@ def forms(body: Any) -> list[Form]:
 
 
 class BodyGraph:
-    """The body as one TensorFlow function of windows one at a time, its weights constants."""
+    """The body as a TensorFlow function of one window, with constant weights."""
 
     def __init__(self, body: Any, shapes: Sequence[tuple[int, ...]], lstm: str) -> None:
         self.shapes = shapes
@@ -49,8 +49,8 @@ class BodyGraph:
         others = [tf.constant(v.numpy()) for v in model.non_trainable_variables]
 
         def embed(*inputs: Any) -> dict[str, Any]:
-            given = list(inputs) if len(inputs) > 1 else inputs[0]
-            embedding, _ = model.stateless_call(trainable, others, given, training=False)
+            arguments = list(inputs) if len(inputs) > 1 else inputs[0]
+            embedding, _ = model.stateless_call(trainable, others, arguments, training=False)
             return {"embedding": embedding}
 
         signature = [tf.TensorSpec([1, *shape], name=f"x{number}") for number, shape in enumerate(shapes)]

@@ -1,4 +1,4 @@
-"""From a window network's folder to a bundle: the best form of its body that keeps the network's answers."""
+"""Builds the bundle of a window network: the smallest form of its body that keeps the network's answers."""
 
 import math
 from dataclasses import dataclass
@@ -14,12 +14,10 @@ from overtone_converters.window_body import BodyGraph, Form, forms, multiply_add
 from overtone_converters.window_network import WindowNetwork
 from overtone_converters.window_verify import device_embeddings, parity
 from overtone_edge.core.errors import InferenceError
-from overtone_models.bundle import MAX_BYTES, Manifest, read_bundle, write_bundle
-from overtone_models.calibration import Calibration
+from overtone_models.bundle import MAX_BYTES, Bundle, Manifest, as_pcm
 from overtone_models.errors import FrontEndError
 from overtone_models.features.registry import spec_from_json
-from overtone_models.front_end import F32, FrontEndSpec
-from overtone_models.gate import GateSpec
+from overtone_models.front_end import F32
 from overtone_models.window_inputs import DEFAULT_WINDOW_S, window_seconds
 from overtone_models.window_spec import WindowSpec
 
@@ -29,7 +27,7 @@ EMBEDDING_LENGTH = 4.0
 
 @dataclass(frozen=True, kw_only=True)
 class Converted:
-    """A bundle, how its body is written, its multiply-adds a window, and what was tried before, with the reason."""
+    """A bundle, the form of its body, multiply-adds per window, and the forms that were refused, with reasons."""
 
     bundle: bytes
     form: Form
@@ -90,10 +88,7 @@ def _bundle(
         version=version,
         created=moment.strftime("%Y-%m-%dT%H:%M:%SZ"),
         labels=model.labels,
-        front_end=FrontEndSpec(),
-        gate=GateSpec(),
         network=spec,
-        calibration=Calibration(),
         base_round=0,
         lineage={
             **{key: str(value) for key, value in model.lineage.items()},
@@ -103,17 +98,17 @@ def _bundle(
         licence=model.licence,
     )
     golden = np.zeros(0, np.float32) if spec.missing else golden_samples
-    data = write_bundle(
-        manifest,
+    bundle = Bundle(
+        manifest=manifest,
         weights=spec.layout.flatten({"head/w": w / np.float32(spec.embedding_scale), "head/b": b}),
         standardise_mean=_flat(model.scale_mean),
         standardise_scale=1.0 / _flat(model.scale_std),
         streaming_model=body,
         training_model=head_training_model(spec),
-        golden_samples=golden,
+        golden_samples=as_pcm(golden),
         golden_probabilities=np.zeros((0, len(model.labels)), np.float32),
     )
-    return data if spec.missing else with_golden(read_bundle(data))
+    return (bundle if spec.missing else with_golden(bundle)).to_bytes()
 
 
 def _spec(network: WindowNetwork, form: Form) -> WindowSpec:

@@ -1,4 +1,4 @@
-"""LSTM layers in a form that TFLite knows: one fused operator, or every step written out.
+"""LSTM layers for TFLite: one fused operator, or unrolled.
 
 Keras 3 lowers an LSTM to a loop that cannot be calibrated for int8. The converter turns a function marked as
 an LSTM's implementation into UNIDIRECTIONAL_SEQUENCE_LSTM, whatever the length: the smallest and, in float, the
@@ -68,10 +68,10 @@ def lstm_steps(model: Any) -> int:
 
 
 def _layers(model: Any) -> list[Any]:
-    found = []
+    layers = []
     for layer in model.layers:
-        found += _layers(layer) if isinstance(layer, tf.keras.Model) else [layer]
-    return found
+        layers += _layers(layer) if isinstance(layer, tf.keras.Model) else [layer]
+    return layers
 
 
 def rewritten(model: Any, *, unrolled: bool) -> Any:

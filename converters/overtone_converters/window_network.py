@@ -1,4 +1,4 @@
-"""A window network's folder as Keras: the network with its weights, cut at the head; raw and standardised rows."""
+"""Loads a window network's folder into Keras: the network with its weights, raw and standardised rows."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from overtone_converters.errors import ConversionError
 from overtone_models.front_end import F32
-from overtone_models.networks import papers
+from overtone_models.networks import window
 from overtone_models.window_model import CALIBRATION, TEST, WindowModel, load_calibration, load_test
 
 HEAD = "head"
@@ -71,14 +71,14 @@ def predicted(model: Any, inputs: Sequence[F32]) -> F32:
 def load_network(folder: Path, *, build: Build | None = None) -> WindowNetwork:
     """Return the network in `folder`; raise ModelError or ConversionError naming what does not fit.
 
-    `build(name, **options)` gives the Keras model; without it those of the papers are known.
+    `build(name, **options)` returns the Keras model; without it the table of `overtone_models.networks.window`.
     """
     model = WindowModel.load(folder)
     calibration = load_calibration(folder)
     raw_test, targets = load_test(folder)
     for name, inputs in ((CALIBRATION, calibration), (TEST, raw_test)):
         _check_inputs(folder / name, model, inputs, calibration)
-    keras = _built(folder, model, build or papers.build)
+    keras = _built(folder, model, build or window.build)
     _check_inputs_of(folder, keras, calibration)
     if targets.min() < 0 or targets.max() >= len(model.labels):
         raise ConversionError(f"{folder / TEST}: y holds {targets.max()}, there are {len(model.labels)} labels from 0")

@@ -1,4 +1,4 @@
-"""Does a window bundle do on the device's runtime what its network does in Keras, and what does it cost there?"""
+"""Verifies a window bundle: the device's runtime against Keras, and the latency there."""
 
 import time
 from collections.abc import Callable
@@ -25,7 +25,7 @@ MAX_RUNS_S = 3.0
 
 @dataclass(frozen=True, kw_only=True)
 class WindowVerification:
-    """What was found; shares are 0..1, `logit_difference` is the largest one over the largest logit (or 1).
+    """Comparison on the test rows; shares are 0..1, `logit_difference` is the largest over the largest logit (or 1).
 
     `refused_by_agent` says why a device cannot run the network, empty where it can. `features_p50_ms` is the time
     of all inputs of one window, None where they cannot be computed.
@@ -71,7 +71,7 @@ class WindowVerification:
 
 @dataclass(frozen=True)
 class Parity:
-    """How near the device's logits are to those of Keras."""
+    """Label agreement and logit difference between device and Keras."""
 
     agreement: float
     difference: float
@@ -102,8 +102,6 @@ def device_embeddings(body: bytes, inputs: list[F32]) -> F32:
 def verify_window(bundle: Bundle, network: WindowNetwork) -> WindowVerification:
     """Return what the bundle does on the network's test rows; raise ParityError where it cannot run."""
     spec = bundle.manifest.window
-    if spec is None:
-        raise ParityError("the bundle holds no window network")
     if spec.input_shapes != network.input_shapes:
         raise ParityError(f"the bundle takes {spec.input_shapes}, the folder's network {network.input_shapes}")
     try:
@@ -118,7 +116,7 @@ def _compared(bundle: Bundle, spec: WindowSpec, network: WindowNetwork) -> Windo
     head = bundle.manifest.layout.unflatten(bundle.weights)
     got: F32 = embeddings @ head["head/w"] + head["head/b"]
     expected = network.logits(network.test)
-    found = parity(expected, got)
+    result = parity(expected, got)
     body = WindowBody(bundle.streaming_model)
     first = [np.ascontiguousarray(x[0]) for x in inputs]
     return WindowVerification(
@@ -126,8 +124,8 @@ def _compared(bundle: Bundle, spec: WindowSpec, network: WindowNetwork) -> Windo
         precision=spec.precision,
         runtime=runtime_name(),
         rows=len(network.targets),
-        label_agreement=found.agreement,
-        logit_difference=found.difference,
+        label_agreement=result.agreement,
+        logit_difference=result.difference,
         accuracy_keras=float((expected.argmax(1) == network.targets).mean()),
         accuracy_device=float((got.argmax(1) == network.targets).mean()),
         head_step_difference=head_step_difference(bundle, embeddings, network.targets),
@@ -160,12 +158,12 @@ def median_ms(work: Callable[[], Any]) -> float:
     return float(np.median(times_ns)) / 1e6
 
 
-def require_window(found: WindowVerification) -> None:
+def require_window(result: WindowVerification) -> None:
     """Raise ParityError with every limit that is not kept."""
-    if failures := found.failures():
-        raise ParityError(f"bundle of {found.network} refused: {'; '.join(failures)}")
+    if failures := result.failures():
+        raise ParityError(f"bundle of {result.network} refused: {'; '.join(failures)}")
 
 
-def with_name(found: WindowVerification, name: str) -> WindowVerification:
-    """Return the findings under another name (the folder's, where one network was trained several times)."""
-    return replace(found, network=name)
+def with_name(result: WindowVerification, name: str) -> WindowVerification:
+    """Return the result under another name (the folder's, where one network was trained several times)."""
+    return replace(result, network=name)

@@ -1,4 +1,4 @@
-"""A plain, reproducible archive: a stored zip that has one form only.
+"""Reproducible archives: stored zip files that have one form only.
 
 Equal entries give equal bytes, and reading refuses every other form, so that a change of any bit
 is noticed, also in the zip's own headers.

@@ -1,10 +1,10 @@
-"""A bundle: everything a device needs of one model, as one file whose digest names it.
+"""Bundle files: everything a device needs of one model in one file, which its digest names.
 
 A zip (stored, not compressed, so that what is read is what was hashed) with `bundle.json` and the
 files it lists with their SHA-256. Signing wraps this file (TUF metadata); nothing here trusts it.
 
-Format 1 holds an edge network, which streams; format 2 a window network, which looks at the last seconds
-(`WindowSpec`): its body in place of the streaming file, the head's weights alone, no front end.
+Format 1 holds a streaming network (`EdgeTcnSpec`); format 2 a window network (`WindowSpec`): its body in place
+of the streaming file, the head's weights alone, no front end.
 """
 
 import io
@@ -22,28 +22,27 @@ from overtone_models.digests import digest_bytes
 from overtone_models.errors import BundleError
 from overtone_models.front_end import F32
 from overtone_models.layout import weights_digest
-from overtone_models.manifest import FORMAT, MANIFEST, Manifest
+from overtone_models.manifest import MANIFEST, Manifest
+from overtone_models.network import FAMILIES
 
-__all__ = ["FORMAT", "MANIFEST", "MAX_BYTES", "Bundle", "Manifest", "read_bundle", "write_bundle"]
+__all__ = ["MANIFEST", "MAX_BYTES", "Bundle", "Manifest", "as_pcm", "read_bundle"]
 
-STREAMING, TRAINING, WEIGHTS = "streaming.tflite", "training.tflite", "weights.npy"
+TRAINING, WEIGHTS = "training.tflite", "weights.npy"
 STANDARDISE, GOLDEN_PCM, GOLDEN_PROBABILITIES = "standardise.npy", "golden.npy", "golden_probabilities.npy"
-BODY = "body.tflite"
-FILES = (STREAMING, TRAINING, WEIGHTS, STANDARDISE, GOLDEN_PCM, GOLDEN_PROBABILITIES)
-WINDOW_FILES = (BODY, *FILES[1:])
+COMMON_FILES = (TRAINING, WEIGHTS, STANDARDISE, GOLDEN_PCM, GOLDEN_PROBABILITIES)
+"""Files of every bundle, beside the manifest and the network's `listening_file`."""
 MAX_BYTES = 64 * 1024 * 1024
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, kw_only=True, eq=False)
 class Bundle:
-    """A bundle whose files have the sizes and digests that its manifest lists.
+    """The parts of a bundle file.
 
     `streaming_model` is what listens: for a window network its body. There, `standardise_mean` and `_scale`
     are flat over all inputs.
     """
 
     manifest: Manifest
-    digest: str
     weights: F32
     standardise_mean: F32
     standardise_scale: F32
@@ -51,6 +50,11 @@ class Bundle:
     training_model: bytes
     golden_samples: F32
     golden_probabilities: F32
+
+    @cached_property
+    def digest(self) -> str:
+        """SHA-256 of the file, hexadecimal: of the file that was read, else of `to_bytes()`."""
+        return digest_bytes(self.to_bytes())
 
     @cached_property
     def base(self) -> str:
@@ -69,43 +73,23 @@ class Bundle:
         return result
 
     def to_bytes(self) -> bytes:
-        """Return the file of these parts; after `dataclasses.replace` its digest is another than `digest`."""
-        return write_bundle(
-            self.manifest,
-            weights=self.weights,
-            standardise_mean=self.standardise_mean,
-            standardise_scale=self.standardise_scale,
-            streaming_model=self.streaming_model,
-            training_model=self.training_model,
-            golden_samples=self.golden_samples,
-            golden_probabilities=self.golden_probabilities,
-        )
+        """Return the bundle file; equal parts give equal bytes."""
+        files = {
+            self.manifest.network.listening_file: self.streaming_model,
+            TRAINING: self.training_model,
+            WEIGHTS: _npy(self.weights.astype("<f4")),
+            STANDARDISE: _npy(np.stack([self.standardise_mean, self.standardise_scale]).astype("<f4")),
+            GOLDEN_PCM: _npy(_pcm16(self.golden_samples)),
+            GOLDEN_PROBABILITIES: _npy(self.golden_probabilities.astype("<f4")),
+        }
+        entries = {name: {"bytes": len(data), "sha256": digest_bytes(data)} for name, data in files.items()}
+        text = json.dumps({**self.manifest.to_json(), "files": entries}, sort_keys=True, indent=1)
+        return pack({MANIFEST: text.encode(), **files})
 
 
-def write_bundle(
-    manifest: Manifest,
-    *,
-    weights: F32,
-    standardise_mean: F32,
-    standardise_scale: F32,
-    streaming_model: bytes,
-    training_model: bytes,
-    golden_samples: F32,
-    golden_probabilities: F32,
-) -> bytes:
-    """Return the bundle file's bytes; equal inputs give equal bytes."""
-    pcm = np.clip(np.rint(golden_samples * 32768.0), -32768, 32767).astype("<i2")
-    files = {
-        STREAMING if manifest.window is None else BODY: streaming_model,
-        TRAINING: training_model,
-        WEIGHTS: _npy(weights.astype("<f4")),
-        STANDARDISE: _npy(np.stack([standardise_mean, standardise_scale]).astype("<f4")),
-        GOLDEN_PCM: _npy(pcm),
-        GOLDEN_PROBABILITIES: _npy(golden_probabilities.astype("<f4")),
-    }
-    entries = {name: {"bytes": len(data), "sha256": digest_bytes(data)} for name, data in files.items()}
-    text = json.dumps({**manifest.to_json(), "files": entries}, sort_keys=True, indent=1)
-    return pack({MANIFEST: text.encode(), **files})
+def as_pcm(samples: F32) -> F32:
+    """Return samples as a bundle keeps its golden clip: rounded to 16 bits, saturated."""
+    return _from_pcm16(_pcm16(samples))
 
 
 def read_bundle(data: bytes) -> Bundle:
@@ -119,38 +103,51 @@ def read_bundle(data: bytes) -> Bundle:
     for name, (size, digest) in entries.items():
         if len(files[name]) != size or digest_bytes(files[name]) != digest:
             raise BundleError(f"{name} in the bundle is not the file that {MANIFEST} lists")
-    manifest = Manifest.from_json(listed)
-    return _assemble(manifest, digest_bytes(data), files)
+    bundle = _assemble(Manifest.from_json(listed), files)
+    # The cached property of this object alone: `dataclasses.replace` gives one that computes its own.
+    vars(bundle)["digest"] = digest_bytes(data)
+    return bundle
 
 
 def _open(data: bytes) -> tuple[bytes, dict[str, bytes]]:
+    """Return the manifest's text and the other files of a bundle file."""
     entries = unpack(data, MAX_BYTES)
-    wanted = {MANIFEST, *(WINDOW_FILES if BODY in entries else FILES)}
+    listening = [network.listening_file for network in FAMILIES.values()]
+    there = next((name for name in listening if name in entries), listening[0])
+    wanted = {MANIFEST, there, *COMMON_FILES}
     if set(entries) != wanted:
         raise BundleError(f"bundle holds {sorted(entries)}, it must hold {sorted(wanted)}")
     return entries.pop(MANIFEST), entries
 
 
-def _assemble(manifest: Manifest, digest: str, files: dict[str, bytes]) -> Bundle:
-    window = manifest.window
-    if (window is not None) != (BODY in files):
+def _assemble(manifest: Manifest, files: dict[str, bytes]) -> Bundle:
+    network = manifest.network
+    if network.listening_file not in files:
         raise BundleError(f"the network's family does not fit the files {sorted(files)}")
     weights = _array(WEIGHTS, files[WEIGHTS], np.float32, (manifest.layout.size,))
-    width = manifest.front_end.n_mfcc if window is None else window.scale_values
-    standardise = _array(STANDARDISE, files[STANDARDISE], np.float32, (2, width))
+    standardise = _array(STANDARDISE, files[STANDARDISE], np.float32, (2, network.scale_values))
     pcm = _array(GOLDEN_PCM, files[GOLDEN_PCM], np.int16, (-1,))
     golden = _array(GOLDEN_PROBABILITIES, files[GOLDEN_PROBABILITIES], np.float32, (-1, len(manifest.labels)))
     return Bundle(
         manifest=manifest,
-        digest=digest,
         weights=weights,
         standardise_mean=standardise[0],
         standardise_scale=standardise[1],
-        streaming_model=files[STREAMING if window is None else BODY],
+        streaming_model=files[network.listening_file],
         training_model=files[TRAINING],
-        golden_samples=(pcm / np.float32(32768.0)).astype(np.float32),
+        golden_samples=_from_pcm16(pcm),
         golden_probabilities=golden,
     )
+
+
+def _pcm16(samples: F32) -> NDArray[np.int16]:
+    pcm: NDArray[np.int16] = np.clip(np.rint(samples * 32768.0), -32768, 32767).astype("<i2")
+    return pcm
+
+
+def _from_pcm16(pcm: NDArray[np.int16]) -> F32:
+    result: F32 = (pcm / np.float32(32768.0)).astype(np.float32)
+    return result
 
 
 def _npy(array: NDArray[Any]) -> bytes:

@@ -1,4 +1,4 @@
-"""Probabilities one can rely on: a temperature fitted on held-out speakers, and when not to decide."""
+"""Calibration of probabilities: temperature scaling, decision threshold, speech level."""
 
 import math
 from dataclasses import dataclass, replace
@@ -16,7 +16,7 @@ SPEECH = np.arange(1.0, 5.25, 0.25)
 
 @dataclass(frozen=True, kw_only=True)
 class Calibration:
-    """How logits become probabilities, and the probability below which there is no decision.
+    """Turns logits into probabilities; below `threshold` there is no decision.
 
     The mean of the logits, which a softmax leaves free, can say whether this is speech at all: `speech` is the mean at
     which it is as likely as not, every label is multiplied by how likely it is, and what is missing to 1 is what is no

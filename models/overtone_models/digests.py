@@ -1,4 +1,4 @@
-"""Digests: the names by which specifications and weights are recognised."""
+"""SHA-256 digests of bytes and of JSON-like mappings."""
 
 import hashlib
 import json

@@ -1,4 +1,4 @@
-"""The front end: MFCC of 16 kHz speech as librosa defines them, streaming and offline equal.
+"""Front end: streaming MFCC of 16 kHz speech as librosa defines them, equal to those of the whole recording.
 
 The streaming form gives the same numbers to the bit for any size of the blocks that samples come
 in, because frames are always computed in groups of `block_frames` counted from the beginning.
@@ -24,7 +24,7 @@ F32 = NDArray[np.float32]
 
 @dataclass(frozen=True, kw_only=True)
 class FrontEndSpec:
-    """Parameters of the features; two models with the same digest hear the same numbers."""
+    """Parameters of the features; two models with the same digest take the same input."""
 
     sample_rate_hz: int = SAMPLE_RATE_HZ
     window_samples: int = 512
@@ -142,8 +142,23 @@ def _frames(spec: FrontEndSpec) -> Frames:
     return frames(*tables, hop=spec.hop_samples, floor=spec.floor_power)
 
 
-class Mfcc:
-    """Streaming MFCC: `process(samples) -> (frames, n_mfcc)`, with `flush()` and `reset()`."""
+class FrontEnd:
+    """Streaming MFCC: `process(samples) -> (frames, n_mfcc)`, with `flush()` and `reset()`.
+
+    Samples are float32 in -1..1 at `spec.sample_rate_hz`, in blocks of any size; the frames are the same for each:
+
+    >>> import numpy as np
+    >>> from overtone_models import FrontEnd, FrontEndSpec
+    >>> tone = 0.5 * np.sin(2 * np.pi * 440 * np.arange(16_000, dtype=np.float32) / 16_000)
+    >>> front_end = FrontEnd(FrontEndSpec(n_mfcc=13))
+    >>> blocks = [front_end.process(tone[start : start + 1024]) for start in range(0, tone.size, 1024)]
+    >>> frames = np.concatenate([*blocks, front_end.flush()])
+    >>> frames.shape, frames.dtype
+    ((97, 13), dtype('float32'))
+    >>> whole = np.concatenate([front_end.process(tone), front_end.flush()])
+    >>> np.array_equal(frames, whole)
+    True
+    """
 
     def __init__(self, spec: FrontEndSpec) -> None:
         self.spec = spec
@@ -190,7 +205,7 @@ def check_samples(samples: F32) -> None:
 
 
 def mfcc(samples: F32, spec: FrontEndSpec) -> F32:
-    """Return `(frames, n_mfcc)` of a whole recording, equal to `Mfcc` fed in any blocks."""
+    """Return `(frames, n_mfcc)` of a whole recording, equal to `FrontEnd` fed in any blocks."""
     return _whole(samples, spec, _frames(spec).cepstra, spec.n_mfcc)
 
 

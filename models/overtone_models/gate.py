@@ -1,4 +1,4 @@
-"""The voice activity gate: silence costs no inference.
+"""Voice activity gate, so that silence costs no inference.
 
 The gate belongs to the front end's definition: training cuts its recordings with the same code
 that opens and closes on the device, so that the network meets the same beginnings and ends.
@@ -129,15 +129,15 @@ class Gate:
         What begins an utterance is a segment of its own, and so is what ends a pause.
         """
         votes = self._detector.votes(samples)
-        found: list[Segment] = []
+        segments: list[Segment] = []
         place = 0
         while place < len(votes):
             run = self._turn(samples, votes, place)
             if run is None:
                 break
-            found.append(run)
+            segments.append(run)
             place = run.frame
-        return found
+        return segments
 
     def _pass(self, samples: F32, votes: list[bool], first: int) -> "Segment":
         """Return the frames from `first` to the end of the hangover or of the samples."""

@@ -1,4 +1,4 @@
-"""The layout of a network's weights: one flat float32 vector, the head last.
+"""Layout of weights: one flat float32 vector, the head last.
 
 Everything that travels (rounds, updates, personal heads) is such a vector; the layout's digest
 tells whether two of them can be added.
@@ -34,7 +34,7 @@ class Tensor:
 
 @dataclass(frozen=True)
 class WeightLayout:
-    """Where each tensor lies in the flat vector."""
+    """Places of the tensors in the flat vector."""
 
     tensors: tuple[Tensor, ...]
 

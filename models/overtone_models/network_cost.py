@@ -1,4 +1,4 @@
-"""What a network costs, layer by layer: multiply-adds and the bytes of its weights as int8."""
+"""Cost of a network per layer: multiply-adds and bytes of int8 weights."""
 
 import math
 from dataclasses import dataclass
@@ -37,11 +37,11 @@ def layer_costs(spec: EdgeTcnSpec, frames: int) -> tuple[LayerCost, ...]:
 
 def _steps(spec: EdgeTcnSpec, frames: int) -> dict[str, int]:
     """Return how often each layer is used."""
-    left, found = frames, {"head": 1}
+    left, uses = frames, {"head": 1}
     for convolution in spec.convolutions:
         left //= convolution.stride
-        found[convolution.name] = left
-    return found
+        uses[convolution.name] = left
+    return uses
 
 
 def costliest(costs: tuple[LayerCost, ...], attribute: str) -> LayerCost:

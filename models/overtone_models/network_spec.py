@@ -1,12 +1,13 @@
-"""What an edge network is, without TensorFlow: its family, sizes, layout and state."""
+"""Description of a streaming network without TensorFlow: family, sizes, layout, state."""
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
-from typing import Any
+from typing import Any, ClassVar, NoReturn
 
 from overtone_models.errors import ModelError
-from overtone_models.front_end import EDGE_FRONT_END
-from overtone_models.layout import Tensor, WeightLayout
+from overtone_models.front_end import EDGE_FRONT_END, FrontEndSpec
+from overtone_models.labels import EMOTIONS
+from overtone_models.layout import SCOPES, Tensor, WeightLayout
 
 HOPS_3_S = 30
 DILATIONS = ("dilations", "late_dilations")
@@ -55,6 +56,12 @@ class EdgeTcnSpec:
     averaged. The embedding is the mean and the standard deviation over time of these: `(2 * width,)`.
     """
 
+    bundle_format: ClassVar[int] = 1
+    listening_file: ClassVar[str] = "streaming.tflite"
+    takes_mfcc: ClassVar[bool] = True
+    scopes: ClassVar[tuple[str, ...]] = SCOPES
+    remark: ClassVar[str] = ""
+
     family: str = "edge-tcn"
     n_features: int = 40
     n_classes: int = 8
@@ -93,6 +100,37 @@ class EdgeTcnSpec:
                 raise ModelError(f"{name} is {value!r}, limit is the whole numbers 1..4096")
         if type(self.separable) is not bool:
             raise ModelError(f"separable is {self.separable!r}, it must be true or false")
+
+    @property
+    def title(self) -> str:
+        """Name for people: the family's."""
+        return self.family
+
+    @property
+    def scale_values(self) -> int:
+        """Number of means that standardise the input: one per feature."""
+        return self.n_features
+
+    def examples_digest(self, front_end: FrontEndSpec) -> str:
+        """Return the front end's digest."""
+        return front_end.digest
+
+    def check_front_end(self, front_end: FrontEndSpec) -> None:
+        """Raise ModelError where the front end gives another number of features."""
+        if self.n_features != front_end.n_mfcc:
+            raise ModelError(f"the network takes {self.n_features} features, the front end gives {front_end.n_mfcc}")
+
+    def accepts_labels(self, labels: tuple[str, ...]) -> bool:
+        """Return whether all labels are emotions of the table."""
+        return set(labels) <= set(EMOTIONS)
+
+    def as_streaming(self) -> "EdgeTcnSpec":
+        """Return this network."""
+        return self
+
+    def as_window(self) -> NoReturn:
+        """Raise ModelError."""
+        raise ModelError(f"the network {self.title} streams, this needs one that looks at whole windows")
 
     @property
     def convolutions(self) -> tuple[Convolution, ...]:

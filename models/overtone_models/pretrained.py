@@ -1,4 +1,4 @@
-"""The models that come with the software: what they are called, where their files are, which one is taken by default.
+"""Pretrained models that come with the software: names, files, and the default one.
 
 Each is a folder `NAME/` with `NAME.bundle` and what was written beside it. In a checkout they lie in
 `models/pretrained`, in an installed wheel inside this package. They are as trustworthy as the code beside them, and
@@ -19,23 +19,23 @@ SPLIT, SETTINGS = "split.json", "settings.toml"
 
 @dataclass(frozen=True)
 class Pretrained:
-    """One of them, by its folder."""
+    """Files of one pretrained model."""
 
     folder: Path
 
     @property
     def name(self) -> str:
-        """What it is called."""
+        """The folder's name."""
         return self.folder.name
 
     @property
     def bundle(self) -> Path:
-        """Its bundle, which is not signed."""
+        """The bundle, which is not signed."""
         return self.folder / f"{self.name}{BUNDLE_ENDING}"
 
     @property
     def card(self) -> Path:
-        """Its model card, written by code from `card_data`."""
+        """The model card, generated from `card_data`."""
         return self.folder / CARD
 
     @property
@@ -45,33 +45,33 @@ class Pretrained:
 
     @property
     def split(self) -> Path:
-        """Which utterances trained it, and which chose when to stop."""
+        """The utterances of training, and those that chose when to stop."""
         return self.folder / SPLIT
 
     @property
     def settings(self) -> Path:
-        """How it was trained."""
+        """Settings of the training."""
         return self.folder / SETTINGS
 
 
 def all_pretrained() -> tuple[Pretrained, ...]:
-    """Return those that are here, by name."""
-    found = next((folder for folder in FOLDERS if folder.is_dir()), None)
-    each = [] if found is None else [Pretrained(path) for path in sorted(found.iterdir())]
-    return tuple(one for one in each if one.bundle.is_file())
+    """Return the models that are installed, by name."""
+    home = next((folder for folder in FOLDERS if folder.is_dir()), None)
+    models = [] if home is None else [Pretrained(path) for path in sorted(home.iterdir())]
+    return tuple(model for model in models if model.bundle.is_file())
 
 
 def find_pretrained(name: str = DEFAULT) -> Pretrained:
-    """Return the one of that name; raise PretrainedError in one line where it is not here."""
-    here = {one.name: one for one in all_pretrained()}
-    if name in here:
-        return here[name]
-    known = f"there are {', '.join(here)}" if here else "none came with this software"
+    """Return the model of that name; raise PretrainedError in one line where it is not installed."""
+    installed = {model.name: model for model in all_pretrained()}
+    if name in installed:
+        return installed[name]
+    known = f"there are {', '.join(installed)}" if installed else "none came with this software"
     raise PretrainedError(f"there is no pretrained model {name!r}; {known}")
 
 
-def file_or_pretrained(given: Path) -> Path:
+def file_or_pretrained(path: Path) -> Path:
     """Return a path as it is, or the bundle of the pretrained model that it names where there is no such file."""
-    if given.exists() or given.name != str(given):
-        return given
-    return next((one.bundle for one in all_pretrained() if one.name == str(given)), given)
+    if path.exists() or path.name != str(path):
+        return path
+    return next((model.bundle for model in all_pretrained() if model.name == str(path)), path)

@@ -1,4 +1,4 @@
-"""From the last seconds of speech to a window network's inputs: numpy alone, the same code in cloud and device."""
+"""Computes a window network's inputs from the last seconds of speech, with numpy alone."""
 
 import math
 from collections.abc import Sequence
@@ -31,7 +31,7 @@ class WindowInputs:
         return round(self.spec.window_s * SAMPLE_RATE_HZ)
 
     def compute(self, samples: F32) -> list[F32]:
-        """Return one raw input a feature, of exactly the network's shapes, of the last window of `samples` (16 kHz).
+        """Return one raw input per feature, of exactly the network's shapes, of the last window of `samples` (16 kHz).
 
         Raises FrontEndError where a feature needs more sound than there is.
         """

@@ -1,4 +1,4 @@
-"""A trained network over a window of speech as a folder: `window.json` beside `weights.safetensors`.
+"""Folder of a trained window network: `window.json` beside `weights.safetensors`.
 
 Training writes it, conversion reads it. Beside them lie `calibration.npz` (raw features of the training part,
 arrays x0, x1 ...) and `test.npz` (raw test features and their classes `y`).
@@ -31,7 +31,7 @@ class WindowModel:
     """Weights of the network `network` built with `options`, and what gives them meaning.
 
     One feature specification (JSON), input shape (None for a length that the data tell), mean and deviation
-    an input; inputs are `(x - scale_mean) / scale_std`. `weights` are in Keras' `get_weights()` order.
+    per input; inputs are `(x - scale_mean) / scale_std`. `weights` are in Keras' `get_weights()` order.
     `window_s` is None where the features tell the window.
     """
 

@@ -1,4 +1,4 @@
-"""What a network that looks at a whole window of speech is, without TensorFlow: inputs, head, timing.
+"""Description of a network over a whole window of speech, without TensorFlow: inputs, head, timing.
 
 Its body (all layers up to the embedding) is one file for the runtime and does not learn on devices;
 only the head does, so the layout of its weights holds the head alone.
@@ -8,21 +8,21 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import Any, ClassVar, NoReturn
 
 import numpy as np
 
 from overtone_models.digests import digest_mapping
 from overtone_models.errors import FrontEndError, ModelError
 from overtone_models.features.registry import spec_from_json
-from overtone_models.front_end import F32
+from overtone_models.front_end import F32, FrontEndSpec
 from overtone_models.layout import Tensor, WeightLayout
 
-FAMILY = "window"
 PRECISIONS = ("int8", "float32", "int8 weights")
 MAX_INPUTS = 8
 MAX_INPUT_VALUES = 4_000_000
 MAX_WINDOW_S = 60.0
+MAX_LABEL_CHARACTERS = 32
 TEXT_FEATURE = "text"
 """How a stored model's input that is made of text is named, `text` or `text-...`."""
 
@@ -33,12 +33,18 @@ Shape = tuple[int, ...]
 class WindowSpec:
     """A network over the last `window_s` of speech; it decides every `decision_every_s`.
 
-    `features` holds one specification in JSON an input, `input_shapes` the inputs without the batch,
+    `features` holds one specification in JSON per input, `input_shapes` the inputs without the batch,
     `scale_shapes` the shapes of each input's mean and deviation (broadcast against the input).
     `precision` is the body's arithmetic: int8, or float32 where int8 changed too many answers, or float32 with
     weights kept as int8 where that would be too large. The embedding is what the body gives times
     `embedding_scale`, which brings every network's to a length that one learning rate suits.
     """
+
+    family: ClassVar[str] = "window"
+    bundle_format: ClassVar[int] = 2
+    listening_file: ClassVar[str] = "body.tflite"
+    takes_mfcc: ClassVar[bool] = False
+    scopes: ClassVar[tuple[str, ...]] = ("head",)
 
     name: str
     features: tuple[Mapping[str, Any], ...]
@@ -51,7 +57,7 @@ class WindowSpec:
     precision: str = "int8"
     embedding_scale: float = 1.0
     padding: tuple[tuple[float, ...], ...] = ()
-    """One an input, or none at all: what steps after a feature's end hold (values a step); empty for zeros."""
+    """One per input, or none: the values of a step after a feature's end; empty for zeros."""
 
     def __post_init__(self) -> None:
         if not self.name or len(self.name) > 64 or not self.name.isprintable():
@@ -102,6 +108,36 @@ class WindowSpec:
         """Weights that travel and learn: the head's."""
         head = (self.embedding_size, self.n_classes)
         return WeightLayout((Tensor("head/w", head, head=True), Tensor("head/b", (self.n_classes,), head=True)))
+
+    @property
+    def title(self) -> str:
+        """Name for people: the network's own."""
+        return self.name
+
+    @property
+    def remark(self) -> str:
+        """How it listens, after its name."""
+        return f"cannot stream: it looks at the last {self.window_s:g} s of speech every {self.decision_every_s:g} s"
+
+    def examples_digest(self, front_end: FrontEndSpec) -> str:
+        """Return `features_digest`: the front end is not used."""
+        return self.features_digest
+
+    def check_front_end(self, front_end: FrontEndSpec) -> None:
+        """Accept any front end: none is used."""
+
+    def accepts_labels(self, labels: tuple[str, ...]) -> bool:
+        """Return whether the labels are different short names, of valence for example."""
+        short = all(label.isprintable() and 1 <= len(label) <= MAX_LABEL_CHARACTERS for label in labels)
+        return short and len(set(labels)) == len(labels)
+
+    def as_streaming(self) -> NoReturn:
+        """Raise ModelError."""
+        raise ModelError(f"the network {self.name} looks at whole windows, this needs one that streams")
+
+    def as_window(self) -> "WindowSpec":
+        """Return this network."""
+        return self
 
     @cached_property
     def features_digest(self) -> str:
@@ -160,7 +196,7 @@ class WindowSpec:
     def to_json(self) -> dict[str, Any]:
         """Return a JSON form that `from_json` reads."""
         return {
-            "family": FAMILY,
+            "family": self.family,
             "name": self.name,
             "features": [dict(feature) for feature in self.features],
             "input_shapes": [list(shape) for shape in self.input_shapes],

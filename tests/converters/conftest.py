@@ -5,9 +5,9 @@ from datetime import UTC, datetime
 
 import numpy as np
 import pytest
+from tests.support.tiny_models import tiny_bundle, tiny_model
 
 from overtone_converters.build import build_bundle
-from overtone_converters.testing import tiny_bundle, tiny_model
 from overtone_converters.training import training_model
 from overtone_edge.hearing.runtime import TrainingGraph
 from overtone_models.bundle import Bundle, read_bundle

@@ -15,6 +15,7 @@ from overtone_converters.micro import HEADER, SOURCE, Micro, build_micro
 from overtone_edge.hearing.runtime import StreamingNetwork
 from overtone_edge.hearing.streaming import pooled
 from overtone_models.bundle import Bundle, read_bundle
+from overtone_models.errors import BundleError
 from overtone_models.front_end import F32, mfcc
 
 pytest.importorskip("tflite_micro", reason="TensorFlow Lite Micro has wheels for x86-64 Linux only")
@@ -121,10 +122,10 @@ def test_a_name_cannot_leave_its_comment(bundle: Bundle) -> None:
 
 
 def test_only_networks_that_stream(tmp_path: Path) -> None:
-    from overtone_converters.window_testing import tiny_window_bundle
+    from tests.support.window_networks import tiny_window_bundle
 
     window = read_bundle(tiny_window_bundle(tmp_path))
-    with pytest.raises(ConversionError, match="two-inputs looks at whole windows; --micro takes networks that stream"):
+    with pytest.raises(BundleError, match="the network two-inputs looks at whole windows, this needs one that streams"):
         build_micro(window)
 
 

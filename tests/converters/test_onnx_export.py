@@ -9,13 +9,14 @@ import numpy as np
 import onnx
 import onnxruntime
 import pytest
+from tests.support.tiny_models import tiny_model
 
 from overtone_converters.build import build_bundle
 from overtone_converters.errors import ConversionError, ParityError
 from overtone_converters.onnx_export import Onnx, OnnxNetwork, build_onnx, check_parity
-from overtone_converters.testing import tiny_model
 from overtone_edge.hearing.streaming import StreamingRecogniser
 from overtone_models.bundle import Bundle, read_bundle
+from overtone_models.errors import BundleError
 from overtone_models.front_end import F32, FrontEndSpec, mfcc
 from overtone_models.networks import edge_tcn
 
@@ -166,10 +167,10 @@ def test_a_clip_without_a_hop_says_nothing(made: Onnx, bundle: Bundle) -> None:
 
 
 def test_only_networks_that_stream(tmp_path: Path) -> None:
-    from overtone_converters.window_testing import tiny_window_bundle
+    from tests.support.window_networks import tiny_window_bundle
 
     window = read_bundle(tiny_window_bundle(tmp_path))
-    with pytest.raises(ConversionError, match="two-inputs looks at whole windows; --onnx takes networks that stream"):
+    with pytest.raises(BundleError, match="the network two-inputs looks at whole windows, this needs one that streams"):
         build_onnx(window)
 
 

@@ -2,10 +2,10 @@
 
 import numpy as np
 import pytest
+from tests.support.tiny_models import tiny_model
 
 from overtone_converters.errors import ConversionError
 from overtone_converters.streaming import streaming_model
-from overtone_converters.testing import tiny_model
 from overtone_converters.verify import streaming_probabilities
 from overtone_edge.core.errors import InferenceError
 from overtone_edge.hearing.runtime import StreamingNetwork

@@ -5,10 +5,10 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from tests.support.tiny_models import tiny_bundle, tiny_model
 
 from overtone_converters.build import build_bundle
 from overtone_converters.errors import ConversionError, ParityError
-from overtone_converters.testing import tiny_bundle, tiny_model
 from overtone_converters.verify import Verification, step_difference, verify_bundle
 from overtone_models.bundle import Bundle, read_bundle
 from overtone_models.front_end import mfcc

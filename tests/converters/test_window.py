@@ -6,13 +6,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from tests.support.window_networks import KINDS, LABELS, build_tiny, write_tiny
 
 from overtone_converters.errors import ConversionError, ParityError
 from overtone_converters.window_body import BodyGraph, Form, forms, multiply_adds
 from overtone_converters.window_build import build_window_bundle
 from overtone_converters.window_lstm import lstm_steps, rewritten
 from overtone_converters.window_network import WindowNetwork, load_network
-from overtone_converters.window_testing import KINDS, LABELS, build_tiny, write_tiny
 from overtone_converters.window_verify import device_embeddings, parity, require_window, verify_window
 from overtone_edge.core.errors import InferenceError
 from overtone_edge.hearing.runtime import TrainingGraph, WindowBody

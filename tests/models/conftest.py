@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from overtone_models.bundle import Manifest, write_bundle
+from overtone_models.bundle import Bundle, Manifest
 from overtone_models.calibration import Calibration
 from overtone_models.front_end import FrontEndSpec
 from overtone_models.gate import GateSpec
@@ -18,7 +18,7 @@ NETWORK = EdgeTcnSpec(n_classes=3, channels=4, dilations=(1,))
 
 @pytest.fixture
 def parts() -> dict[str, Any]:
-    """What `write_bundle` takes."""
+    """What `Bundle` takes."""
     rng = np.random.default_rng(0)
     return {
         "manifest": Manifest(
@@ -47,4 +47,4 @@ def parts() -> dict[str, Any]:
 @pytest.fixture
 def make_bundle(parts: dict[str, Any]) -> Callable[..., bytes]:
     """Return a function that writes the bundle with some parts changed."""
-    return lambda **changes: write_bundle(**{**parts, **changes})
+    return lambda **changes: Bundle(**{**parts, **changes}).to_bytes()

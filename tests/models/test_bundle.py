@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from overtone_models.archive import pack, unpack
-from overtone_models.bundle import FILES, MANIFEST, MAX_BYTES, WEIGHTS, read_bundle
+from overtone_models.bundle import COMMON_FILES, MANIFEST, MAX_BYTES, WEIGHTS, read_bundle
 from overtone_models.digests import digest_bytes
 from overtone_models.errors import BundleError, LayoutError
 from overtone_models.front_end import FrontEndSpec
@@ -21,6 +21,7 @@ from overtone_models.network_spec import EdgeTcnSpec
 from overtone_models.trained import TrainedModel
 
 Make = Callable[..., bytes]
+FILES = ("streaming.tflite", *COMMON_FILES)
 
 
 def npy(array: np.ndarray) -> bytes:
@@ -57,6 +58,22 @@ def test_equal_parts_give_equal_bytes_and_reading_again_too(make_bundle: Make) -
     data = make_bundle()
     assert make_bundle() == data
     assert read_bundle(data).to_bytes() == data
+
+
+def test_the_digest_is_always_that_of_the_file(make_bundle: Make) -> None:
+    found = read_bundle(make_bundle())
+    changed = replace(found, manifest=replace(found.manifest, version=8))
+    assert changed.digest == digest_bytes(changed.to_bytes()) != found.digest
+    # A file of another maker: the same content, other white space.
+    other = forged(make_bundle())
+    assert read_bundle(other).digest == digest_bytes(other) != digest_bytes(read_bundle(other).to_bytes())
+
+
+def test_a_streaming_network_is_no_window_network(make_bundle: Make) -> None:
+    manifest = read_bundle(make_bundle()).manifest
+    assert manifest.edge == manifest.network
+    with pytest.raises(BundleError, match="small: the network edge-tcn streams, this needs one that looks at whole"):
+        _ = manifest.window
 
 
 def test_standardise_takes_out_mean_and_scale(make_bundle: Make) -> None:
@@ -151,8 +168,8 @@ def set_in(*path: str, to: object) -> Callable[[dict[str, Any]], None]:
         (set_in("front_end", "floor_power", to=float("nan")), "floor_power is nan"),
         (set_in("layout", "digest", to="1" * 64), "layout digest is [0-9a-f]{12}, the bundle says 111111111111"),
         (set_in("gate", "aggressiveness", to=9), "aggressiveness is 9"),
-        (set_in("network", "family", to="lstm"), "unknown network family 'lstm'"),
-        (set_in("network", "n_features", to=39), "layout digest"),
+        (set_in("network", "family", to="lstm"), "format 1 holds a network of the family edge-tcn, got 'lstm'"),
+        (set_in("network", "n_features", to=39), "the network takes 39 features, the front end gives 40"),
         (set_in("labels", to=["neutral", "happy"]), "do not fit a network of 3 classes"),
         (set_in("labels", to=["neutral", "happy", "hungry"]), "hungry"),
         (set_in("calibration", "temperature", to=0), "temperature is 0"),
@@ -175,10 +192,9 @@ def test_manifests_that_are_no_json_object(make_bundle: Make, text: bytes) -> No
         read_bundle(pack({**unpack(make_bundle(), MAX_BYTES), MANIFEST: text}))
 
 
-def test_front_end_and_network_must_agree(make_bundle: Make, parts: dict[str, Any]) -> None:
-    manifest = replace(parts["manifest"], front_end=FrontEndSpec(n_mfcc=39))
+def test_front_end_and_network_must_agree(parts: dict[str, Any]) -> None:
     with pytest.raises(BundleError, match="the network takes 40 features, the front end gives 39"):
-        read_bundle(make_bundle(manifest=manifest))
+        replace(parts["manifest"], front_end=FrontEndSpec(n_mfcc=39))
 
 
 def test_oversize_is_refused_before_it_is_parsed(make_bundle: Make) -> None:

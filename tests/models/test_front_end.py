@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from overtone_models.errors import FrontEndError
 from overtone_models.front_end import (
+    FrontEnd,
     FrontEndSpec,
-    Mfcc,
     dct_matrix,
     hz_to_mel,
     log_mel,
@@ -56,7 +56,7 @@ def librosa_mfcc(samples: np.ndarray, spec: FrontEndSpec = SPEC) -> np.ndarray:
 
 
 def streamed(samples: np.ndarray, cuts: list[int]) -> np.ndarray:
-    stream = Mfcc(SPEC)
+    stream = FrontEnd(SPEC)
     parts = [stream.process(part) for part in np.split(samples, cuts)]
     return np.concatenate([*parts, stream.flush()])
 
@@ -153,7 +153,7 @@ def test_long_recordings_go_through_in_parts_with_the_same_bits() -> None:
 
 
 def test_reset_forgets_and_flush_resets() -> None:
-    stream, samples = Mfcc(SPEC), sweep(0.5)
+    stream, samples = FrontEnd(SPEC), sweep(0.5)
     stream.process(samples[:1_111])
     stream.reset()
     first = np.concatenate([stream.process(samples), stream.flush()])
@@ -163,7 +163,7 @@ def test_reset_forgets_and_flush_resets() -> None:
 
 
 def test_the_callers_samples_may_change_afterwards() -> None:
-    stream, samples = Mfcc(SPEC), sweep(0.5)
+    stream, samples = FrontEnd(SPEC), sweep(0.5)
     expected = mfcc(samples, SPEC)
     found = []
     for start in range(0, samples.size, 100):
@@ -177,7 +177,7 @@ def test_the_callers_samples_may_change_afterwards() -> None:
 def test_samples_that_are_not_numbers_are_refused_by_place(value: float) -> None:
     samples = np.zeros(1_000, np.float32)
     samples[321] = value
-    for take in (Mfcc(SPEC).process, lambda s: log_mel(s, SPEC)):
+    for take in (FrontEnd(SPEC).process, lambda s: log_mel(s, SPEC)):
         with pytest.raises(FrontEndError, match="sample 321 is not a finite number"):
             take(samples)
 
@@ -185,7 +185,7 @@ def test_samples_that_are_not_numbers_are_refused_by_place(value: float) -> None
 @pytest.mark.parametrize("samples", [np.zeros(600), np.zeros((2, 600), np.float32), np.zeros(600, np.int16)])
 def test_samples_of_another_kind_are_refused(samples: np.ndarray) -> None:
     with pytest.raises(FrontEndError, match="one float32 channel"):
-        Mfcc(SPEC).process(samples)
+        FrontEnd(SPEC).process(samples)
 
 
 @pytest.mark.parametrize(

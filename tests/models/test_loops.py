@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 import overtone_models.loops
 from overtone_models import loops
-from overtone_models.front_end import EDGE_FRONT_END, FrontEndSpec, Mfcc, dct_matrix, hann_window, mel_filters, mfcc
+from overtone_models.front_end import EDGE_FRONT_END, FrontEnd, FrontEndSpec, dct_matrix, hann_window, mel_filters, mfcc
 from overtone_models.loops import plain
 
 FOLDER = Path(overtone_models.loops.__file__).parent
@@ -184,7 +184,7 @@ def test_numpy_streams_with_the_same_bits_too(monkeypatch: pytest.MonkeyPatch, b
     monkeypatch.setattr(loops, "compiled", None)
     front_end._frames.cache_clear()
     try:
-        samples, stream = noise(9_000), Mfcc(EDGE_FRONT_END)
+        samples, stream = noise(9_000), FrontEnd(EDGE_FRONT_END)
         parts = [stream.process(part) for part in np.split(samples, range(block, samples.size, block))]
         np.testing.assert_array_equal(np.concatenate([*parts, stream.flush()]), mfcc(samples, EDGE_FRONT_END))
     finally:

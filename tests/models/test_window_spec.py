@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from overtone_models.archive import unpack
-from overtone_models.bundle import MAX_BYTES, read_bundle, write_bundle
+from overtone_models.bundle import MAX_BYTES, Bundle, read_bundle
 from overtone_models.calibration import Calibration
 from overtone_models.errors import BundleError, FrontEndError, ModelError
 from overtone_models.front_end import FrontEndSpec
@@ -219,8 +219,8 @@ def manifest(spec: WindowSpec = SPEC, **change) -> Manifest:
 
 
 def bundle(given: Manifest) -> bytes:
-    return write_bundle(
-        given,
+    return Bundle(
+        manifest=given,
         weights=np.arange(8, dtype=np.float32),
         standardise_mean=np.zeros(72, np.float32),
         standardise_scale=np.ones(72, np.float32),
@@ -228,7 +228,7 @@ def bundle(given: Manifest) -> bytes:
         training_model=b"training",
         golden_samples=np.zeros(16, np.float32),
         golden_probabilities=np.zeros((0, 2), np.float32),
-    )
+    ).to_bytes()
 
 
 def test_a_window_bundle_gives_the_same_back() -> None:
@@ -242,7 +242,7 @@ def test_a_window_bundle_gives_the_same_back() -> None:
     assert again.manifest.features_digest == SPEC.features_digest
     np.testing.assert_array_equal(again.head, again.weights)
     assert again.streaming_model == b"body"
-    with pytest.raises(BundleError, match="w holds the window network two: this needs an edge network"):
+    with pytest.raises(BundleError, match="w: the network two looks at whole windows, this needs one that streams"):
         _ = again.manifest.edge
 
 

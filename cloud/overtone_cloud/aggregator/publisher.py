@@ -23,7 +23,7 @@ from overtone_models.bundle import Bundle
 from overtone_models.errors import ModelError
 from overtone_models.front_end import F32
 from overtone_models.metrics import log_loss, unweighted_average_recall
-from overtone_models.trained import TrainedModel
+from overtone_models.trained import model_of
 
 log = logging.getLogger(__name__)
 
@@ -92,24 +92,6 @@ class ReleasePublisher:
         except (ConversionError, CloudError, ModelError, OSError) as error:
             raise ReleaseError(f"version {version} cannot be released: {error}") from error
         return path
-
-
-def model_of(bundle: Bundle) -> TrainedModel:
-    """Return the trained model in a bundle."""
-    manifest = bundle.manifest
-    return TrainedModel(
-        network=manifest.edge,
-        weights=bundle.weights,
-        labels=manifest.labels,
-        standardise_mean=bundle.standardise_mean,
-        standardise_scale=bundle.standardise_scale,
-        front_end=manifest.front_end,
-        gate=manifest.gate,
-        calibration=manifest.calibration,
-        lineage=manifest.lineage,
-        licence=manifest.licence,
-        label_smoothing=manifest.label_smoothing,
-    )
 
 
 def release_parts(config: AggregatorConfig) -> tuple[ReleaseEvaluator, ReleasePublisher, Published]:

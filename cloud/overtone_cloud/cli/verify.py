@@ -1,6 +1,7 @@
 """`overtone verify`: a bundle on the device's runtime, with the speakers of a run, of its split, or without any."""
 
 import argparse
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,7 +12,9 @@ from overtone_cloud.cli.options import add_cache_option, read_corpora
 from overtone_cloud.cli.output import show_findings
 from overtone_cloud.errors import ConfigError
 from overtone_models.bundle import Bundle
+from overtone_models.network_spec import EdgeTcnSpec
 from overtone_models.pretrained import SPLIT
+from overtone_models.window_spec import WindowSpec
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,14 +63,7 @@ def _run(args: argparse.Namespace) -> int:
         cache=args.cache,
         as_json=args.json,
     )
-    if bundle.manifest.window is not None:
-        _verify_window(options, bundle)
-    elif options.run is not None:
-        _verify_with_run(options, bundle, options.run)
-    elif options.corpora:
-        _verify_with_split(options, bundle)
-    else:
-        _verify_alone(options, bundle)
+    VERIFIERS[bundle.manifest.network.family](options, bundle)
     return 0
 
 
@@ -79,6 +75,15 @@ def _verify_window(options: VerifyOptions, bundle: Bundle) -> None:
     verification = verify_with_folder(bundle, options.run)
     show_findings(verification.to_json(), as_json=options.as_json)
     require_window(verification)
+
+
+def _verify_streaming(options: VerifyOptions, bundle: Bundle) -> None:
+    if options.run is not None:
+        _verify_with_run(options, bundle, options.run)
+    elif options.corpora:
+        _verify_with_split(options, bundle)
+    else:
+        _verify_alone(options, bundle)
 
 
 def _verify_with_run(options: VerifyOptions, bundle: Bundle, run: Path) -> None:
@@ -110,3 +115,10 @@ def _verify_alone(options: VerifyOptions, bundle: Bundle) -> None:
     check = check_alone(bundle)
     show_findings(check.to_json(), as_json=options.as_json)
     check.require()
+
+
+VERIFIERS: Mapping[str, Callable[[VerifyOptions, Bundle], None]] = {
+    EdgeTcnSpec.family: _verify_streaming,
+    WindowSpec.family: _verify_window,
+}
+"""How the bundles of each family of networks are verified."""

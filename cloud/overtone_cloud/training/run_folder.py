@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Callable
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -13,11 +12,8 @@ from safetensors.numpy import save as save_tensors
 
 from overtone_cloud.errors import TrainingError
 from overtone_common.files import BROKEN_ARRAYS, write_arrays, write_atomically
-from overtone_models.calibration import Calibration
+from overtone_models.description import description_from_json
 from overtone_models.errors import ModelError
-from overtone_models.front_end import FrontEndSpec
-from overtone_models.gate import GateSpec
-from overtone_models.network_spec import EdgeTcnSpec
 from overtone_models.trained import TrainedModel
 
 MODEL, WEIGHTS, SPLIT, METRICS, HISTORY, CHECKPOINT = (
@@ -64,16 +60,7 @@ class RunFolder:
         write_atomically(self.path / WEIGHTS, save_tensors(tensors), error=TrainingError)
         self.write_json(
             MODEL,
-            {
-                "network": model.network.to_json(),
-                "labels": list(model.labels),
-                "front_end": asdict(model.front_end),
-                "gate": asdict(model.gate),
-                "calibration": asdict(model.calibration),
-                "lineage": dict(model.lineage),
-                "licence": model.licence,
-                "label_smoothing": model.label_smoothing,
-            },
+            model.to_json(),
         )
 
     def load_model(self) -> TrainedModel:
@@ -82,21 +69,15 @@ class RunFolder:
         try:
             tensors = load_tensors((self.path / WEIGHTS).read_bytes())
             mean, scale = tensors.pop("standardise/mean"), tensors.pop("standardise/scale")
-            network = EdgeTcnSpec.from_json(data["network"])
+            described = description_from_json(data)
+            network = described["network"].as_streaming()
             return TrainedModel(
-                network=network,
+                **{**described, "network": network},
                 weights=network.layout.flatten(tensors),
-                labels=tuple(data["labels"]),
                 standardise_mean=mean,
                 standardise_scale=scale,
-                front_end=FrontEndSpec(**data["front_end"]),
-                gate=GateSpec(**data["gate"]),
-                calibration=Calibration(**data["calibration"]),
-                lineage=data["lineage"],
-                licence=data["licence"],
-                label_smoothing=data["label_smoothing"],
             )
-        except (OSError, KeyError, TypeError, SafetensorError, ModelError) as error:
+        except (OSError, AttributeError, KeyError, TypeError, ValueError, SafetensorError, ModelError) as error:
             raise TrainingError(f"{self.path} holds no whole model: {error}") from error
 
     def save_checkpoint(self, arrays: dict[str, Any]) -> None:

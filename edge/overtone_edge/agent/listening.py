@@ -43,13 +43,8 @@ class Listening:
         form = example_form_for(bundle.manifest)
         if self.recent.spec.digest != form.digest:
             self.recent = _recent_speech(self._config, form)
-        if (window := bundle.manifest.window) is not None:
-            _log.info(
-                "the network %s cannot stream: it looks at the last %g s of speech every %g s",
-                window.name,
-                window.window_s,
-                window.decision_every_s,
-            )
+        if remark := bundle.manifest.network.remark:
+            _log.info("the network %s %s", bundle.manifest.network.title, remark)
         config = self._config
         hearing = Hearing(
             recogniser, device=config.device.id, config=config.decision, recent=self.recent, gate=config.gate

@@ -9,7 +9,6 @@ from overtone_edge.state.personal_head import PersonalStore
 from overtone_edge.state.slots import Slots
 from overtone_models.bundle import Bundle
 from overtone_models.errors import ModelError
-from overtone_models.window_spec import WindowSpec
 
 
 def stored_status(home: Home) -> dict[str, Any]:
@@ -49,7 +48,7 @@ def _manifest_status(bundle: Bundle) -> dict[str, Any]:
         "digest": bundle.digest,
         "base": bundle.base,
         "layout": manifest.layout.digest,
-        "network": manifest.network.name if isinstance(manifest.network, WindowSpec) else manifest.network.family,
+        "network": manifest.network.title,
         "front_end": manifest.features_digest,
         "base_round": manifest.base_round,
         "labels": list(manifest.labels),

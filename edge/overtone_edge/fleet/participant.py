@@ -23,7 +23,6 @@ from overtone_edge.learning.schedule import Training
 from overtone_edge.learning.trainer import read_vector
 from overtone_edge.state.home import Home
 from overtone_models.bundle import Bundle
-from overtone_models.layout import SCOPES
 from overtone_protocol import (
     AGGREGATOR,
     Chunk,
@@ -255,7 +254,7 @@ class Participant:
             layout=bytes.fromhex(manifest.layout.digest),
             front_end=bytes.fromhex(manifest.features_digest),
             examples=examples,
-            scopes=SCOPES if manifest.window is None else ("head",),
+            scopes=manifest.network.scopes,
         )
 
     def _example_counts(self) -> tuple[int, int]:

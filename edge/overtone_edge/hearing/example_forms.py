@@ -4,6 +4,7 @@ An edge network's example is the MFCC of a whole piece of speech; a window netwo
 window, flat in one row. Each form has a digest, and examples of another digest are not used.
 """
 
+from collections.abc import Callable, Mapping
 from typing import Protocol
 
 import numpy as np
@@ -13,6 +14,7 @@ from overtone_edge.hearing.recent_speech import RowFormat
 from overtone_models.errors import FrontEndError
 from overtone_models.front_end import F32, FrontEndSpec, mfcc
 from overtone_models.manifest import Manifest
+from overtone_models.network_spec import EdgeTcnSpec
 from overtone_models.window_inputs import WindowInputs
 from overtone_models.window_spec import WindowSpec
 
@@ -83,6 +85,11 @@ def example_form_for(manifest: Manifest | None) -> ExampleForm:
     """Return the form for a bundle's network; MFCC of the default front end where no bundle is in use."""
     if manifest is None:
         return MfccForm(FrontEndSpec(), 1)
-    if manifest.window is not None:
-        return WindowForm(manifest.window)
-    return MfccForm(manifest.front_end, manifest.edge.hop_frames)
+    return EXAMPLE_FORMS[manifest.network.family](manifest)
+
+
+EXAMPLE_FORMS: Mapping[str, Callable[[Manifest], ExampleForm]] = {
+    EdgeTcnSpec.family: lambda manifest: MfccForm(manifest.front_end, manifest.edge.hop_frames),
+    WindowSpec.family: lambda manifest: WindowForm(manifest.window),
+}
+"""The form in which each family of networks keeps its examples."""

@@ -15,7 +15,7 @@ from overtone_common.audio import SAMPLE_RATE_HZ, Resampler, from_s16le
 from overtone_edge.core.config import SourceConfig
 from overtone_edge.core.errors import SourceError
 from overtone_models.front_end import F32
-from overtone_models.native import native_stderr_silenced
+from overtone_models.native_stderr import native_stderr_silenced
 
 _log = logging.getLogger(__name__)
 

@@ -1,6 +1,7 @@
 """Recogniser of an edge network, which streams: features, network, pooling, head, calibration."""
 
 import math
+from collections.abc import Callable, Mapping
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,7 +12,9 @@ from overtone_edge.hearing.runtime import StreamingNetwork
 from overtone_edge.hearing.window import WindowRecogniser
 from overtone_models import loops
 from overtone_models.bundle import Bundle
-from overtone_models.front_end import F32, Mfcc
+from overtone_models.front_end import F32, FrontEnd
+from overtone_models.network_spec import EdgeTcnSpec
+from overtone_models.window_spec import WindowSpec
 
 __all__ = ["Hop", "Statistics", "StreamingRecogniser", "golden_difference", "open_recogniser", "pooled"]
 
@@ -78,7 +81,7 @@ class StreamingRecogniser(HeadInUse):
 
     def __init__(self, bundle: Bundle, head: F32 | None = None, *, window_s: float = WINDOW_S) -> None:
         network = bundle.manifest.edge
-        self._mfcc = Mfcc(bundle.manifest.front_end)
+        self._mfcc = FrontEnd(bundle.manifest.front_end)
         self._network = StreamingNetwork(bundle.streaming_model)
         if (self._network.hop_frames, self._network.width) != (network.hop_frames, network.width):
             raise InferenceError("the streaming model's hop or width differs from the bundle's manifest")
@@ -160,9 +163,16 @@ class StreamingRecogniser(HeadInUse):
         return result
 
 
+RECOGNISERS: Mapping[str, Callable[[Bundle, F32 | None], UtteranceRecogniser]] = {
+    EdgeTcnSpec.family: StreamingRecogniser,
+    WindowSpec.family: WindowRecogniser,
+}
+"""The recogniser of each family of networks."""
+
+
 def open_recogniser(bundle: Bundle, head: F32 | None = None) -> UtteranceRecogniser:
-    """Return a recogniser for the bundle's kind of network; raise InferenceError where it cannot run here."""
-    return StreamingRecogniser(bundle, head) if bundle.manifest.window is None else WindowRecogniser(bundle, head)
+    """Return the recogniser of the bundle's network; raise InferenceError where it cannot run here."""
+    return RECOGNISERS[bundle.manifest.network.family](bundle, head)
 
 
 def golden_difference(bundle: Bundle) -> float:

@@ -29,8 +29,6 @@ class WindowRecogniser(HeadInUse):
 
     def __init__(self, bundle: Bundle, head: F32 | None = None) -> None:
         spec = bundle.manifest.window
-        if spec is None:
-            raise InferenceError("a window recogniser needs a bundle with a window network")
         if spec.missing:
             raise InferenceError(spec.missing)
         super().__init__(bundle, head)

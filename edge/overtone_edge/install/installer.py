@@ -15,7 +15,7 @@ from typing import Any
 from overtone_edge.core.errors import InferenceError, InstallError, StorageError, TrustError, UndecidedError
 from overtone_edge.core.files import read_limited
 from overtone_edge.core.jobs import run_child
-from overtone_edge.hearing.runtime import SCOPES, TrainingGraph
+from overtone_edge.hearing.runtime import TrainingGraph
 from overtone_edge.hearing.streaming import golden_difference
 from overtone_edge.install.quality import held_out_quality
 from overtone_edge.install.trust import MAX_SIGNED_BYTES, TrustStore
@@ -90,7 +90,7 @@ def self_test(bundle: Bundle) -> None:
         )
     graph = TrainingGraph(bundle.training_model)
     layout = bundle.manifest.layout
-    for scope in SCOPES if bundle.manifest.window is None else ("head",):
+    for scope in bundle.manifest.network.scopes:
         part = layout.scope_slice(scope)
         if graph.size(scope) != part.stop - part.start:
             raise InstallError(

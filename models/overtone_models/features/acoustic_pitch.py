@@ -41,18 +41,18 @@ class _Candidates:
 
 def pitch_track(samples: F32, centres: F64, limits: PitchLimits, sample_rate_hz: int) -> tuple[F64, F64]:
     """Return `(frames,)` pitch in Hz and log HNR in dB about `centres` (in samples); both 0 without voice."""
-    found = _candidates(samples, centres, limits, sample_rate_hz)
+    candidates = _candidates(samples, centres, limits, sample_rate_hz)
     loudest = float(np.abs(samples - samples.mean()).max())
-    hz = np.where(found.lags > 0, sample_rate_hz / np.maximum(found.lags, 1.0), 0.0)
-    quiet = found.peaks / max(loudest, 1e-12) * ((1.0 + VOICING) / SILENCE)
+    hz = np.where(candidates.lags > 0, sample_rate_hz / np.maximum(candidates.lags, 1.0), 0.0)
+    quiet = candidates.peaks / max(loudest, 1e-12) * ((1.0 + VOICING) / SILENCE)
     unvoiced = VOICING + np.maximum(0.0, 2.0 - quiet)
     octaves = np.log2(np.maximum(hz, 1.0) / limits.floor_hz)
-    voiced = np.where(found.lags > 0, found.correlations + OCTAVE_COST * octaves, IMPOSSIBLE)
+    voiced = np.where(candidates.lags > 0, candidates.correlations + OCTAVE_COST * octaves, IMPOSSIBLE)
     path = best_path(np.column_stack([unvoiced, voiced]), octaves)
     chosen = np.maximum(path - 1, 0)[:, None]
     here = path > 0
     pitch_hz = np.where(here, np.take_along_axis(hz, chosen, 1)[:, 0], 0.0)
-    share = np.clip(np.take_along_axis(found.correlations, chosen, 1)[:, 0], 1e-5, LARGEST_CORRELATION)
+    share = np.clip(np.take_along_axis(candidates.correlations, chosen, 1)[:, 0], 1e-5, LARGEST_CORRELATION)
     return pitch_hz, np.where(here, 10.0 * np.log10(share / (1.0 - share)), 0.0)
 
 

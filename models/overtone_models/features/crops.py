@@ -1,4 +1,4 @@
-"""Crops of a linear-frequency spectrogram, centred where somebody speaks.
+"""Crops of a linear-frequency spectrogram, centred on voiced frames.
 
 The spectrogram: Hann windows of 1024 samples, hop 256, 513 bins averaged in groups of four to 128 rows
 (62.5 Hz each at 16 kHz; the bin at half the rate is left out).

@@ -1,36 +1,86 @@
-"""Specifications of features by name: how a stored model says what it hears."""
+"""Features by name: from the JSON in a stored model to a specification that can compute.
 
-from collections.abc import Mapping
+A device needs one kind of feature, so each kind's module is imported when it is asked for.
+"""
+
+from collections.abc import Callable, Mapping
 from dataclasses import fields
-from importlib import import_module
 from typing import Any
 
 from overtone_models.errors import FrontEndError
 from overtone_models.features.spec import Feature
 
-SPECS: Mapping[str, tuple[str, str]] = {
-    "acoustic": ("acoustic", "AcousticSpec"),
-    "crop": ("crops", "CropSpec"),
-    "gated-log-mel": ("gated", "GatedLogMelSpec"),
-    "log-mel": ("log_mel", "LogMelSpec"),
-    "mean-mfcc": ("means", "MeanMfccSpec"),
-    "mean-vector": ("means", "MeanVectorSpec"),
-    "short-term": ("short_term", "ShortTermSpec"),
-    "voiced-spectrogram": ("crops", "VoicedSpectrogramSpec"),
+
+def _acoustic() -> type[Any]:
+    from overtone_models.features.acoustic import AcousticSpec
+
+    return AcousticSpec
+
+
+def _crop() -> type[Any]:
+    from overtone_models.features.crops import CropSpec
+
+    return CropSpec
+
+
+def _gated_log_mel() -> type[Any]:
+    from overtone_models.features.gated import GatedLogMelSpec
+
+    return GatedLogMelSpec
+
+
+def _log_mel() -> type[Any]:
+    from overtone_models.features.log_mel import LogMelSpec
+
+    return LogMelSpec
+
+
+def _mean_mfcc() -> type[Any]:
+    from overtone_models.features.means import MeanMfccSpec
+
+    return MeanMfccSpec
+
+
+def _mean_vector() -> type[Any]:
+    from overtone_models.features.means import MeanVectorSpec
+
+    return MeanVectorSpec
+
+
+def _short_term() -> type[Any]:
+    from overtone_models.features.short_term import ShortTermSpec
+
+    return ShortTermSpec
+
+
+def _voiced_spectrogram() -> type[Any]:
+    from overtone_models.features.crops import VoicedSpectrogramSpec
+
+    return VoicedSpectrogramSpec
+
+
+SPECS: Mapping[str, Callable[[], type[Any]]] = {
+    "acoustic": _acoustic,
+    "crop": _crop,
+    "gated-log-mel": _gated_log_mel,
+    "log-mel": _log_mel,
+    "mean-mfcc": _mean_mfcc,
+    "mean-vector": _mean_vector,
+    "short-term": _short_term,
+    "voiced-spectrogram": _voiced_spectrogram,
 }
-"""Module and class by name; a module is imported when it is asked for, since a device needs one of them."""
+"""How the class of each feature is imported."""
 
 
-def spec_from_json(given: object) -> Feature:
+def spec_from_json(data: object) -> Feature:
     """Return the specification of `{"name": ..., **parameters}`; raise FrontEndError for anything else."""
-    if not isinstance(given, dict) or not isinstance(given.get("name"), str):
-        raise FrontEndError(f"a feature must be an object with a name, got {str(given)[:80]!r}")
-    name = given["name"]
+    if not isinstance(data, dict) or not isinstance(data.get("name"), str):
+        raise FrontEndError(f"a feature must be an object with a name, got {str(data)[:80]!r}")
+    name = data["name"]
     if name not in SPECS:
         raise FrontEndError(f"feature {name[:80]!r} is not known; there are {', '.join(sorted(SPECS))}")
-    module, class_name = SPECS[name]
-    cls = getattr(import_module(f"overtone_models.features.{module}"), class_name)
-    parameters: dict[str, Any] = {key: value for key, value in given.items() if key != "name"}
+    cls = SPECS[name]()
+    parameters: dict[str, Any] = {key: value for key, value in data.items() if key != "name"}
     known = [item.name for item in fields(cls) if item.init]
     unknown = sorted(str(key) for key in set(parameters) - set(known))
     if unknown:

@@ -1,4 +1,4 @@
-"""What every feature of a window is: a name, parameters that fix its numbers, and `compute`."""
+"""Interface and base class of the features of a window."""
 
 import math
 from dataclasses import asdict, dataclass, fields
@@ -17,7 +17,7 @@ MAX_S = 60.0
 
 
 class Feature(Protocol):
-    """What extraction, models and devices need of a feature."""
+    """Interface of a feature: name, digest, sample rate, `compute`."""
 
     @property
     def name(self) -> str:

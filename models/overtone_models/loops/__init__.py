@@ -1,4 +1,4 @@
-"""The inner loops of listening: in C where that was built when the package was installed, else with numpy (`plain`).
+"""Inner loops of the front end and of pooling: in C where that was built on installation, else numpy (`plain`).
 
     frames(...) -> Frames      samples to decibels and cepstra
     pcm(samples) -> bytes      float32 in -1..1 to 16 bits
@@ -9,8 +9,6 @@ The two agree within float32's rounding, not to the bit (ADR 0027). `OVERTONE_CO
 
 import os
 from collections.abc import Callable
-from contextlib import suppress
-from importlib import import_module
 from typing import Any
 
 from overtone_models.loops import plain
@@ -20,10 +18,19 @@ __all__ = ["KIND", "Frames", "frames", "pcm", "pooled"]
 
 SHORTEST_FFT, LONGEST_FFT = 8, 1 << 20
 
-compiled: Any = None
-if os.environ.get("OVERTONE_COMPILED") != "0":
-    with suppress(ImportError):
-        compiled = import_module("overtone_models.loops.compiled")
+
+def _loops_in_c() -> Any:
+    """Return the module in C; None where it was not built or is switched off."""
+    if os.environ.get("OVERTONE_COMPILED") == "0":
+        return None
+    try:
+        from overtone_models.loops import compiled
+    except ImportError:
+        return None
+    return compiled
+
+
+compiled: Any = _loops_in_c()
 
 KIND = "numpy" if compiled is None else "compiled"
 """What computes here, for reports."""
@@ -37,5 +44,5 @@ def frames(window: F32, filters: F32, dct: F32, *, hop: int, floor: float) -> Fr
     size = window.size
     if compiled is None or not SHORTEST_FFT <= size <= LONGEST_FFT or size & (size - 1):
         return PlainFrames(window, filters, dct, hop, floor)
-    made: Frames = compiled.Frames(window, filters, dct, hop, floor)
-    return made
+    in_c: Frames = compiled.Frames(window, filters, dct, hop, floor)
+    return in_c

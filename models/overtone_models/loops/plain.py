@@ -1,4 +1,4 @@
-"""The inner loops with numpy: what `compiled.c` does, and what is computed where that is not built."""
+"""Inner loops with numpy, equivalent to `compiled.c` and used where that is not built."""
 
 from typing import Protocol
 

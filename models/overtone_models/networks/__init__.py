@@ -3,7 +3,7 @@
 import os
 from typing import Any
 
-from overtone_models.native import native_stderr_silenced as native_stderr_silenced
+from overtone_models.native_stderr import native_stderr_silenced as native_stderr_silenced
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 

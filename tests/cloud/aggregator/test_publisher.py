@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from tests.bundles import committed_bundles
+from tests.support.tiny_models import tiny_bundle
 
 from overtone_cloud.aggregator.config import (
     AggregatorConfig,
@@ -23,7 +24,6 @@ from overtone_cloud.bundles.sources import load_bundle
 from overtone_cloud.corpora.registry import read_corpus
 from overtone_cloud.corpora.splits import make_split
 from overtone_converters.signing import make_keys, sign_bundle
-from overtone_converters.testing import tiny_bundle
 from overtone_models.bundle import read_bundle
 
 LABELS = ("neutral", "sad", "angry")

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from tests.support.window_networks import write_network
 
 from overtone_cloud.bundles.sources import load_bundle
-from overtone_converters.window_testing import write_network
 from overtone_models.networks import papers, tf
 
 SMALL = {"windows": 20, "filters": [8, 8, 8, 8], "width": 16}

@@ -112,7 +112,7 @@ def test_networks_that_need_text_are_refused_in_one_line(install, capsys) -> Non
 
 
 def test_an_edge_recogniser_refuses_a_window_bundle(bundle: Bundle) -> None:
-    with pytest.raises(BundleError, match="holds the window network two-inputs"):
+    with pytest.raises(BundleError, match="the network two-inputs looks at whole windows"):
         StreamingRecogniser(bundle)
 
 
@@ -217,5 +217,5 @@ def test_the_agent_says_once_that_it_cannot_stream(install, recording, tmp_path:
 def test_a_bench_of_a_window_bundle_is_refused_in_one_line(bundle: Bundle) -> None:
     from overtone_edge.bench.hooks import BlockTimer, TimedRecogniser
 
-    with pytest.raises((AgentError, BundleError), match="this needs an edge network"):
+    with pytest.raises((AgentError, BundleError), match="this needs one that streams"):
         TimedRecogniser(bundle, BlockTimer())

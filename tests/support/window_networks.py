@@ -1,4 +1,4 @@
-"""Small window networks of every kind that conversion must know, for tests; their heads part the classes."""
+"""Small window networks of every kind of layer that conversion must handle; their heads separate the classes."""
 
 from collections.abc import Callable
 from datetime import UTC, datetime

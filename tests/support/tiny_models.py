@@ -1,4 +1,4 @@
-"""A small bundle with random weights, for tests of everything that takes a bundle."""
+"""Small streaming networks with random weights, and their bundles."""
 
 import math
 from datetime import UTC, datetime

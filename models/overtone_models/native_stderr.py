@@ -1,4 +1,4 @@
-"""What native libraries say without being asked."""
+"""Silences native libraries on stderr."""
 
 import os
 import sys
@@ -8,7 +8,7 @@ from contextlib import contextmanager
 
 @contextmanager
 def native_stderr_silenced() -> Iterator[None]:
-    """Keep what native libraries write to file descriptor 2 off the terminal; Python's errors pass."""
+    """Send what is written to file descriptor 2 to the null device; exceptions pass."""
     sys.stderr.flush()
     saved = os.dup(2)
     nowhere = os.open(os.devnull, os.O_WRONLY)

@@ -1,0 +1,65 @@
+"""Description of a model: labels, front end, network, calibration and origin, without its weights.
+
+A run folder's `model.json` and a bundle's `bundle.json` both hold these fields; each adds what only it knows.
+"""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, fields
+from typing import Any
+
+from overtone_models.calibration import Calibration
+from overtone_models.front_end import FrontEndSpec
+from overtone_models.gate import GateSpec
+from overtone_models.layout import WeightLayout
+from overtone_models.network import NetworkSpec, network_from_json
+
+
+@dataclass(frozen=True, kw_only=True)
+class ModelDescription:
+    """What gives a network's weights their meaning, and where they come from."""
+
+    network: NetworkSpec
+    labels: tuple[str, ...]
+    front_end: FrontEndSpec = field(default_factory=FrontEndSpec)
+    gate: GateSpec = field(default_factory=GateSpec)
+    calibration: Calibration = field(default_factory=Calibration)
+    lineage: Mapping[str, str] = field(default_factory=dict)
+    licence: str = "unknown"
+    label_smoothing: float = 0.0
+    """Share of each training target that is spread over all labels; devices learn with the same."""
+
+    @property
+    def layout(self) -> WeightLayout:
+        """Layout of the flat weights."""
+        return self.network.layout
+
+    def described(self) -> dict[str, Any]:
+        """Return the fields of the description by name, as arguments for another class that has them."""
+        return {f.name: getattr(self, f.name) for f in fields(ModelDescription)}
+
+    def to_json(self) -> dict[str, Any]:
+        """Return a JSON form that `description_from_json` reads."""
+        return {
+            "network": self.network.to_json(),
+            "labels": list(self.labels),
+            "front_end": asdict(self.front_end),
+            "gate": asdict(self.gate),
+            "calibration": asdict(self.calibration),
+            "lineage": dict(self.lineage),
+            "licence": self.licence,
+            "label_smoothing": self.label_smoothing,
+        }
+
+
+def description_from_json(data: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the fields of a description by name; raise what a missing or malformed field raises."""
+    return {
+        "network": network_from_json(data["network"]),
+        "labels": tuple(map(str, data["labels"])),
+        "front_end": FrontEndSpec(**data["front_end"]),
+        "gate": GateSpec(**data["gate"]),
+        "calibration": Calibration(**data["calibration"]),
+        "lineage": {str(k): str(v) for k, v in dict(data["lineage"]).items()},
+        "licence": str(data["licence"]),
+        "label_smoothing": float(data["label_smoothing"]),
+    }
