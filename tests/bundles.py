@@ -50,7 +50,7 @@ def _content(archive: tarfile.TarFile, member: tarfile.TarInfo) -> bytes:
 
 def convert_bundles() -> dict[str, bytes]:
     """Return the bundles by name as conversion gives them now; needs TensorFlow."""
-    from overtone_converters.window_testing import tiny_window_bundle
+    from tests.support.window_networks import tiny_window_bundle
 
     bundles = dict(_streaming_bundles())
     with tempfile.TemporaryDirectory() as folder:
@@ -61,8 +61,9 @@ def convert_bundles() -> dict[str, bytes]:
 
 def _streaming_bundles() -> Iterator[tuple[str, bytes]]:
     """Yield name and bundle; all have the golden clip of seed 0, which the compressed file then holds once."""
+    from tests.support.tiny_models import tiny_model
+
     from overtone_converters.build import build_bundle
-    from overtone_converters.testing import tiny_model
 
     clip = (0.1 * np.random.default_rng(0).normal(size=16_000)).astype(np.float32)
     created = datetime(2026, 1, 1, tzinfo=UTC)
