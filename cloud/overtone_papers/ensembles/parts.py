@@ -83,17 +83,11 @@ def _network(experiment: Experiment, name: str) -> Part:
         name,
         tables=(
             tables.overall(TITLES[name], results, paper),
-            tables.by_origin(main, _of_2d(tables.ORIGINS, name)),
-            tables.by_class(main, "f1", _of_2d(tables.F1, name)),
-            tables.by_class(main, "recall", _of_2d(tables.RECALL, name)),
+            *tables.details(main, *(["CNN2D-LSTM"] if name == "2d" else [])),
         ),
         pictures=tables.pictures(experiment.study, name, main),
         figures={"results": results},
     )
-
-
-def _of_2d(figures: Mapping[str, Sequence[float]], part: str) -> dict[str, Sequence[float]]:
-    return {"CNN2D-LSTM": figures["CNN2D-LSTM"]} if part == "2d" else {}
 
 
 def _ablation(experiment: Experiment) -> Part:
@@ -120,11 +114,11 @@ def _ensemble(experiment: Experiment) -> Part:
     """Return mean and genetic ensembles of the members, each split and seed."""
     members, results, weightings = list[Result](), list[Result](), list[tuple[str, int, dict[str, Weighting]]]()
     for split, seed in _places(experiment):
-        own, voted, found = _vote(experiment, split, seed)
+        own, voted, by_kind = _vote(experiment, split, seed)
         members, results = members + own, results + voted
-        weightings.append((SPLIT_WORDS[split], seed, found))
+        weightings.append((SPLIT_WORDS[split], seed, by_kind))
     best = _best(members)
-    everything, detailed = [*members, *results], [*best, *results]
+    everything = [*members, *results]
     paper = [
         tables.paper_row("mean", tables.MEAN),
         tables.paper_row("genetic (searched on the reported set)", tables.GENETIC),
@@ -136,16 +130,14 @@ def _ensemble(experiment: Experiment) -> Part:
         tables=(
             tables.overall("Ensembles and their members", everything, paper, NOTE),
             _weight_table(experiment, weightings),
-            tables.by_origin(everything, tables.ORIGINS),
-            tables.by_class(detailed, "f1", tables.F1),
-            tables.by_class(detailed, "recall", tables.RECALL),
+            *tables.details(everything, "CNN2D-LSTM", "Ensemble", by_class=[*best, *results]),
         ),
         pictures=tables.pictures(experiment.study, "ensemble", [*best, *honest], curves=False),
         figures={
             "results": everything,
             "weights": [
-                {"split": split, "seed": seed, "members": list(experiment.settings.members), **_weights_json(found)}
-                for split, seed, found in weightings
+                {"split": split, "seed": seed, "members": list(experiment.settings.members), **_weights_json(by_kind)}
+                for split, seed, by_kind in weightings
             ],
         },
     )
@@ -222,12 +214,7 @@ def _stacking(experiment: Experiment) -> Part:
     return _part(
         experiment,
         "stacking",
-        tables=(
-            tables.overall("Stacking", results, paper),
-            tables.by_origin(results, {}),
-            tables.by_class(results, "f1", {}),
-            tables.by_class(results, "recall", {}),
-        ),
+        tables=(tables.overall("Stacking", results, paper), *tables.details(results)),
         pictures=tables.pictures(experiment.study, "stacking", stacked, curves=False),
         figures={"results": results},
     )

@@ -126,18 +126,20 @@ def paper_rows(network: str) -> list[Row]:
     return rows + [paper_row(f"{title}, {INPUTS_1D[used]}", figures) for used, figures in others]
 
 
-def by_origin(results: Sequence[Result], paper: Mapping[str, Sequence[float]]) -> Table:
-    """Return accuracy by corpus; `paper` has those of `CORPORA` by title."""
+def details(results: Sequence[Result], *published: str, by_class: Sequence[Result] | None = None) -> tuple[Table, ...]:
+    """Return accuracy by corpus, and F1 and accuracy by class, where `by_class` replaces the results.
+
+    `published` names the paper's rows: keys of `ORIGINS`, `F1` and `RECALL`.
+    """
     others = sorted({name for r in results for name in r["origins"]} - set(CORPORA))
-    columns = {name: share(f"origins.{name}.accuracy") for name in (*CORPORA, *others)}
-    return _shares("Accuracy by origin (%)", columns, results, paper)
-
-
-def by_class(results: Sequence[Result], measure: str, paper: Mapping[str, Sequence[float]]) -> Table:
-    """Return F1 (`f1`) or accuracy (`recall`) of each class; `paper` has them in the order of `LABELS`."""
-    columns = {label: share(f"per_class.{label}.{measure}") for label in LABELS}
-    name = {"f1": "F1", "recall": "Accuracy"}[measure]
-    return _shares(f"{name} of each class (%)", columns, results, paper)
+    origins = {name: share(f"origins.{name}.accuracy") for name in (*CORPORA, *others)}
+    f1, recall = ({label: share(f"per_class.{label}.{name}") for label in LABELS} for name in ("f1", "recall"))
+    classes = results if by_class is None else by_class
+    return (
+        _shares("Accuracy by origin (%)", origins, results, {name: ORIGINS[name] for name in published}),
+        _shares("F1 of each class (%)", f1, classes, {name: F1[name] for name in published}),
+        _shares("Accuracy of each class (%)", recall, classes, {name: RECALL[name] for name in published}),
+    )
 
 
 def _shares(title: str, columns: Columns, results: Sequence[Result], paper: Mapping[str, Sequence[float]]) -> Table:

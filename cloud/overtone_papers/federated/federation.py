@@ -1,7 +1,7 @@
-"""One federated training as both engines are given it, and what either gives back.
+"""The plan, data and outcome of a federated training, which both engines share.
 
 The order of every client's examples is fixed here, for every round and local epoch, so that the same plan
-means the same batches on TensorFlow Federated and on the project's own round engine.
+means the same batches on TensorFlow Federated and on the product's round engine.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -27,14 +27,10 @@ class OptimizerChoice:
     learning_rate: float
     epsilon: float = 1e-7
 
-    def to_json(self) -> dict[str, Any]:
-        """Return them as JSON."""
-        return {"kind": self.kind, "learning_rate": self.learning_rate, "epsilon": self.epsilon}
-
 
 @dataclass(frozen=True, kw_only=True)
 class Plan:
-    """What is trained, and how long; `network_options` go to the network's builder."""
+    """Network, optimisers and length of a training; `network_options` go to the network's builder."""
 
     network: str
     network_options: Mapping[str, Any] = field(default_factory=dict)
@@ -44,19 +40,6 @@ class Plan:
     client: OptimizerChoice
     server: OptimizerChoice
     seed: int = 0
-
-    def to_json(self) -> dict[str, Any]:
-        """Return the plan as JSON, for the worker and for the digest of a step."""
-        return {
-            "network": self.network,
-            "network_options": dict(self.network_options),
-            "rounds": self.rounds,
-            "batch": self.batch,
-            "local_epochs": self.local_epochs,
-            "client": self.client.to_json(),
-            "server": self.server.to_json(),
-            "seed": self.seed,
-        }
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -90,7 +73,7 @@ class Outcome:
     seconds: float
     """Training alone: without start, evaluation and saving."""
     start_seconds: float = 0.0
-    """What the engine needed before its first round, beyond the project's own process."""
+    """Time before the first round, for engines with a process of their own."""
 
 
 class Engine(Protocol):
@@ -101,17 +84,17 @@ class Engine(Protocol):
         """ "tff" or "own"."""
 
     def run(self, plan: Plan, data: ClientData, weights: Sequence[F32], *, log: Log, name: str) -> Outcome:
-        """Return what `plan.rounds` rounds made of `weights`."""
+        """Return the outcome of `plan.rounds` rounds that start from `weights`."""
 
 
 def orders(plan: Plan, data: ClientData) -> list[I32]:
-    """Return for each client the `(rounds, local_epochs, n)` rows in the order they are learned."""
-    made = []
+    """Return for each client the `(rounds, local_epochs, n)` rows in training order."""
+    by_client = []
     for client, rows in enumerate(data.clients):
         draw = np.random.default_rng((plan.seed, client))
         passes = [draw.permutation(rows) for _ in range(plan.rounds * plan.local_epochs)]
-        made.append(np.array(passes, np.int32).reshape(plan.rounds, plan.local_epochs, len(rows)))
-    return made
+        by_client.append(np.array(passes, np.int32).reshape(plan.rounds, plan.local_epochs, len(rows)))
+    return by_client
 
 
 def round_line(name: str, plan: Plan, number: int, loss: float, accuracy: float, seconds: float) -> str:

@@ -1,4 +1,4 @@
-"""Federated training on TensorFlow Federated, in its own environment, driven as a subprocess."""
+"""Federated training on TensorFlow Federated, in a subprocess with an environment of its own."""
 
 import contextlib
 import json
@@ -8,8 +8,8 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -30,8 +30,8 @@ MEMORY = {
     "MALLOC_MMAP_MAX_": "0",
     "MALLOC_TRIM_THRESHOLD_": str(1 << 40),
 }
-"""Keeps freed memory in the process: a round of the Dense network frees and takes gigabytes in pieces of 100 MB, and
-half of its time went into fresh pages."""
+"""Keeps freed memory in the process: a round of the Dense network frees and allocates gigabytes in pieces of 100 MB,
+and half of its time went into fresh pages."""
 HINT = f"run `make setup-tff` in the checkout, name its Python in {VARIABLE}, or give --option engine=own"
 
 
@@ -51,11 +51,11 @@ def find_python() -> Path | None:
 
 
 def require_python() -> Path:
-    """Return what `find_python` finds; raise ConfigError with the way out where there is none."""
-    found = find_python()
-    if found is None:
+    """Return the Python of `find_python`; raise ConfigError, which says how to get one, where there is none."""
+    python = find_python()
+    if python is None:
         raise ConfigError(f"TensorFlow Federated is not installed (no .venv-tff beside the checkout): {HINT}")
-    return found
+    return python
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,18 +67,18 @@ class TffEngine:
     name: str = "tff"
 
     def run(self, plan: Plan, data: ClientData, weights: Sequence[F32], *, log: Log, name: str) -> Outcome:
-        """Return what `plan.rounds` rounds made of `weights`; raise TrainingError with the worker's last line."""
-        with tempfile.TemporaryDirectory(prefix=f"overtone-tff-{os.getpid()}-") as made:
-            folder = Path(made)
+        """Return the outcome of `plan.rounds` rounds; raise TrainingError with the worker's last line."""
+        with tempfile.TemporaryDirectory(prefix=f"overtone-tff-{os.getpid()}-") as temporary:
+            folder = Path(temporary)
             self._prepare(folder, plan, data, weights)
             began = time.monotonic()
-            lines = [*self._progress(folder, lambda line: _say(line, name, plan, log))]
+            lines = [*self._progress(folder, lambda line: _log(line, name, plan, log))]
             whole = time.monotonic() - began
             return _outcome(folder, lines, whole, name)
 
     def _prepare(self, folder: Path, plan: Plan, data: ClientData, weights: Sequence[F32]) -> None:
         about = {
-            **plan.to_json(),
+            **asdict(plan),
             "clients": len(data.clients),
             "concurrency": self.concurrency,
             "parent": os.getpid(),
@@ -95,7 +95,7 @@ class TffEngine:
         for package in (overtone_common, overtone_models):
             (folder / "modules" / package.__name__).symlink_to(Path(str(package.__file__)).resolve().parent)
 
-    def _progress(self, folder: Path, say: Any) -> Iterator[dict[str, Any]]:
+    def _progress(self, folder: Path, say: Callable[[dict[str, Any]], None]) -> Iterator[dict[str, Any]]:
         """Yield the worker's progress lines while it runs; raise TrainingError when it fails."""
         path, seen = folder / "progress.jsonl", 0
         with self._worker(folder) as process:
@@ -111,8 +111,8 @@ class TffEngine:
                     break
                 time.sleep(POLL_S)
         if process.returncode:
-            said = (folder / "worker.log").read_text(errors="replace").strip().splitlines() or ["it said nothing"]
-            raise TrainingError(f"TensorFlow Federated ended with status {process.returncode}: {said[-1].strip()}")
+            output = (folder / "worker.log").read_text(errors="replace").strip().splitlines() or ["it said nothing"]
+            raise TrainingError(f"TensorFlow Federated ended with status {process.returncode}: {output[-1].strip()}")
 
     @contextlib.contextmanager
     def _worker(self, folder: Path) -> Iterator[subprocess.Popen[bytes]]:
@@ -120,8 +120,8 @@ class TffEngine:
 
         Its output goes to a file: the executor that TensorFlow Federated leaves behind would hold a pipe open.
         """
-        own = {"PYTHONPATH": str(folder / "modules"), "PYTHONDONTWRITEBYTECODE": "1"}
-        environment = {**MEMORY, **os.environ, **own}
+        variables = {"PYTHONPATH": str(folder / "modules"), "PYTHONDONTWRITEBYTECODE": "1"}
+        environment = {**MEMORY, **os.environ, **variables}
         with (folder / "worker.log").open("wb") as output:
             process = subprocess.Popen(
                 [self.python, WORKER, folder],
@@ -139,7 +139,7 @@ class TffEngine:
             process.wait()
 
 
-def _say(line: dict[str, Any], name: str, plan: Plan, log: Log) -> None:
+def _log(line: dict[str, Any], name: str, plan: Plan, log: Log) -> None:
     if "started" in line:
         log(f"{name}: TensorFlow Federated {line['tff']} is there after {line['started']:.0f} s")
     else:

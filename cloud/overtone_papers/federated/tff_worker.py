@@ -2,8 +2,8 @@
 
     PYTHONPATH=common:models .venv-tff/bin/python tff_worker.py FOLDER
 
-FOLDER holds plan.json and data.npz (x, y, order0.., weight0.., watched_x and watched_y); progress.jsonl gets a line
-a round, result.npz the weights. This is the only module that imports TensorFlow Federated, and it imports
+FOLDER holds plan.json and data.npz (x, y, order0.., weight0.., watched_x and watched_y); progress.jsonl gets one line
+per round, result.npz the weights. This is the only module that imports TensorFlow Federated, and it imports
 nothing of the cloud package, whose libraries that environment does not have.
 """
 
@@ -35,7 +35,7 @@ def main(folder: Path) -> None:
     state = _with_weights(process, data)
     names = [f"order{index}" for index in range(plan["clients"])]
     progress = folder / "progress.jsonl"
-    _tell(progress, {"started": time.monotonic() - began, "tff": tff.__version__, "tensorflow": tf.__version__})
+    _write_line(progress, {"started": time.monotonic() - began, "tff": tff.__version__, "tensorflow": tf.__version__})
     for number in range(plan["rounds"]):
         started = time.monotonic()
         clients = [_dataset(data["x"], data["y"], data[name][number], plan["batch"]) for name in names]
@@ -45,7 +45,7 @@ def main(folder: Path) -> None:
         figures = out.metrics["client_work"]["train"]
         line = {"round": number + 1, "loss": float(figures["loss"]), "accuracy": float(figures["accuracy"])}
         watched = _watched(plan, data, _weights(state))
-        _tell(progress, {**line, "watched": watched, "seconds": took})
+        _write_line(progress, {**line, "watched": watched, "seconds": took})
         _end_with_parent(plan["parent"])
     np.savez(folder / "result.npz", **{f"weight{i}": w for i, w in enumerate(_weights(state))})
 
@@ -78,8 +78,8 @@ def _with_weights(process: Any, data: dict[str, Any]) -> Any:
     weights = [data[f"weight{index}"] for index in range(sum(name.startswith("weight") for name in data))]
     state = process.initialize()
     # Replaced here and not by `set_model_weights`, which would send the whole state to the executor and back.
-    given = tff.learning.models.ModelWeights(trainable=weights, non_trainable=[])
-    return state._replace(global_model_weights=given)
+    replaced = tff.learning.models.ModelWeights(trainable=weights, non_trainable=[])
+    return state._replace(global_model_weights=replaced)
 
 
 def _weights(state: Any) -> list[Any]:
@@ -88,11 +88,11 @@ def _weights(state: Any) -> list[Any]:
 
 def _dataset(x: Any, y: Any, order: Any, batch: int) -> Any:
     """Return the batches of `(local_epochs, n)` rows; none spans two epochs."""
-    made = None
+    batches = None
     for rows in order:
         part = tf.data.Dataset.from_tensor_slices((x[rows], y[rows])).batch(batch)
-        made = part if made is None else made.concatenate(part)
-    return made
+        batches = part if batches is None else batches.concatenate(part)
+    return batches
 
 
 def _watched(plan: Json, data: dict[str, Any], weights: list[Any]) -> float | None:
@@ -106,7 +106,7 @@ def _watched(plan: Json, data: dict[str, Any], weights: list[Any]) -> float | No
     return float((logits.argmax(1) == data["watched_y"]).mean())
 
 
-def _tell(path: Path, line: Json) -> None:
+def _write_line(path: Path, line: Json) -> None:
     with path.open("a") as file:
         file.write(json.dumps(line) + "\n")
 

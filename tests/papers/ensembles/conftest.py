@@ -44,14 +44,14 @@ def study(seven: Path, cache: Path, tmp_path_factory: pytest.TempPathFactory) ->
 @pytest.fixture
 def people() -> tuple[Utterance, ...]:
     """Two corpora: one of two women, one of ten people; every speaker says each class three times."""
-    found = []
+    utterances = []
     for corpus, names in (("tess", ("a", "b")), ("ravdess", tuple(f"{n:02}" for n in range(1, 11)))):
         for index, name in enumerate(names):
             gender = "female" if corpus == "tess" or index % 2 else "male"
             for label in LABELS:
                 for take in range(3):
                     path = f"{corpus}/{name}-{label}-{take}.wav"
-                    found.append(
+                    utterances.append(
                         Utterance(
                             id=path,
                             path=Path(path),
@@ -61,4 +61,4 @@ def people() -> tuple[Utterance, ...]:
                             gender=gender,
                         )
                     )
-    return tuple(found)
+    return tuple(utterances)

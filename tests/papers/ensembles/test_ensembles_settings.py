@@ -1,4 +1,4 @@
-"""Options, the plan of trainings, the estimate, the scaler, and what a corpus must have."""
+"""Options of system E, planned trainings, the estimate, scalers, and the requirements of a corpus."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -33,7 +33,7 @@ def reading(people, corpus):
         ("base", "e-fused", "it takes e-cnn2d-lstm"),
     ],
 )
-def test_an_option_that_cannot_be_names_itself(study, option, value, said):
+def test_a_bad_value_names_its_option(study, option, value, said):
     with pytest.raises(ConfigError, match=f"option {option} is '{value}'.*{said}"):
         study("1d", **{option: value}).settings(Settings)
 

@@ -1,4 +1,4 @@
-"""System E from voices to a report: quick runs on synthetic speech, resuming, and the networks it leaves."""
+"""System E from synthetic speech to its report: quick runs, resumption, and saved networks."""
 
 import json
 from dataclasses import asdict, replace
@@ -21,8 +21,8 @@ def the(report, name):
 @pytest.fixture(scope="module")
 def pair(study):
     """A study of an ensemble of two, and its report."""
-    made = study("ensemble", members=PAIR, epochs="2", splits="random")
-    return made, SYSTEM.run(made)
+    quick_study = study("ensemble", members=PAIR, epochs="2", splits="random")
+    return quick_study, SYSTEM.run(quick_study)
 
 
 def test_ensemble_states_split_and_where_weights_were_searched(pair):
@@ -36,23 +36,23 @@ def test_ensemble_states_split_and_where_weights_were_searched(pair):
 
 
 def test_an_interrupted_run_goes_on_and_a_lost_prediction_is_made_again(pair):
-    made, report = pair
-    lost = made.out / "predictions" / "e-cnn1d-lstm-random-seed0.npz"
+    quick_study, report = pair
+    lost = quick_study.out / "predictions" / "e-cnn1d-lstm-random-seed0.npz"
     with np.load(lost) as stored:
-        kept = stored["test"]
+        before = stored["test"]
     lost.unlink()
-    said = []
-    again = SYSTEM.run(replace(made, log=said.append))
-    assert [line for line in said if "kept" in line] == ["e-lstm-cnn-1d-random-seed0: kept from an earlier run"]
+    lines = []
+    again = SYSTEM.run(replace(quick_study, log=lines.append))
+    assert [line for line in lines if "kept" in line] == ["e-lstm-cnn-1d-random-seed0: kept from an earlier run"]
     with np.load(lost) as stored:
-        np.testing.assert_allclose(stored["test"], kept, atol=1e-6)
+        np.testing.assert_allclose(stored["test"], before, atol=1e-6)
     accuracies = [[row["accuracy"] for row in the(r, "ensemble").figures["results"]] for r in (again, report)]
     assert accuracies[0] == accuracies[1]
 
 
 def test_saved_network_gives_the_reported_figures(pair):
-    made, report = pair
-    folder = made.out / "networks" / "e-cnn1d-lstm"
+    quick_study, report = pair
+    folder = quick_study.out / "networks" / "e-cnn1d-lstm"
     row = next(r for r in the(report, "ensemble").figures["results"] if r["network"] == "e-cnn1d-lstm")
     assert accuracy_of(folder) == pytest.approx(row["accuracy"], abs=1e-6)
     with np.load(folder / "calibration.npz") as stored:
@@ -74,15 +74,19 @@ def accuracy_of(folder):
 @pytest.mark.timeout(1200)
 def test_every_cheap_part_on_both_splits(study):
     options = {"members": PAIR, "base": "e-cnn1d-lstm", "ablation": "e-cnn1d-lstm", "epochs": "1"}
-    made = study("statistics", "ablation", "ensemble", "stacking", "search", **options)
-    report = SYSTEM.run(made)
+    quick_study = study("statistics", "ablation", "ensemble", "stacking", "search", **options)
+    report = SYSTEM.run(quick_study)
     for name in ("ablation", "ensemble", "stacking"):
         splits = {row["split"] for row in the(report, name).figures["results"]}
         assert splits == {"random, speakers shared", "by speaker, unseen"}
     assert the(report, "search").figures["e-cnn1d-lstm random"]["best"]["score"] >= 0
-    assert {path.name for path in (made.out / "networks").iterdir()} == {"e-cnn1d-lstm", "e-lstm-cnn-1d", "e-stacking"}
+    assert {path.name for path in (quick_study.out / "networks").iterdir()} == {
+        "e-cnn1d-lstm",
+        "e-lstm-cnn-1d",
+        "e-stacking",
+    }
     for part in report.parts:
         for picture in part.pictures:
-            assert (made.out / picture.path).is_file()
+            assert (quick_study.out / picture.path).is_file()
     row = next(r for r in the(report, "stacking").figures["results"] if r["network"] == "e-stacking")
-    assert accuracy_of(made.out / "networks" / "e-stacking") == pytest.approx(row["accuracy"], abs=1e-6)
+    assert accuracy_of(quick_study.out / "networks" / "e-stacking") == pytest.approx(row["accuracy"], abs=1e-6)

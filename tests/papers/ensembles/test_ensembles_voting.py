@@ -1,4 +1,4 @@
-"""Voting: the mean, the genetic algorithm's operators and what it finds."""
+"""Voting: the mean, the genetic algorithm's operators, and the weights of its search."""
 
 import numpy as np
 import pytest
@@ -12,11 +12,11 @@ def members():
     """One good member, one fair one and two that guess: `(4, n, 7)` probabilities, and the truth."""
     generator = np.random.default_rng(0)
     y = generator.integers(0, 7, 280)
-    found = []
+    probabilities = []
     for skill in (0.8, 0.6, 0.0, 0.0):
-        said = np.where(generator.random(280) < skill, y, generator.integers(0, 7, 280))
-        found.append(0.6 * np.eye(7)[said] + 0.4 * generator.dirichlet(np.ones(7), 280))
-    return np.stack(found).astype(np.float32), y
+        answers = np.where(generator.random(280) < skill, y, generator.integers(0, 7, 280))
+        probabilities.append(0.6 * np.eye(7)[answers] + 0.4 * generator.dirichlet(np.ones(7), 280))
+    return np.stack(probabilities).astype(np.float32), y
 
 
 def test_mean_is_a_distribution(members):
@@ -31,12 +31,12 @@ def test_fitness_is_the_reported_f1(members):
 
 def test_weights_sum_to_one_and_beat_the_mean_where_they_were_searched(members):
     x, y = members
-    found = search_weights(x, y, seed=0, settings=GeneticSettings(generations=15, restarts=2))
-    assert found.weights.sum() == pytest.approx(1.0)
-    assert (found.weights >= 0).all()
-    assert found.fitness == pytest.approx(macro_f1(combined(x, found.weights).argmax(1), y, 7), abs=1e-3)
-    assert found.fitness > macro_f1(combined(x).argmax(1), y, 7)
-    assert found.weights.argmax() == 0 or found.weights[0] > 0.25
+    weighting = search_weights(x, y, seed=0, settings=GeneticSettings(generations=15, restarts=2))
+    assert weighting.weights.sum() == pytest.approx(1.0)
+    assert (weighting.weights >= 0).all()
+    assert weighting.fitness == pytest.approx(macro_f1(combined(x, weighting.weights).argmax(1), y, 7), abs=1e-3)
+    assert weighting.fitness > macro_f1(combined(x).argmax(1), y, 7)
+    assert weighting.weights.argmax() == 0 or weighting.weights[0] > 0.25
 
 
 def test_same_seed_finds_the_same(members):

@@ -1,4 +1,4 @@
-"""TensorFlow Federated is the oracle: from equal weights and over equal batches both engines end alike."""
+"""TensorFlow Federated as the oracle: from equal weights and batches both engines reach the same weights."""
 
 import os
 import sys
@@ -79,15 +79,15 @@ def test_adam_on_both_sides_agrees_closely(make_plan: Make) -> None:
 
 def left_behind() -> list[str]:
     """Return the command lines of living processes that work for a worker of this test."""
-    found = []
+    processes = []
     for path in Path("/proc").glob("[0-9]*/environ"):
         try:
             text = path.read_bytes().decode(errors="replace")
         except OSError:
             continue
         if f"overtone-tff-{os.getpid()}-" in text:
-            found.append((path.parent / "cmdline").read_text())
-    return found
+            processes.append((path.parent / "cmdline").read_text())
+    return processes
 
 
 @with_tff

@@ -1,4 +1,4 @@
-"""The project's round engine against a loop that reads like the paper."""
+"""Federated training on the product's round engine, against a plain loop that reads like the paper."""
 
 from collections.abc import Callable
 from typing import Any
@@ -46,18 +46,18 @@ def plain_loop(plan: Plan, data: ClientData, weights: list[np.ndarray]) -> list[
 
 def test_equals_the_plain_loop(make_plan: Make) -> None:
     plan, data, weights = make_plan("sgd", 0.05, 1.0, rounds=2)
-    found = OwnEngine().run(plan, data, weights, log=no_log, name="small")
-    for ours, plain in zip(found.weights, plain_loop(plan, data, weights), strict=True):
+    outcome = OwnEngine().run(plan, data, weights, log=no_log, name="small")
+    for ours, plain in zip(outcome.weights, plain_loop(plan, data, weights), strict=True):
         np.testing.assert_allclose(ours, plain, atol=1e-6)
 
 
-def test_learns_with_adam_and_tells_its_course(make_plan: Make) -> None:
+def test_adam_learns_and_every_round_is_reported(make_plan: Make) -> None:
     plan, data, weights = make_plan("adam", 3e-3, 1e-2, rounds=8)
     lines: list[str] = []
-    found = OwnEngine().run(plan, data, weights, log=lines.append, name="small")
-    assert len(lines) == len(found.loss) == len(found.accuracy) == len(found.watched_accuracy) == 8
+    outcome = OwnEngine().run(plan, data, weights, log=lines.append, name="small")
+    assert len(lines) == len(outcome.loss) == len(outcome.accuracy) == len(outcome.watched_accuracy) == 8
     assert lines[0].startswith("small: round 1 of 8, training loss ")
-    assert found.loss[-1] < found.loss[0] and found.watched_accuracy[-1] > 0.5
+    assert outcome.loss[-1] < outcome.loss[0] and outcome.watched_accuracy[-1] > 0.5
 
 
 def test_the_same_seed_gives_the_same_weights(make_plan: Make) -> None:
@@ -76,7 +76,7 @@ def test_one_client_is_enough_and_none_is_not(make_plan: Make) -> None:
         ClientData(x=data.x, y=data.y, clients=[])
 
 
-def test_weights_that_are_lost_end_the_training(make_plan: Make) -> None:
+def test_infinite_weights_end_the_training(make_plan: Make) -> None:
     plan, data, weights = make_plan("sgd", 1e30, 1.0, rounds=2)
     with pytest.raises(TrainingError, match="lower the learning rate"):
         OwnEngine().run(plan, data, weights, log=no_log, name="wild")

@@ -1,4 +1,4 @@
-"""Dealing out: every utterance goes to exactly one client."""
+"""Clients' shares of the training utterances: every utterance goes to exactly one client."""
 
 import numpy as np
 import pytest
@@ -59,7 +59,7 @@ def test_the_seed_decides() -> None:
         assert not all(np.array_equal(a, b) for a, b in zip(first, other, strict=True))
 
 
-def test_what_cannot_be_dealt_is_refused() -> None:
+def test_too_many_clients_and_a_bad_alpha_are_refused() -> None:
     with pytest.raises(ConfigError, match="50 utterances cannot be dealt to 51 clients"):
         random_clients(ROWS, 51, seed=0)
     with pytest.raises(ConfigError, match=r"alpha is 0\.0, it must be positive"):

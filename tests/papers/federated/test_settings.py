@@ -1,4 +1,4 @@
-"""Options into settings: defaults, and one line for what cannot be."""
+"""Options of system A: defaults, quick values, and one line for a bad value."""
 
 from pathlib import Path
 
@@ -21,22 +21,22 @@ def settings_of(study: Study) -> Settings:
 
 
 def test_the_defaults_are_the_papers() -> None:
-    found = settings_of(study(engine="own"))
-    assert (found.epochs, found.rounds, found.clients_rounds, found.batch) == (20, 20, 10, 20)
-    assert found.client_counts == (1, 2, 3, 4, 5, 6, 7, 8) and found.splits == ("random", "speaker")
-    assert {n: found.recipe(n) for n in RECIPES} == RECIPES and not found.spec.as_published
+    settings = settings_of(study(engine="own"))
+    assert (settings.epochs, settings.rounds, settings.clients_rounds, settings.batch) == (20, 20, 10, 20)
+    assert settings.client_counts == (1, 2, 3, 4, 5, 6, 7, 8) and settings.splits == ("random", "speaker")
+    assert {n: settings.recipe(n) for n in RECIPES} == RECIPES and not settings.spec.as_published
 
 
 def test_quick_takes_fewer_rounds_of_the_same_networks() -> None:
-    found = settings_of(study(quick=True, engine="own"))
-    assert found.networks == ("a-dense", "a-conv", "a-lstm")
-    assert (found.epochs, found.rounds, found.client_counts) == (2, 1, (1, 4))
+    settings = settings_of(study(quick=True, engine="own"))
+    assert settings.networks == ("a-dense", "a-conv", "a-lstm")
+    assert (settings.epochs, settings.rounds, settings.client_counts) == (2, 1, (1, 4))
 
 
 def test_the_engine_is_the_one_that_is_there(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "find_python", lambda: None)
-    found = settings_of(study())
-    assert found.engines == ("own",) and "TensorFlow Federated is not installed" in found.engine_note
+    settings = settings_of(study())
+    assert settings.engines == ("own",) and "TensorFlow Federated is not installed" in settings.engine_note
     monkeypatch.setattr(module, "find_python", lambda: Path("python"))
     assert settings_of(study()).engines == ("tff",)
     monkeypatch.setattr(module, "require_python", lambda: Path("python"))
@@ -44,10 +44,10 @@ def test_the_engine_is_the_one_that_is_there(monkeypatch: pytest.MonkeyPatch) ->
 
 
 def test_open_choices_are_options() -> None:
-    found = settings_of(study(engine="own", dropout="0.4", client_learning_rate="0.01", features="as-published"))
-    assert {found.recipe(n).dropout for n in RECIPES} == {0.4}
-    assert {found.recipe(n).client_learning_rate for n in RECIPES} == {0.01}
-    assert found.spec.as_published
+    settings = settings_of(study(engine="own", dropout="0.4", client_learning_rate="0.01", features="as-published"))
+    assert {settings.recipe(n).dropout for n in RECIPES} == {0.4}
+    assert {settings.recipe(n).client_learning_rate for n in RECIPES} == {0.01}
+    assert settings.spec.as_published
 
 
 @pytest.mark.parametrize(
@@ -67,7 +67,7 @@ def test_open_choices_are_options() -> None:
         ("activation", "step", "option activation is 'step'; it takes relu, tanh, elu, linear"),
     ],
 )
-def test_what_cannot_be_is_one_line(name: str, value: str, text: str) -> None:
+def test_a_bad_value_is_one_line(name: str, value: str, text: str) -> None:
     with pytest.raises(ConfigError) as caught:
         settings_of(study(**({"engine": "own"} | {name: value})))
     assert str(caught.value) == text

@@ -1,4 +1,4 @@
-"""System A as a whole on voices of its own, and what it needs of a corpus."""
+"""System A from a synthetic corpus to its report, and its requirements of a corpus."""
 
 from collections import Counter
 from collections.abc import Mapping
@@ -107,15 +107,15 @@ def result(setting: str, accuracy: float, seconds: float) -> dict[str, Any]:
     }
 
 
-def test_claims_are_read_honestly(tmp_path: Path) -> None:
+def test_claims_follow_the_figures(tmp_path: Path) -> None:
     settings = make_study({}, tmp_path, ("settings",)).settings(Settings)
     good = [result("central", 0.70, 10), result("random", 0.68, 12), result("emotion", 0.30, 12)]
     assert [c.holds for c in claims(settings, good, [], quick=False)] == [True, False, True, True, False]
     weak = [result("central", 0.32, 10), result("random", 0.41, 8), result("emotion", 0.23, 8)]
-    found = claims(settings, weak, [], quick=False)
-    assert [c.holds for c in found] == [False, True, True, True, True]
+    weak_claims = claims(settings, weak, [], quick=False)
+    assert [c.holds for c in weak_claims] == [False, True, True, True, True]
     assert {c.holds for c in claims(settings, weak, [], quick=True)} == {None}
-    assert "two of the three baselines are worse than no recognition" in found[0].paper
+    assert "two of the three baselines are worse than no recognition" in weak_claims[0].paper
 
 
 @pytest.mark.slow
@@ -123,7 +123,7 @@ def test_claims_are_read_honestly(tmp_path: Path) -> None:
 def test_ravdess_is_recognised_far_above_the_majority(speech_data: Path, tmp_path: Path) -> None:
     readings = {"ravdess": read_corpus(speech_data / "ravdess")}
     study = make_study(readings, tmp_path / "out", ("settings",), splits="random", epochs="12", rounds="12")
-    found = SYSTEM.run(study).parts[0].figures["results"]
-    accuracy = {r["setting"]: r["scores"]["accuracy"] for r in found}
-    assert accuracy["central"] > found[0]["majority"] + 0.2
-    assert accuracy["random"] > found[0]["majority"] + 0.1 > accuracy["emotion"]
+    results = SYSTEM.run(study).parts[0].figures["results"]
+    accuracy = {r["setting"]: r["scores"]["accuracy"] for r in results}
+    assert accuracy["central"] > results[0]["majority"] + 0.2
+    assert accuracy["random"] > results[0]["majority"] + 0.1 > accuracy["emotion"]
