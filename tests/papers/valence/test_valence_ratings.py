@@ -9,9 +9,18 @@ import pytest
 from overtone_cloud.corpora.utterance import Utterance
 from overtone_cloud.errors import CorpusError
 from overtone_models.labels import EMOTIONS
-from overtone_papers.valence import dimensions as table
-from overtone_papers.valence.figures import measure, pearson
-from overtone_papers.valence.soft_labels import accepted, counted_as, expected, oversampled, pooled, soft
+from overtone_papers.valence.ratings import (
+    TABLE,
+    accepted,
+    counted_as,
+    dimensions,
+    expected,
+    measure,
+    oversampled,
+    pearson,
+    pooled,
+    soft,
+)
 
 
 def utterance(**fields: Any) -> Utterance:
@@ -73,22 +82,22 @@ def test_pearson_is_numpys() -> None:
 
 
 def test_table_rates_every_category_of_the_project() -> None:
-    assert set(table.TABLE) == set(EMOTIONS)
-    assert all(1 <= value <= 5 for row in table.TABLE.values() for pair in row for value in pair)
+    assert set(TABLE) == set(EMOTIONS)
+    assert all(1 <= value <= 5 for row in TABLE.values() for pair in row for value in pair)
 
 
 def test_strong_emotions_lie_further_out_and_ratings_of_people_come_first() -> None:
-    normal = table.dimensions(utterance(label="angry", intensity="normal"))
-    strong = table.dimensions(utterance(label="angry", intensity="strong"))
-    assert normal == table.dimensions(utterance(label="angry")) == (2.0, 4.0)
+    normal = dimensions(utterance(label="angry", intensity="normal"))
+    strong = dimensions(utterance(label="angry", intensity="strong"))
+    assert normal == dimensions(utterance(label="angry")) == (2.0, 4.0)
     assert strong == (1.0, 5.0)
-    assert table.dimensions(utterance(label="angry", valence=4.5, activation=2.0)) == (4.5, 2.0)
-    assert table.dimensions(utterance(valence=2.5, activation=2.0)) == (2.5, 2.0)
-    assert table.dimensions(utterance()) is None
-    assert table.dimensions(utterance(corpus="tess", corpus_label="ps", label="surprised")) == (4.0, 4.0)
+    assert dimensions(utterance(label="angry", valence=4.5, activation=2.0)) == (4.5, 2.0)
+    assert dimensions(utterance(valence=2.5, activation=2.0)) == (2.5, 2.0)
+    assert dimensions(utterance()) is None
+    assert dimensions(utterance(corpus="tess", corpus_label="ps", label="surprised")) == (4.0, 4.0)
 
 
 def test_a_rating_on_another_scale_is_refused() -> None:
-    assert table.dimensions(utterance(valence=5.5, activation=0.5)) == (5.0, 1.0)
+    assert dimensions(utterance(valence=5.5, activation=0.5)) == (5.0, 1.0)
     with pytest.raises(CorpusError, match=r"a\.wav: valence is 6\.8, limits are 1 and 5"):
-        table.dimensions(utterance(valence=6.8, activation=2.0))
+        dimensions(utterance(valence=6.8, activation=2.0))
