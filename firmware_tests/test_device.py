@@ -19,8 +19,8 @@ IMPORT_EVERYTHING = f"""
 import importlib, pkgutil, sys
 sys.modules.update(dict.fromkeys({NOT_ON_A_DEVICE!r}))
 import overtone_edge
-for module in pkgutil.iter_modules(overtone_edge.__path__):
-    importlib.import_module("overtone_edge." + module.name)
+for module in pkgutil.walk_packages(overtone_edge.__path__, "overtone_edge."):
+    importlib.import_module(module.name)
 from overtone_edge.hearing.runtime import runtime_name
 print(runtime_name())
 """

@@ -17,6 +17,7 @@ from typing import Any
 
 import numpy as np
 
+from overtone_cloud.corpora.registry import CORPORA
 from overtone_models.calibration import (
     Calibration,
     expected_calibration_error,
@@ -25,7 +26,7 @@ from overtone_models.calibration import (
     negative_log_likelihood,
 )
 from overtone_models.front_end import FrontEndSpec, dct_matrix, log_mel, mel_filters, mfcc
-from overtone_models.labels import CORPUS_LABELS, EMOTIONS
+from overtone_models.labels import EMOTIONS
 from overtone_models.layout import weights_digest
 from overtone_models.network_spec import SIZES, EdgeTcnSpec, edge_tcn
 
@@ -92,7 +93,7 @@ def calibration() -> dict[str, Any]:
 
 def labels() -> dict[str, Any]:
     """The order of probability vectors, and the corpora's own codes."""
-    return {"emotions": list(EMOTIONS), "corpora": CORPUS_LABELS}
+    return {"emotions": list(EMOTIONS), "corpora": {name: dict(corpus.labels) for name, corpus in CORPORA.items()}}
 
 
 GENERATORS: dict[str, Callable[[], dict[str, Any]]] = {

@@ -1,4 +1,4 @@
-"""What README tells to type, the example configurations and the systemd units fit each other."""
+"""What README and the guides tell to type, the example configurations and the systemd units fit each other."""
 
 import os
 import re
@@ -19,7 +19,9 @@ from overtone_edge.bench import cli as bench
 from overtone_edge.core.config import load_config as load_agent
 
 REPOSITORY = Path(__file__).resolve().parents[1]
-README = (REPOSITORY / "README.md").read_text("utf-8")
+GUIDES = (REPOSITORY / "README.md", *sorted((REPOSITORY / "docs" / "guides").glob("*.md")))
+TEXT = "\n".join(path.read_text("utf-8") for path in GUIDES)
+"""The user's page and the guides: every command in them must work as written."""
 AGENT = REPOSITORY / "edge" / "config.example.toml"
 AGGREGATOR = REPOSITORY / "cloud" / "config.aggregator.example.toml"
 AGENT_UNIT = REPOSITORY / "edge" / "systemd" / "overtone-agent.service"
@@ -27,16 +29,16 @@ CLOUD_UNITS = sorted((REPOSITORY / "cloud" / "systemd").glob("*.service"))
 
 
 def typed(program: str) -> list[list[str]]:
-    """Return the arguments of every command in README's blocks that starts `program`, also through sudo."""
-    blocks = "".join(re.findall(r"^```\n(.*?)^```$", README, re.DOTALL | re.MULTILINE))
+    """Return the arguments of every command that starts `program` in the blocks of the pages, also through sudo."""
+    blocks = "".join(re.findall(r"^```\n(.*?)^```$", TEXT, re.DOTALL | re.MULTILINE))
     lines = blocks.replace("\\\n", " ").splitlines()
     commands = [re.sub(r"^sudo (-u \w+ )?", "", part.strip()) for line in lines for part in line.split("&&")]
     wanted = [command for command in commands if Path(command.split(" ")[0]).name == program]
-    return [shlex.split(command, comments=True)[1:] for command in wanted]
+    return [shlex.split(command, comments=True)[1:] for command in dict.fromkeys(wanted)]
 
 
 def edited(tmp_path: Path, *, target: str) -> Path:
-    """Return `tmp_path/agent.toml`: the example after those `sed` of README that change `target`."""
+    """Return `tmp_path/agent.toml`: the example after those `sed` of the guides that change `target`."""
     path = tmp_path / "agent.toml"
     shutil.copy(AGENT, path)
     for command in typed("sed"):
@@ -59,14 +61,14 @@ def unit(path: Path) -> dict[str, str]:
         ("overtone-bench", bench.build_parser),
     ],
 )
-def test_every_command_of_readme_can_be_parsed(program: str, parser) -> None:
+def test_every_command_of_readme_and_guides_can_be_parsed(program: str, parser) -> None:
     commands = typed(program)
     assert commands
     for command in commands:
         parser().parse_args(command)
 
 
-def test_every_device_of_readme_gets_a_certificate() -> None:
+def test_every_device_of_the_guides_gets_a_certificate() -> None:
     """A second `--device` would replace the first."""
     (command,) = [command for command in typed("overtone") if command[:2] == ["broker", "config"]]
     parsed = overtone_cli.build_parser().parse_args(command)
@@ -116,11 +118,11 @@ def test_the_agents_unit_finds_what_readme_sets_up(tmp_path: Path) -> None:
     settings = unit(AGENT_UNIT)
     program, *arguments = shlex.split(settings["ExecStart"])
     venv = Path(program).parents[1]
-    assert f"python3 -m venv {venv} && {venv}/bin/pip install" in README
+    assert f"python3 -m venv {venv} && {venv}/bin/pip install" in TEXT
     assert any(command[-1] == settings["User"] and "--system" in command for command in typed("useradd"))
     config = arguments[arguments.index("--config") + 1]
-    assert f"install -D -m 644 agent.toml {config}" in README
-    assert f"sudo -u {settings['User']} {program} status --config {config}" in README
+    assert f"install -D -m 644 agent.toml {config}" in TEXT
+    assert f"sudo -u {settings['User']} {program} status --config {config}" in TEXT
     state = load_agent(edited(tmp_path, target=config)).device.state_dir
     assert state == Path("/var/lib") / settings["StateDirectory"]
 
@@ -130,8 +132,8 @@ def test_the_clouds_units_start_what_readme_starts() -> None:
         unit(REPOSITORY / "cloud" / "systemd" / f"overtone-{name}.service")["ExecStart"]
         for name in ("broker", "aggregator")
     )
-    assert f"\n{broker} " in README
-    assert f"\n{aggregator.removeprefix('%h/overtone/')}\n" in README
+    assert f"\n{broker} " in TEXT
+    assert f"\n{aggregator.removeprefix('%h/overtone/')}\n" in TEXT
 
 
 @pytest.mark.parametrize("path", [AGENT_UNIT, *CLOUD_UNITS], ids=lambda path: path.name)

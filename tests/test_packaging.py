@@ -16,6 +16,7 @@ import pytest
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 PACKAGES = {
+    "overtone_common": "common",
     "overtone_protocol": "protocol",
     "overtone_models": "models",
     "overtone_converters": "converters",
@@ -145,6 +146,13 @@ def test_pretrained_models_are_found_in_an_installed_wheel(wheel: Path, tmp_path
 def test_every_package_is_typed(wheel: Path):
     with zipfile.ZipFile(wheel) as archive:
         assert {f"{package}/py.typed" for package in PACKAGES} <= set(archive.namelist())
+
+
+def test_every_page_template_is_installed(wheel: Path) -> None:
+    cloud = REPOSITORY / "cloud"
+    templates = {path.relative_to(cloud).as_posix() for path in cloud.glob("overtone_*/**/*.html")}
+    assert "overtone_cloud/reports/base_page.html" in templates
+    assert templates <= files_in(wheel)
 
 
 def test_the_commands(read: Callable[[str], str]):

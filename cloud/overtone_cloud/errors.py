@@ -6,6 +6,7 @@ CloudError
 ├── CorpusError       a corpus that is missing, empty or not recognised
 ├── SplitError        folds that cannot be made, or a split file that does not fit its corpus
 ├── DownloadError     a download that failed, or whose content is not the official one
+├── SynthesisError    a request that the synthetic voice cannot fulfil
 ├── TrainingError     a training that cannot start or go on
 ├── BrokerError       a broker configuration that cannot be written
 └── AggregatorError   an aggregator that cannot go on
@@ -34,6 +35,10 @@ class SplitError(CloudError):
 
 class DownloadError(CloudError):
     """A download that failed, or whose content is not the official one."""
+
+
+class SynthesisError(CloudError):
+    """A request that the synthetic voice cannot fulfil."""
 
 
 class TrainingError(CloudError):

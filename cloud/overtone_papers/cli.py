@@ -11,18 +11,19 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from overtone_cloud.cli.options import name_and_value, timed_lines
-from overtone_cloud.corpora.registry import NAMES, read_corpus
+from overtone_cloud.cli.options import name_and_value
+from overtone_cloud.cli.output import timed_lines
+from overtone_cloud.corpora.registry import corpus_names, read_corpus
 from overtone_cloud.corpora.utterance import Reading
 from overtone_cloud.errors import ConfigError
 from overtone_papers.catalogue import system, systems
 from overtone_papers.common.options import spelled
+from overtone_papers.common.report import VERDICTS, cell_text
 from overtone_papers.common.study import Study
 from overtone_papers.common.system import System
 
 EXIT_INTERRUPTED = 130
 PLAIN_WIDTH = 140
-VERDICTS = {True: "holds", False: "does not hold", None: "cannot be told here"}
 
 
 def register(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -36,7 +37,11 @@ def register(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     run.add_argument("system", metavar="A|B|C|D|E", help="which system")
     run.add_argument("--part", help="one part only (default: all)")
     run.add_argument(
-        "--corpus", action="append", required=True, metavar="NAME=PATH", help=f"NAME is one of {', '.join(NAMES)}"
+        "--corpus",
+        action="append",
+        required=True,
+        metavar="NAME=PATH",
+        help=f"NAME is one of {', '.join(corpus_names())}",
     )
     run.add_argument("--seeds", type=int, default=1, metavar="N", help="repeat with that many seeds (default 1)")
     run.add_argument("--quick", action="store_true", help="real data and full networks, fewer epochs and folds")
@@ -136,8 +141,8 @@ def _readings(corpora: Sequence[str]) -> dict[str, Reading]:
     readings: dict[str, Reading] = {}
     for text in corpora:
         name, path = name_and_value(text, "--corpus", "NAME=PATH")
-        if name not in NAMES:
-            raise ConfigError(f"--corpus {text}: unknown corpus {name!r}; there are {', '.join(NAMES)}")
+        if name not in corpus_names():
+            raise ConfigError(f"--corpus {text}: unknown corpus {name!r}; there are {', '.join(corpus_names())}")
         if name in readings:
             raise ConfigError(f"--corpus {text}: {name} is given twice")
         readings[name] = read_corpus(Path(path).expanduser(), name)
@@ -157,8 +162,6 @@ def _options(texts: Sequence[str], chosen: System) -> dict[str, str]:
 
 def show(report: dict[str, Any]) -> None:
     """Print the first table of each part and the reading of the claims; the rest is in the report's page."""
-    from overtone_papers.common.page import cell_text
-
     console = Console(width=None if sys.stdout.isatty() else PLAIN_WIDTH)
     for part in report["parts"]:
         for table in part["tables"][:1]:

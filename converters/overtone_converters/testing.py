@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 
 import numpy as np
 
+from overtone_common.audio import SAMPLE_RATE_HZ
 from overtone_converters.build import build_bundle
 from overtone_models.front_end import FrontEndSpec, mfcc
 from overtone_models.gate import GateSpec
@@ -38,7 +39,7 @@ def tiny_bundle(
     """Return an unsigned bundle of `tiny_model`; equal arguments give equal bytes."""
     model = tiny_model(labels, seed)
     rng = np.random.default_rng(seed)
-    clip = (0.1 * rng.normal(size=16_000)).astype(np.float32)
+    clip = (0.1 * rng.normal(size=SAMPLE_RATE_HZ)).astype(np.float32)
     calibration = [mfcc(clip, model.front_end)]
     created = datetime(2026, 1, 1, tzinfo=UTC)
     return build_bundle(model, calibration, clip, name="tiny", version=version, created=created)

@@ -13,6 +13,7 @@ from overtone_edge.hearing.runtime import TrainingGraph, runtime_name
 from overtone_edge.hearing.streaming import Recogniser, golden_difference
 from overtone_models.bundle import Bundle
 from overtone_models.front_end import F32
+from overtone_models.metrics import unweighted_average_recall
 from overtone_models.networks import edge_tcn, tf
 
 MIN_AGREEMENT = 0.98
@@ -116,8 +117,8 @@ def _compared(bundle: Bundle, utterances: Sequence[F32], targets: NDArray[np.int
     return Verification(
         utterances=len(utterances),
         label_agreement=float((offline == streaming).mean()),
-        uar_offline=_uar(offline, targets),
-        uar_streaming=_uar(streaming, targets),
+        uar_offline=unweighted_average_recall(offline, targets, spec.n_classes),
+        uar_streaming=unweighted_average_recall(streaming, targets, spec.n_classes),
         **on_runtime(bundle, standardised, targets),
     )
 
@@ -220,7 +221,3 @@ class _Reference:
     def weights(self) -> F32:
         """Return the scope's flat weights."""
         return np.concatenate([variable.numpy().reshape(-1) for variable in self._variables.values()])
-
-
-def _uar(predicted: NDArray[np.int64], targets: NDArray[np.int64]) -> float:
-    return float(np.mean([(predicted[targets == c] == c).mean() for c in np.unique(targets)]))

@@ -119,7 +119,7 @@ def write_network(
     WindowModel(
         network=name,
         options=options or {},
-        labels=EMOTIONS[:classes] if classes != len(LABELS) else LABELS,
+        labels=tuple(EMOTIONS)[:classes] if classes != len(LABELS) else LABELS,
         features=features,
         input_shapes=tuple(shapes),
         scale_mean=tuple(mean),

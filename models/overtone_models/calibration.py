@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from overtone_models.errors import ModelError
 from overtone_models.front_end import F32
+from overtone_models.metrics import log_loss
 
 SPEECH = np.arange(1.0, 5.25, 0.25)
 """How much speech a calibration may ask for: training asks for 0. Few sounds tell little, so it begins a step above."""
@@ -61,7 +62,7 @@ class Calibration:
 def negative_log_likelihood(logits: F32, targets: NDArray[np.int64], temperature: float) -> float:
     """Return the mean negative log likelihood (nats) of `(n, K)` logits at a temperature."""
     probabilities = Calibration(temperature=temperature).probabilities(logits.astype(np.float64))
-    return float(-np.log(probabilities[np.arange(len(targets)), targets] + 1e-12).mean())
+    return log_loss(probabilities, targets)
 
 
 def fit_temperature(logits: F32, targets: NDArray[np.int64]) -> float:

@@ -14,6 +14,7 @@ from functools import cached_property, lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
+from overtone_common.audio import SAMPLE_RATE_HZ
 from overtone_models.digests import digest_mapping
 from overtone_models.errors import FrontEndError
 from overtone_models.loops import Frames, frames
@@ -25,7 +26,7 @@ F32 = NDArray[np.float32]
 class FrontEndSpec:
     """Parameters of the features; two models with the same digest hear the same numbers."""
 
-    sample_rate_hz: int = 16_000
+    sample_rate_hz: int = SAMPLE_RATE_HZ
     window_samples: int = 512
     fft_samples: int = 512
     hop_samples: int = 160

@@ -11,6 +11,7 @@ from typing import ClassVar, NamedTuple, Protocol
 
 import numpy as np
 
+from overtone_common.audio import SAMPLE_RATE_HZ
 from overtone_models.errors import FrontEndError
 from overtone_models.front_end import F32
 from overtone_models.loops import pcm
@@ -86,7 +87,7 @@ class WebRtcDetector:
         sound = pcm(samples)
         process, state = self._process, self._state
         places = range(0, len(sound), _FRAME_BYTES)
-        return [process(state, 16_000, sound[place : place + _FRAME_BYTES], FRAME_SAMPLES) for place in places]
+        return [process(state, SAMPLE_RATE_HZ, sound[place : place + _FRAME_BYTES], FRAME_SAMPLES) for place in places]
 
 
 class Gate:

@@ -6,12 +6,12 @@ from typing import Any
 
 import numpy as np
 
+from overtone_common.audio import SAMPLE_RATE_HZ
 from overtone_models.errors import FrontEndError
 from overtone_models.features.registry import spec_from_json
 from overtone_models.front_end import F32
 from overtone_models.window_spec import Shape, WindowSpec
 
-RATE_HZ = 16_000
 DEFAULT_WINDOW_S = 3.0
 _EDGE_PERIODS = 4
 
@@ -28,7 +28,7 @@ class WindowInputs:
     @property
     def samples(self) -> int:
         """Samples at 16 kHz that the window holds at most."""
-        return round(self.spec.window_s * RATE_HZ)
+        return round(self.spec.window_s * SAMPLE_RATE_HZ)
 
     def compute(self, samples: F32) -> list[F32]:
         """Return one raw input a feature, of exactly the network's shapes, of the last window of `samples` (16 kHz).
@@ -39,7 +39,7 @@ class WindowInputs:
         inputs = []
         paddings = self.spec.padding or ((),) * len(self._features)
         for feature, shape, padding in zip(self._features, self.spec.input_shapes, paddings, strict=True):
-            sound = resampled(window, RATE_HZ, feature.sample_rate_hz)
+            sound = resampled(window, SAMPLE_RATE_HZ, feature.sample_rate_hz)
             inputs.append(shaped(feature.compute(sound), shape, feature.name, padding))
         return inputs
 

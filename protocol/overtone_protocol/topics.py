@@ -7,22 +7,21 @@ from overtone_protocol.errors import MessageError
 AGGREGATOR = "aggregator"
 """The sender of the aggregator's messages; no device may have this id."""
 
-NAME_PATTERN = r"[a-z0-9][a-z0-9-]{0,62}"
-_NAME = re.compile(NAME_PATTERN)
+_NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
 _TOPIC_LIMIT_BYTES = 512
 
 
 def check_name(what: str, name: str) -> str:
-    """Return `name` when it is a fleet name or device id; raise MessageError with `what` otherwise."""
+    """Return `name` when it is a fleet name or device id; raise MessageError that begins with `what` otherwise."""
     if _NAME.fullmatch(name) is None:
-        raise MessageError(f"{what} {name[:80]!r} does not match ^{NAME_PATTERN}$")
+        raise MessageError(f"{what} is {name[:80]!r}; use 1 to 63 of a-z, 0-9 and '-', the first not '-'")
     return name
 
 
 def check_device(what: str, name: str) -> str:
     """Return `name` when it is a device id, which "aggregator" is not."""
     if check_name(what, name) == AGGREGATOR:
-        raise MessageError(f"{what} {name!r} is reserved")
+        raise MessageError(f"{what} is {name!r}, which is the aggregator's own")
     return name
 
 

@@ -146,13 +146,13 @@ def test_the_command_writes_the_files(payload: bytes, tmp_path: Path, capsys: py
 
     bundle = tmp_path / "tiny.bundle"
     bundle.write_bytes(payload)
-    assert main(["convert", str(bundle), "--micro", str(tmp_path / "c")]) == 0
+    assert main(["export", str(bundle), "--micro", str(tmp_path / "c")]) == 0
     assert "hops equal to the device's runtime bit for bit" in capsys.readouterr().out
     assert sorted(path.name for path in (tmp_path / "c").iterdir()) == [SOURCE, HEADER]
-    assert main(["convert", str(bundle), "--micro", str(tmp_path / "c"), "--json"]) == 0
+    assert main(["export", str(bundle), "--micro", str(tmp_path / "c"), "--json"]) == 0
     found = json.loads(capsys.readouterr().out)
     assert found["arena_bytes"] % 256 == 0 and "CONV_2D" in found["operators"]
     broken = tmp_path / "broken.bundle"
     broken.write_bytes(b"no bundle")
-    assert main(["convert", str(broken), "--micro", str(tmp_path / "d")]) == 1
+    assert main(["export", str(broken), "--micro", str(tmp_path / "d")]) == 1
     assert capsys.readouterr().err.count("\n") == 1 and not (tmp_path / "d").exists()

@@ -185,10 +185,10 @@ def test_the_command_writes_the_file(payload: bytes, tmp_path: Path, capsys: pyt
 
     bundle, target = tmp_path / "tiny.bundle", tmp_path / "made" / "tiny.onnx"
     bundle.write_bytes(payload)
-    assert main(["convert", str(bundle), "--onnx", str(target)]) == 0
+    assert main(["export", str(bundle), "--onnx", str(target)]) == 0
     assert "of the float network in ONNX Runtime" in capsys.readouterr().out
     assert OnnxNetwork(target.read_bytes()).metadata["bundle"] == read_bundle(payload).digest
-    assert main(["convert", str(bundle), "--onnx", str(target), "--json"]) == 0
+    assert main(["export", str(bundle), "--onnx", str(target), "--json"]) == 0
     found = json.loads(capsys.readouterr().out)
     assert found["bytes"] == target.stat().st_size and found["difference"] <= 1e-4
 
@@ -200,7 +200,7 @@ def test_what_fails_leaves_no_file(
 
     bundle, target = tmp_path / "tiny.bundle", tmp_path / "tiny.onnx"
     bundle.write_bytes(payload)
-    words = ["convert", str(bundle), "--onnx", str(target)]
+    words = ["export", str(bundle), "--onnx", str(target)]
     monkeypatch.setattr("overtone_converters.onnx_export.MAX_DIFFERENCE", 0.0)
     assert main([*words, "--micro", str(tmp_path / "c")]) == 1
     assert "limit is 0" in capsys.readouterr().err

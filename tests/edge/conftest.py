@@ -1,33 +1,24 @@
 """Fixtures of the agent's tests: small signed bundles, speech made by rule, and a configuration."""
 
-import subprocess
-import sys
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import pytest
 import soundfile
+from tests.bundles import committed_bundles
 
+from overtone_converters.signing import make_keys, sign_bundle
 from overtone_edge.state.examples import Example
 from overtone_models.bundle import Bundle, read_bundle
 from overtone_models.front_end import mfcc
 
 RATE_HZ = 16_000
 
-_MAKE_BUNDLES = """
-import sys
-from pathlib import Path
-from overtone_converters.testing import tiny_bundle
-folder = Path(sys.argv[1])
-for version, seed in ((1, 0), (2, 1), (3, 2)):
-    (folder / f"{version}.zip").write_bytes(tiny_bundle(seed=seed, version=version))
-"""
-
 
 @dataclass(frozen=True)
 class Fleet:
-    """Keys of a fleet and its bundles 1, 2, 3: `payload(n)`, `signed(n)` and the `root` file."""
+    """Keys of a fleet and its bundles 1, 2, 3: `payload(n)`, `path(n)` and `signed(n)`, and the `root` file."""
 
     folder: Path
 
@@ -36,7 +27,7 @@ class Fleet:
         return self.folder / "keys" / "root.json"
 
     def payload(self, version: int) -> bytes:
-        return (self.folder / f"{version}.zip").read_bytes()
+        return committed_bundles()[f"tiny-{version}"]
 
     def path(self, version: int) -> Path:
         return self.folder / f"{version}.signed"
@@ -47,17 +38,13 @@ class Fleet:
 
 @pytest.fixture(scope="session")
 def fleet(tmp_path_factory: pytest.TempPathFactory) -> Fleet:
-    """Three signed bundles of different weights, made in a process of its own (TensorFlow stays there)."""
-    from overtone_converters.signing import make_keys, sign_bundle
-
-    folder = tmp_path_factory.mktemp("fleet")
-    subprocess.run([sys.executable, "-c", _MAKE_BUNDLES, str(folder)], check=True, capture_output=True, timeout=280)
-    made = Fleet(folder)
-    make_keys(folder / "keys")
+    """The committed bundles of three different weights, signed with keys of this session."""
+    fleet = Fleet(tmp_path_factory.mktemp("fleet"))
+    make_keys(fleet.folder / "keys")
     for version in (1, 2, 3):
-        signed = sign_bundle(made.payload(version), name="tiny", version=version, keys=folder / "keys")
-        made.path(version).write_bytes(signed)
-    return made
+        signed = sign_bundle(fleet.payload(version), name="tiny", version=version, keys=fleet.folder / "keys")
+        fleet.path(version).write_bytes(signed)
+    return fleet
 
 
 def make_voice(seconds: float, *, pitch_hz: float = 120.0, seed: int = 0) -> np.ndarray:

@@ -10,7 +10,7 @@ import pytest
 
 from overtone_edge.agent.cli import main
 
-PACKAGES = [str(Path(__file__).parents[2] / name) for name in ("edge", "models", "protocol")]
+PACKAGES = [str(Path(__file__).parents[2] / name) for name in ("common", "edge", "models", "protocol")]
 
 CODE = """
 import sys, resource

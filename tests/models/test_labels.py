@@ -1,15 +1,54 @@
-"""Labels: one list, one table of the corpora's own codes."""
+"""Labels: one table of emotions, found by any spelling."""
+
+import re
+from dataclasses import replace
 
 import pytest
 
 from overtone_models.errors import LabelError
-from overtone_models.labels import CORPUS_LABELS, EMOTIONS, SYNONYMS, canonical_label, corpus_label, ordered
+from overtone_models.labels import EMOTIONS, Affect, Emotion, canonical_label, ordered, temporary_emotion
 
 
-def test_every_table_leads_to_a_known_label() -> None:
-    tables = [*CORPUS_LABELS.values(), SYNONYMS]
-    assert {label for table in tables for label in table.values()} <= set(EMOTIONS)
-    assert all(key == key.lower() for table in tables for key in table)
+def relieved(**changes: object) -> Emotion:
+    middle = Affect(4.0, 2.0)
+    emotion = Emotion(
+        name="relieved", synonyms=("relief",), colour="#112233", weak=middle, normal=middle, strong=middle
+    )
+    return replace(emotion, **changes)
+
+
+def test_each_spelling_is_lower_case_and_of_one_emotion() -> None:
+    spellings = [spelling for emotion in EMOTIONS.values() for spelling in emotion.spellings]
+    assert len(set(spellings)) == len(spellings)
+    assert all(spelling == spelling.strip().lower() for spelling in spellings)
+    assert all(name == emotion.name for name, emotion in EMOTIONS.items())
+
+
+def test_colours_differ_and_affect_is_on_the_scale() -> None:
+    colours = [emotion.colour for emotion in EMOTIONS.values()]
+    assert len(set(colours)) == len(colours)
+    assert all(re.fullmatch("#[0-9a-f]{6}", colour) for colour in colours)
+    points = [point for emotion in EMOTIONS.values() for point in (emotion.weak, emotion.normal, emotion.strong)]
+    assert all(1.0 <= value <= 5.0 for point in points for value in point)
+
+
+def test_an_emotion_can_be_added_for_a_while() -> None:
+    before = tuple(EMOTIONS)
+    with temporary_emotion(relieved()):
+        assert tuple(EMOTIONS) == (*before, "relieved")
+        assert canonical_label("Relief") == "relieved"
+        assert ordered({"relieved", "sad"}) == ("sad", "relieved")
+    assert tuple(EMOTIONS) == before
+    with pytest.raises(LabelError, match="unknown label 'relief'"):
+        canonical_label("relief")
+
+
+@pytest.mark.parametrize("changes", [{"name": "happy"}, {"synonyms": ("joy",)}, {"name": "afraid"}])
+def test_a_spelling_of_another_emotion_is_refused(changes: dict[str, object]) -> None:
+    before = tuple(EMOTIONS)
+    with pytest.raises(LabelError, match="another emotion is spelt"), temporary_emotion(relieved(**changes)):
+        pytest.fail("added")
+    assert tuple(EMOTIONS) == before
 
 
 @pytest.mark.parametrize(
@@ -30,21 +69,6 @@ def test_everyday_spellings(text: str, label: str) -> None:
 def test_unknown_spelling_names_what_is_known(text: str) -> None:
     with pytest.raises(LabelError, match=r"unknown label .*known labels are neutral, calm"):
         canonical_label(text)
-
-
-@pytest.mark.parametrize(
-    ("corpus", "own", "label"),
-    [("ravdess", "02", "calm"), ("tess", "ps", "surprised"), ("emodb", "W", "angry"), ("iemocap", "exc", "happy")],
-)
-def test_corpus_codes(corpus: str, own: str, label: str) -> None:
-    assert corpus_label(corpus, own) == label
-
-
-def test_unknown_corpus_or_code() -> None:
-    with pytest.raises(LabelError, match="no label table for corpus 'x'"):
-        corpus_label("x", "01")
-    with pytest.raises(LabelError, match="corpus ravdess has no label '09'"):
-        corpus_label("ravdess", "09")
 
 
 def test_ordered_keeps_the_projects_order() -> None:

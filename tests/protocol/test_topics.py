@@ -48,12 +48,12 @@ def test_any_other_topic_is_refused(topic):
 
 @pytest.mark.parametrize("name", ["", "Home", "a/b", "#", "+", "a" * 64])
 def test_names_with_other_characters_are_refused(name):
-    with pytest.raises(MessageError, match="does not match"):
+    with pytest.raises(MessageError, match="use 1 to 63 of"):
         Topics(name)
-    with pytest.raises(MessageError, match="does not match"):
+    with pytest.raises(MessageError, match="use 1 to 63 of"):
         TOPICS.up(name)
 
 
 def test_no_device_may_be_the_aggregator():
-    with pytest.raises(MessageError, match="reserved"):
+    with pytest.raises(MessageError, match="the aggregator's own"):
         TOPICS.down("aggregator")

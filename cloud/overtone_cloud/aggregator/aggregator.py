@@ -17,9 +17,9 @@ from overtone_cloud.aggregator.config import AggregatorConfig
 from overtone_cloud.aggregator.coordinator import Coordinator
 from overtone_cloud.aggregator.errors import StateError
 from overtone_cloud.aggregator.gatekeeper import Gatekeeper, Published, Verdict
-from overtone_cloud.aggregator.link import Incoming, Link
 from overtone_cloud.aggregator.mailbox import Outgoing
 from overtone_cloud.aggregator.state import Store
+from overtone_common.link import Delivery, Link
 
 TICK_S = 0.25
 RETRY_MAX_S = 30.0
@@ -61,7 +61,7 @@ class Aggregator:
         self._coordinator = Coordinator(config, initial)
         self._clock = clock or Clock()
         self._tick_s = tick_s
-        self._queue: queue.SimpleQueue[Incoming | Future[Verdict] | None] = queue.SimpleQueue()
+        self._queue: queue.SimpleQueue[Delivery | Future[Verdict] | None] = queue.SimpleQueue()
         self._worker = ThreadPoolExecutor(max_workers=1, thread_name_prefix="gatekeeper")
         self._judging = False
         self._stopping = threading.Event()
@@ -77,7 +77,7 @@ class Aggregator:
         Returns how many rounds ended. Raises StateError when the database cannot be used at all.
         """
         self._store.lock()
-        self._link.open(self._coordinator.subscriptions, self._queue.put, _log_state)
+        self._link.open(self._coordinator.subscriptions, self._queue.put)
         try:
             self._commit(self._coordinator.start)
             self._loop(rounds)
@@ -108,9 +108,9 @@ class Aggregator:
             item = self._queue.get(timeout=timeout_s)
         except queue.Empty:
             return
-        if isinstance(item, Incoming):
+        if isinstance(item, Delivery):
             self._commit(lambda session, now: self._coordinator.message(session, item.topic, item.payload, now))
-            self._link.ack(item)
+            item.acknowledge()
         elif item is not None:
             verdict = item.result()
             self._judging = False
@@ -142,7 +142,3 @@ class Aggregator:
         """Return whether every device online has taken up (or turned down) the newest release."""
         with self._store.begin() as session:
             return not self._coordinator.outdated(session)
-
-
-def _log_state(connected: bool, text: str) -> None:
-    log.log(logging.INFO if connected else logging.WARNING, "%s", text)

@@ -1,25 +1,14 @@
 """The aggregator's configuration: one TOML file into frozen dataclasses, checked once."""
 
-import difflib
-import math
-import tomllib
-from dataclasses import dataclass, field, fields, is_dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, TypeVar, get_args, get_origin, get_type_hints
 
 from overtone_cloud.aggregator.errors import ConfigError
 from overtone_cloud.aggregator.rounds import RoundConfig
-from overtone_protocol import Limits, ProtocolError, Topics
-
-T = TypeVar("T")
-LOOPBACK = ("127.0.0.1", "::1", "localhost")
-KINDS: dict[type, str] = {
-    bool: "true or false",
-    int: "a whole number",
-    float: "a number",
-    str: "text",
-    Path: "text",
-}
+from overtone_common import link, toml_config
+from overtone_common.toml_config import check_limits, limits
+from overtone_protocol import Limits, ProtocolError
+from overtone_protocol.topics import check_name
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,13 +19,12 @@ class FleetConfig:
     state_dir: Path = Path("state")
     database: str = ""
     """SQLAlchemy address; empty for `aggregator.sqlite` in `state_dir`."""
-    linger_s: float = 120.0
+    linger_s: float = field(default=120.0, metadata=limits(0))
     """After the last of `--rounds`, how long devices have to fetch the release before the aggregator ends."""
 
     def __post_init__(self) -> None:
-        Topics(self.fleet)  # raises when the name cannot be part of a topic
-        if not (math.isfinite(self.linger_s) and self.linger_s >= 0):
-            raise ValueError(f"linger_s is {self.linger_s}, it must not be negative")
+        check_name("fleet", self.fleet)
+        check_limits(self)
 
     @property
     def database_url(self) -> str:
@@ -45,48 +33,27 @@ class FleetConfig:
 
 
 @dataclass(frozen=True, kw_only=True)
-class MqttConfig:
-    """[mqtt]: how to reach the broker; without the three files it must be on this machine."""
+class MqttConfig(link.MqttConfig):
+    """[mqtt]: how to reach the broker; with TLS the aggregator always shows its certificate."""
 
-    host: str
-    port: int = 8883
-    ca_file: Path | None = None
-    cert_file: Path | None = None
-    key_file: Path | None = None
-    keepalive_s: int = 30
-    session_expiry_s: int = 604_800
-    reconnect_min_s: int = 1
-    reconnect_max_s: int = 60
+    host: str = field()
+    keepalive_s: int = field(default=30, metadata=limits(5, 65_535))
 
     def __post_init__(self) -> None:
-        given = [path is not None for path in (self.ca_file, self.cert_file, self.key_file)]
-        if any(given) and not all(given):
+        super().__post_init__()
+        if self.ca_file is not None and self.cert_file is None:
             raise ValueError("ca_file, cert_file and key_file are needed together")
-        if not any(given) and self.host not in LOOPBACK:
-            raise ValueError(f"host {self.host!r} is another machine: ca_file, cert_file and key_file are needed")
-        for name, least, most in (
-            ("port", 1, 65_535),
-            ("keepalive_s", 5, 65_535),
-            ("session_expiry_s", 60, 2**32 - 2),
-            ("reconnect_min_s", 1, 3600),
-            ("reconnect_max_s", self.reconnect_min_s, 3600),
-        ):
-            if not least <= getattr(self, name) <= most:
-                raise ValueError(f"{name} is {getattr(self, name)}, it must lie in {least}..{most}")
 
 
 @dataclass(frozen=True, kw_only=True)
 class ServerConfig:
     """[server]: the server optimiser."""
 
-    learning_rate: float = 1.0
-    momentum: float = 0.0
+    learning_rate: float = field(default=1.0, metadata=limits(above=0))
+    momentum: float = field(default=0.0, metadata=limits(0, below=1))
 
     def __post_init__(self) -> None:
-        if not (math.isfinite(self.learning_rate) and self.learning_rate > 0):
-            raise ValueError(f"learning_rate is {self.learning_rate}, it must be positive")
-        if not 0 <= self.momentum < 1:
-            raise ValueError(f"momentum is {self.momentum}, it must lie in 0..1 (1 not included)")
+        check_limits(self)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -105,28 +72,24 @@ class EvaluationConfig:
     corpus: Path
     split: Path | None = None
     test_speakers: tuple[str, ...] = ()
-    margin: float = 0.01
-    max_utterances: int = 2000
+    margin: float = field(default=0.01, metadata=limits(0, 1))
+    max_utterances: int = field(default=2000, metadata=limits(1))
 
     def __post_init__(self) -> None:
+        check_limits(self)
         if (self.split is None) == (not self.test_speakers):
             raise ValueError("exactly one of split and test_speakers is needed")
-        if not 0 <= self.margin <= 1:
-            raise ValueError(f"margin is {self.margin}, it must lie in 0..1 (0.01 is one point of UAR)")
-        if self.max_utterances < 1:
-            raise ValueError(f"max_utterances is {self.max_utterances}, it must be at least 1")
 
 
 @dataclass(frozen=True, kw_only=True)
 class QuotaConfig:
     """[transfers]: what one device may have open at a time."""
 
-    max_open: int = 4
-    max_open_bytes: int = 32 * 1024 * 1024
+    max_open: int = field(default=4, metadata=limits(1))
+    max_open_bytes: int = field(default=32 * 1024 * 1024, metadata=limits(1))
 
     def __post_init__(self) -> None:
-        if self.max_open < 1 or self.max_open_bytes < 1:
-            raise ValueError(f"max_open {self.max_open} and max_open_bytes {self.max_open_bytes} must be at least 1")
+        check_limits(self)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -145,58 +108,4 @@ class AggregatorConfig:
 
 def load_config(path: Path) -> AggregatorConfig:
     """Return the configuration in a TOML file; paths in it are relative to the file's own folder."""
-    try:
-        with path.open("rb") as file:
-            table = tomllib.load(file)
-    except (OSError, ValueError) as error:
-        raise ConfigError(f"{path}: {error}") from error
-    return _build(AggregatorConfig, table, path, "")
-
-
-def _build(kind: type[T], table: dict[str, Any], path: Path, section: str) -> T:
-    """Return the dataclass `kind` from a table; raise ConfigError with file and field."""
-    where = f"{path}: [{section}] " if section else f"{path}: "
-    hints = get_type_hints(kind)
-    known = {f.name: hints[f.name] for f in fields(kind)}  # type: ignore[arg-type]
-    for key in table:
-        if key not in known:
-            near = difflib.get_close_matches(key, known, 1, 0.5)
-            raise ConfigError(f"{where}unknown key {key!r}" + (f", did you mean {near[0]!r}?" if near else ""))
-    values = {key: _value(value, known[key], path, section, key) for key, value in table.items()}
-    for name, default in ((f.name, f.default) for f in fields(kind)):  # type: ignore[arg-type]
-        if isinstance(default, Path):
-            values.setdefault(name, path.parent / default)
-    try:
-        return kind(**values)
-    except TypeError as error:
-        missing = str(error).rpartition(": ")[2]
-        raise ConfigError(f"{where}{'keys' if section else 'sections'} missing: {missing}") from error
-    except (ValueError, ProtocolError) as error:
-        raise ConfigError(f"{where}{error}") from error
-
-
-def _value(value: Any, kind: Any, path: Path, section: str, key: str) -> Any:
-    """Return one value as the field's type wants it."""
-    if is_dataclass(kind) and isinstance(kind, type):
-        if not isinstance(value, dict):
-            raise ConfigError(f"{path}: {key} is {value!r}, it must be a section [{key}]")
-        return _build(kind, value, path, key)
-    kinds = [k for k in get_args(kind) if k is not type(None)] if type(None) in get_args(kind) else [kind]
-    wanted = kinds[0]
-    where = f"{path}: [{section}] {key} is {value!r}, "
-    if get_origin(wanted) is tuple:
-        if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
-            raise ConfigError(f"{where}it must be a list of texts")
-        return tuple(value)
-    plain = wanted if isinstance(wanted, type) else str
-    fits = {
-        bool: isinstance(value, bool),
-        int: isinstance(value, int) and not isinstance(value, bool),
-        float: isinstance(value, int | float) and not isinstance(value, bool),
-    }.get(plain, isinstance(value, str))
-    if not fits:
-        unit = " of seconds" if key.endswith("_s") else " of bytes" if key.endswith("_bytes") else ""
-        raise ConfigError(f"{where}it must be {KINDS.get(plain, 'text')}{unit}")
-    if plain is Path:
-        return path.parent / value
-    return float(value) if plain is float else value
+    return toml_config.load_config(AggregatorConfig, path, error=ConfigError, refusals=(ProtocolError,))

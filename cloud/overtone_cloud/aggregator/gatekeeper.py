@@ -1,10 +1,9 @@
 """The gate between an average and a release: evaluate, keep only what is no worse, publish.
 
-`Evaluator` and `Publisher` are given from outside (`overtone_cloud.aggregator.publisher.build` for real models,
-`overtone_cloud.aggregator.twins` for tests); both may take many seconds and run in a worker thread.
+`Evaluator` and `Publisher` are given from outside (`overtone_cloud.aggregator.publisher.release_parts` for real models,
+test doubles in `tests/support/twins.py`); both may take many seconds and run in a worker thread.
 """
 
-import hashlib
 import logging
 import time
 from collections.abc import Callable
@@ -12,14 +11,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal, Protocol
 
-import numpy as np
-from numpy.typing import NDArray
-
 from overtone_cloud.aggregator.averaging import F32, F64, average, server_step, spread
 from overtone_cloud.aggregator.cohort import ModelKey
 from overtone_cloud.aggregator.config import ServerConfig
 from overtone_cloud.aggregator.errors import ReleaseError
-from overtone_models.layout import WeightLayout
+from overtone_models.layout import WeightLayout, weights_digest
 
 Outcome = Literal["kept", "not-kept", "failed"]
 
@@ -58,7 +54,9 @@ class Published:
     def key(self) -> ModelKey:
         """What devices must have in common with this model."""
         return ModelKey(
-            base=base_digest(self.weights), layout=bytes.fromhex(self.layout.digest), front_end=self.front_end
+            base=bytes.fromhex(weights_digest(self.weights)),
+            layout=bytes.fromhex(self.layout.digest),
+            front_end=self.front_end,
         )
 
 
@@ -116,7 +114,7 @@ class Gatekeeper:
         self._margin = margin
         self._server = server
         self._watch = watch
-        self._known: tuple[bytes, Evaluation] | None = None
+        self._known: tuple[str, Evaluation] | None = None
 
     def conclude(self, work: Work) -> Verdict:
         """Return the verdict on a round; a model that cannot be judged or published fails the round.
@@ -142,7 +140,7 @@ class Gatekeeper:
         except Exception as error:
             log.exception("round %d cannot be judged", work.round_number)
             return replace(verdict, reason=f"{type(error).__name__}: {error}".partition("\n")[0])
-        self._known = (base_digest(weights), after)
+        self._known = (weights_digest(weights), after)
         return replace(
             verdict,
             outcome="kept",
@@ -163,12 +161,7 @@ class Gatekeeper:
 
     def _evaluate_base(self, base: Published) -> Evaluation:
         """Return the measures of the base, taken once per base."""
-        digest = base_digest(base.weights)
+        digest = weights_digest(base.weights)
         if self._known is None or self._known[0] != digest:
             self._known = (digest, self._evaluator.evaluate(base.weights))
         return self._known[1]
-
-
-def base_digest(weights: NDArray[np.float32]) -> bytes:
-    """Return the SHA-256 (32 bytes) of a flat vector's little-endian float32 bytes."""
-    return hashlib.sha256(weights.astype("<f4").tobytes()).digest()

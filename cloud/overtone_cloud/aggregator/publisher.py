@@ -1,4 +1,4 @@
-"""The aggregator's hands: measure weights on its own test speakers, and make them a signed bundle."""
+"""The release publisher: scores new weights on the aggregator's test speakers, and writes them as signed bundles."""
 
 import logging
 from dataclasses import dataclass, replace
@@ -16,12 +16,13 @@ from overtone_cloud.corpora.split_file import Split, load_split
 from overtone_cloud.corpora.splits import hold_out
 from overtone_cloud.corpora.utterance import Reading, Utterance
 from overtone_cloud.errors import CloudError, SplitError
-from overtone_cloud.reports.files import write_atomically
 from overtone_cloud.training.features import Features, extract
+from overtone_common.files import write_atomically
 from overtone_converters.errors import ConversionError
 from overtone_models.bundle import Bundle
 from overtone_models.errors import ModelError
 from overtone_models.front_end import F32
+from overtone_models.metrics import log_loss, unweighted_average_recall
 from overtone_models.trained import TrainedModel
 
 log = logging.getLogger(__name__)
@@ -31,17 +32,17 @@ LEAST_SPEECH = 0.5
 
 
 @dataclass(frozen=True, eq=False)
-class CorpusEvaluator:
-    """Measures weights on utterances of speakers that neither training nor any device has."""
+class ReleaseEvaluator:
+    """Scores weights on utterances of speakers that neither training nor any device has."""
 
     bundle: Bundle
     utterances: tuple[F32, ...]
     targets: NDArray[np.int64]
 
     def evaluate(self, weights: F32) -> Evaluation:
-        """Return UAR and loss of the offline float network; raises ReleaseError for weights that it cannot have.
+        """Return UAR and loss of the offline float network; raises ReleaseError for weights that do not fit it.
 
-        Speech that the weights take for a sound is not recognised: training on devices could do that unseen.
+        Speech that the weights take for a sound counts as wrong: training on devices could cause that unnoticed.
         """
         from overtone_models.networks import edge_tcn
 
@@ -50,15 +51,18 @@ class CorpusEvaluator:
         except ModelError as error:
             raise ReleaseError(f"the new weights cannot be measured: {error}") from error
         probabilities = self.bundle.manifest.calibration.probabilities(logits.astype(np.float64))
-        right = (probabilities.argmax(1) == self.targets) & (probabilities.sum(1) >= LEAST_SPEECH)
-        recalls = [right[self.targets == place].mean() for place in np.unique(self.targets)]
-        given = probabilities[np.arange(len(self.targets)), self.targets]
-        return Evaluation(uar=float(np.mean(recalls)), loss=float(-np.log(given + 1e-12).mean()), n=len(self.targets))
+        classes = probabilities.shape[1]
+        recognised = np.where(probabilities.sum(1) >= LEAST_SPEECH, probabilities.argmax(1), classes)
+        return Evaluation(
+            uar=unweighted_average_recall(recognised, self.targets, classes + 1),
+            loss=log_loss(probabilities, self.targets),
+            n=len(self.targets),
+        )
 
 
 @dataclass(frozen=True, eq=False)
-class BundlePublisher:
-    """Converts, checks and signs new weights of one network."""
+class ReleasePublisher:
+    """Writes releases: converts, checks and signs new weights of one network."""
 
     bundle: Bundle
     calibration: tuple[F32, ...]
@@ -83,15 +87,15 @@ class BundlePublisher:
                 base_round=round_number,
                 training_graph=self.bundle.training_model,
             )
-            self.out.mkdir(parents=True, exist_ok=True)
-            write_atomically(path, sign_bundle(data, name=manifest.name, version=version, keys=self.keys))
+            signed = sign_bundle(data, name=manifest.name, version=version, keys=self.keys)
+            write_atomically(path, signed, error=ReleaseError)
         except (ConversionError, CloudError, ModelError, OSError) as error:
             raise ReleaseError(f"version {version} cannot be released: {error}") from error
         return path
 
 
 def model_of(bundle: Bundle) -> TrainedModel:
-    """Return what a bundle was made of."""
+    """Return the trained model in a bundle."""
     manifest = bundle.manifest
     return TrainedModel(
         network=manifest.edge,
@@ -108,10 +112,10 @@ def model_of(bundle: Bundle) -> TrainedModel:
     )
 
 
-def build(config: AggregatorConfig) -> tuple[CorpusEvaluator, BundlePublisher, Published]:
-    """Return evaluator, publisher and first model of an aggregator; raises ReleaseError.
+def release_parts(config: AggregatorConfig) -> tuple[ReleaseEvaluator, ReleasePublisher, Published]:
+    """Return evaluator, publisher and first release of an aggregator; raises ReleaseError.
 
-    What would fail after the first round (keys, network, split) is refused now.
+    Keys, network and split are checked now: their faults would else show after the first round.
     """
     from overtone_converters.signing import sign_bundle
 
@@ -123,9 +127,9 @@ def build(config: AggregatorConfig) -> tuple[CorpusEvaluator, BundlePublisher, P
     except (CloudError, ConversionError, ModelError) as error:
         raise ReleaseError(str(error)) from error
     utterances = tuple(bundle.standardise(tested.mfcc(i)) for i in range(len(tested)))
-    evaluator = CorpusEvaluator(bundle, utterances, tested.targets(bundle.manifest.labels))
+    evaluator = ReleaseEvaluator(bundle, utterances, tested.targets(bundle.manifest.labels))
     calibration = tuple(calibration_utterances(others, cache=None))
-    publisher = BundlePublisher(bundle, calibration, config.model.keys, config.model.out)
+    publisher = ReleasePublisher(bundle, calibration, config.model.keys, config.model.out)
     first = Published(
         path=config.model.bundle,
         version=bundle.manifest.version,
@@ -141,17 +145,17 @@ def _corpus(config: EvaluationConfig, bundle: Bundle) -> tuple[Features, Feature
     reading = read_corpus(config.corpus)
     labels = set(bundle.manifest.labels)
     usable = [u for u in reading.labelled if u.label in labels]
-    split = _given(config.split, reading) if config.split else hold_out(usable, config.test_speakers)
+    split = _read_split(config.split, reading) if config.split else hold_out(usable, config.test_speakers)
     fold = split.folds[0]
-    _tell_trained(bundle, reading, split)
+    _warn_if_trained_on(bundle, reading, split)
     tested = _chosen(usable, fold.test, config.max_utterances)
     others = _chosen(usable, fold.train, 4 * config.max_utterances)
     features = extract([*others, *tested], bundle.manifest.front_end, bundle.manifest.gate)
     return features.where([u.id for u in others]), features.where([u.id for u in tested])
 
 
-def _given(path: Path, reading: Reading) -> Split:
-    """Return the split in a file: of this very corpus, of one fold, its test speakers apart from all others."""
+def _read_split(path: Path, reading: Reading) -> Split:
+    """Return the split in a file; raise SplitError unless it is of this corpus, has one fold and shares no speakers."""
     split = load_split(path)
     if len(split.folds) != 1:
         raise SplitError(f"{path}: evaluation needs a split of 1 fold (--kind holdout), it has {len(split.folds)}")
@@ -164,7 +168,7 @@ def _given(path: Path, reading: Reading) -> Split:
     return split
 
 
-def _tell_trained(bundle: Bundle, reading: Reading, split: Split) -> None:
+def _warn_if_trained_on(bundle: Bundle, reading: Reading, split: Split) -> None:
     """Warn where the bundle's lineage says that it was trained on the evaluation's corpus, by another split."""
     lineage = bundle.manifest.lineage
     known = reading.corpus in CORPORA and reading.corpus in lineage.get("training_data", "").split(", ")

@@ -8,24 +8,16 @@ A round that is collecting always ends, at the latest `deadline_s` after it open
 somebody calls `step` with `Tick`. The same machine runs under real devices and in simulations.
 """
 
-import math
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from overtone_cloud.aggregator.cohort import POLICIES, Candidate, ModelKey, Policy, eligible, select
+from overtone_common.toml_config import check_limits, limits
 
 Phase = Literal["waiting", "collecting", "closed", "failed"]
 Scope = Literal["head", "full"]
 
-BOUNDS = {
-    "steps": 100_000,
-    "min_examples": 1_000_000,
-    "deadline_s": 30 * 24 * 3600.0,
-    "reply_deadline_s": 30 * 24 * 3600.0,
-    "learning_rate": 100.0,
-    "max_norm": 1e9,
-}
-"""The protocol's upper limits."""
+MONTH_S = 30 * 24 * 3600
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,21 +30,21 @@ class RoundConfig:
     max_devices: int = 100
     quorum: int = 100
     """So many updates close the round at once; a smaller cohort closes when everyone has answered."""
-    deadline_s: float = 600.0
-    reply_deadline_s: float = 60.0
+    deadline_s: float = field(default=600.0, metadata=limits(above=0, high=MONTH_S))
+    reply_deadline_s: float = field(default=60.0, metadata=limits(above=0, high=MONTH_S))
     """Devices that said nothing for so long are no longer waited for."""
-    gather_s: float = 10.0
+    gather_s: float = field(default=10.0, metadata=limits(0))
     """How long to wait for more than `min_devices`."""
-    pause_s: float = 0.0
+    pause_s: float = field(default=0.0, metadata=limits(0))
     """Rest after a round."""
-    failed_pause_s: float = 30.0
+    failed_pause_s: float = field(default=30.0, metadata=limits(0))
     """Rest after a round that failed."""
-    steps: int = 20
-    learning_rate: float = 0.05
-    momentum: float = 0.9
-    min_examples: int = 1
-    max_norm: float = 100.0
-    seed: int = 0
+    steps: int = field(default=20, metadata=limits(1, 100_000))
+    learning_rate: float = field(default=0.05, metadata=limits(above=0, high=100.0))
+    momentum: float = field(default=0.9, metadata=limits(0, below=1))
+    min_examples: int = field(default=1, metadata=limits(1, 1_000_000))
+    max_norm: float = field(default=100.0, metadata=limits(above=0, high=1e9))
+    seed: int = field(default=0, metadata=limits(0, 2**32 - 1))
     selection: Policy = "longest-waiting"
 
     def __post_init__(self) -> None:
@@ -66,14 +58,7 @@ class RoundConfig:
             f"1 <= min_devices <= quorum <= max_devices does not hold for {self.min_devices}, {self.quorum}, "
             f"{self.max_devices}",
         )
-        for name, most in BOUNDS.items():
-            value = getattr(self, name)
-            _check(0 < value <= most, f"{name} is {value}, it must be above 0 and at most {most:g}")
-        for name in ("gather_s", "pause_s", "failed_pause_s"):
-            value = getattr(self, name)
-            _check(math.isfinite(value) and value >= 0, f"{name} is {value}, it must not be negative")
-        _check(0 <= self.momentum < 1, f"momentum is {self.momentum}, it must lie in 0..1 (1 not included)")
-        _check(0 <= self.seed < 2**32, f"seed is {self.seed}, it must lie in 0..2^32-1")
+        check_limits(self)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -5,6 +5,7 @@ with a write-ahead log and `synchronous=FULL`, so a commit survives the loss of 
 """
 
 import fcntl
+import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -238,6 +239,15 @@ class Store:
                 yield session
         except SQLAlchemyError as error:
             raise StateError(f"database {self._engine.url}: {_text(error)}") from error
+
+    def client_id(self) -> str:
+        """Return this installation's MQTT client identifier: drawn once, not guessable, the same ever after."""
+        with self.begin() as session:
+            row = session.get(SettingRow, "client-id")
+            if row is None:
+                row = SettingRow(key="client-id", value=f"aggregator-{secrets.token_hex(16)}")
+                session.add(row)
+            return row.value
 
     def close(self) -> None:
         """Close every connection."""

@@ -5,7 +5,6 @@ files that only their owner can read (mode 0600).
 """
 
 import ipaddress
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -15,6 +14,9 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
+
+from overtone_cloud.errors import BrokerError
+from overtone_common.files import write_atomically
 
 CA_DAYS = 3650
 LEAF_DAYS = 1825
@@ -82,23 +84,13 @@ def load_identity(key_file: Path, certificate_file: Path) -> Identity:
 def write_new(path: Path, data: bytes, *, secret: bool = False) -> None:
     """Write a file that must not exist yet, whole or not at all (see `write_over`)."""
     if path.exists():
-        raise FileExistsError(f"{path}: exists, it is not overwritten")
+        raise BrokerError(f"{path}: exists, it is not overwritten")
     write_over(path, data, secret=secret)
 
 
 def write_over(path: Path, data: bytes, *, secret: bool = False) -> None:
-    """Write or replace a file, whole or not at all; `secret` files get mode 0600 from the start."""
-    temporary = path.with_name(f".{path.name}.new")
-    temporary.unlink(missing_ok=True)
-    handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600 if secret else 0o644)
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
+    """Write or replace a file, whole or not at all; `secret` files can be read by their owner only."""
+    write_atomically(path, data, error=BrokerError, private=secret)
 
 
 def _issue(

@@ -1,4 +1,4 @@
-"""The broker of a fleet: Mosquitto's configuration, its access list and everyone's certificates.
+"""The broker of a fleet: Mosquitto's configuration, its access list and the clients' certificates.
 
 Every client proves who it is by a certificate whose common name is its user name; the access list
 lets a device publish and read its own topics only. MQTT client identifiers are free (a home may
@@ -8,9 +8,8 @@ use identifiers that others cannot guess: whoever connects with the same one tak
 
 import json
 import os
-import re
 import shutil
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -19,10 +18,10 @@ from cryptography import x509
 from overtone_cloud.broker import certificates
 from overtone_cloud.broker.certificates import Identity, write_new, write_over
 from overtone_cloud.errors import BrokerError
+from overtone_protocol import AGGREGATOR, DEFAULT_LIMITS, MessageError
+from overtone_protocol.topics import check_device, check_name
 
-AGGREGATOR = "aggregator"
-NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
-MAX_MESSAGE_BYTES = 65_536
+MAX_MESSAGE_BYTES = DEFAULT_LIMITS.max_message_bytes
 PACKET_ENVELOPE_BYTES = 1024
 """Room for the topic and the MQTT header beside the payload."""
 
@@ -69,7 +68,7 @@ pattern read {root}/all/release
 
 @dataclass(frozen=True, kw_only=True)
 class BrokerSettings:
-    """What the configuration is written from; kept beside it as `broker.json`."""
+    """Settings of a broker; written beside its configuration as `broker.json`."""
 
     host: str
     """Name or address by which devices reach the broker; it is in the server's certificate."""
@@ -85,14 +84,15 @@ class BrokerSettings:
             raise BrokerError(f"port is {self.port}, it must lie in 1..65535")
         if not self.host or any(c.isspace() for c in self.host + self.bind + self.user):
             raise BrokerError(f"host {self.host!r}, bind {self.bind!r} or user {self.user!r} is empty or has spaces")
-        check_name("fleet", self.fleet)
+        _check(check_name, "fleet", self.fleet)
 
 
-def check_name(field: str, name: str) -> str:
+def _check(rule: Callable[[str, str], str], what: str, name: str) -> str:
     """Return `name`; raise BrokerError when it cannot be part of a topic and a common name."""
-    if NAME.fullmatch(name) is None or (field == "device" and name == AGGREGATOR):
-        raise BrokerError(f"{field} is {name!r}, it must match {NAME.pattern} and a device must not be {AGGREGATOR!r}")
-    return name
+    try:
+        return rule(what, name)
+    except MessageError as error:
+        raise BrokerError(str(error)) from error
 
 
 def configure(directory: Path, settings: BrokerSettings, devices: Iterable[str]) -> Path:
@@ -100,7 +100,7 @@ def configure(directory: Path, settings: BrokerSettings, devices: Iterable[str])
 
     An authority and certificates that are already there stay as they are.
     """
-    names = [check_name("device", device) for device in devices]
+    names = [_check(check_device, "device", device) for device in devices]
     directory = directory.resolve()
     directory.mkdir(parents=True, exist_ok=True)
     authority = _authority(directory, settings.fleet)
@@ -119,7 +119,7 @@ def configure(directory: Path, settings: BrokerSettings, devices: Iterable[str])
 
 def add_device(directory: Path, device: str) -> Path:
     """Issue a certificate for one more device; return its folder. The broker need not be restarted."""
-    check_name("device", device)
+    _check(check_device, "device", device)
     directory = directory.resolve()
     load_settings(directory)
     folder = directory / "clients" / device

@@ -1,21 +1,25 @@
-"""Mosquitto on this machine: where it is, whom it becomes, and as a child process for demonstration and tests."""
+"""Mosquitto on this machine: its binary, its system user, and a child process for demonstration and tests."""
 
 import logging
 import os
 import pwd
 import shutil
+import signal
 import socket
 import ssl
 import subprocess
+import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from overtone_cloud.broker.configuration import AGGREGATOR, load_settings, write_configuration
-from overtone_cloud.broker.interrupts import interrupts_wait
+from overtone_cloud.broker.configuration import load_settings, write_configuration
 from overtone_cloud.errors import BrokerError
+from overtone_protocol import AGGREGATOR
 
 OWN_USER = "mosquitto"
 """What Mosquitto runs as when root starts it and its configuration names no other user."""
@@ -62,7 +66,7 @@ class Mosquitto:
         with self.log_file.open("ab") as output:
             command = [binary, "-c", str(configuration)]
             try:
-                with interrupts_wait():
+                with defer_interrupts():
                     self._child = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=output, stderr=output)
                 self._wait_until_it_accepts(self._child)
             except KeyboardInterrupt:
@@ -99,6 +103,23 @@ class Mosquitto:
         self.stop()
         last = self.log_file.read_text(errors="replace").strip().splitlines()[-1:]
         raise BrokerError(f"{self.log_file}: mosquitto does not accept connections: {''.join(last)}")
+
+
+@contextmanager
+def defer_interrupts() -> Iterator[None]:
+    """Defer Ctrl-C while a child process starts, so that none is orphaned; it takes effect at the end of the block."""
+    before = signal.getsignal(signal.SIGINT)
+    if threading.current_thread() is not threading.main_thread() or not callable(before):
+        yield
+        return
+    deferred: list[int] = []
+    signal.signal(signal.SIGINT, lambda number, frame: deferred.append(number))
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+    if deferred:
+        before(signal.SIGINT, None)
 
 
 def find_mosquitto() -> str:

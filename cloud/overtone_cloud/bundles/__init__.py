@@ -1,1 +1,1 @@
-"""From training runs to signed bundles and their other forms."""
+"""Bundles: conversion of runs and window networks, signing, export to C and ONNX."""

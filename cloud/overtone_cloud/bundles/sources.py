@@ -1,4 +1,4 @@
-"""What a conversion takes from recordings, and bundles as they lie in files."""
+"""Inputs of conversions: golden clip, calibration utterances, bundle files."""
 
 from pathlib import Path
 
@@ -16,11 +16,11 @@ from overtone_models.pretrained import file_or_pretrained
 
 CALIBRATION_UTTERANCES = 60
 RANGES = "training speakers, every other utterance over the telephone"
-"""Where int8 ranges come from (`calibration_utterances`), for what is kept of a conversion."""
+"""Where int8 ranges come from (`calibration_utterances`), as a bundle's lineage says it."""
 
 
 def golden() -> F32:
-    """Return the clip on which every bundle tests itself (synthesised speech)."""
+    """Return the golden clip, synthesised speech on which every bundle tests itself."""
     from overtone_cloud.synthesis import golden_clip
 
     return golden_clip()
@@ -33,9 +33,9 @@ def calibration_utterances(train: Features, *, cache: Path | None) -> list[F32]:
     (docs/recognition.md).
     """
     rows = np.unique(np.linspace(0, len(train) - 1, CALIBRATION_UTTERANCES).astype(int))
-    found: list[F32 | None] = [train.mfcc(int(row)) for row in rows]
-    found[1::2] = heard_mfcc([train.utterances[row] for row in rows[1::2]], train.spec, Telephone(), cache=cache)
-    return [mfcc for mfcc in found if mfcc is not None]
+    utterances: list[F32 | None] = [train.mfcc(int(row)) for row in rows]
+    utterances[1::2] = heard_mfcc([train.utterances[row] for row in rows[1::2]], train.spec, Telephone(), cache=cache)
+    return [mfcc for mfcc in utterances if mfcc is not None]
 
 
 def utterances_of(part: Features, labels: tuple[str, ...]) -> tuple[list[F32], NDArray[np.int64]]:
@@ -43,12 +43,12 @@ def utterances_of(part: Features, labels: tuple[str, ...]) -> tuple[list[F32], N
     return [part.mfcc(i) for i in range(len(part))], part.targets(labels)
 
 
-def bundle_path(given: Path) -> Path:
+def bundle_path(path: Path) -> Path:
     """Return a path as it is, or that of a pretrained model; raise BundleError where it cannot be looked at."""
     try:
-        return file_or_pretrained(given)
+        return file_or_pretrained(path)
     except OSError as error:
-        raise BundleError(f"cannot read {given}: {error.strerror or error}") from error
+        raise BundleError(f"cannot read {path}: {error.strerror or error}") from error
 
 
 def load_bundle(path: Path, root: Path | None = None) -> Bundle:

@@ -1,21 +1,21 @@
-"""`overtone-aggregator run | status`."""
+"""`overtone-aggregator`: `run` keeps rounds, `status` shows them."""
 
 import argparse
-import importlib
 import json
 import logging
-import secrets
 import signal
 import sys
 from pathlib import Path
 
 from overtone_cloud.aggregator.aggregator import Aggregator
 from overtone_cloud.aggregator.config import AggregatorConfig, load_config
+from overtone_cloud.aggregator.errors import LinkError
 from overtone_cloud.aggregator.gatekeeper import Gatekeeper
-from overtone_cloud.aggregator.mqtt import MqttLink
-from overtone_cloud.aggregator.report import as_text, status
-from overtone_cloud.aggregator.state import SettingRow, Store
+from overtone_cloud.aggregator.state import Store
+from overtone_cloud.aggregator.status import as_text, status
+from overtone_cloud.cli import EXIT_FAILED
 from overtone_cloud.errors import CloudError
+from overtone_common.mqtt import MqttLink
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -42,18 +42,8 @@ def main(argv: list[str] | None = None) -> int:
         code: int = args.func(args)
     except (CloudError, OSError) as error:
         print(f"overtone-aggregator: {error}", file=sys.stderr)
-        return 1
+        return EXIT_FAILED
     return code
-
-
-def client_id(store: Store) -> str:
-    """Return this installation's MQTT client identifier, made once and not guessable."""
-    with store.begin() as session:
-        row = session.get(SettingRow, "client-id")
-        if row is None:
-            row = SettingRow(key="client-id", value=f"aggregator-{secrets.token_hex(16)}")
-            session.add(row)
-        return row.value
 
 
 def _run(args: argparse.Namespace) -> int:
@@ -75,11 +65,16 @@ def _run(args: argparse.Namespace) -> int:
 
 
 def _assemble(config: AggregatorConfig, store: Store) -> Aggregator:
-    # The real models pull in TensorFlow: imported only where they are needed.
-    release = importlib.import_module("overtone_cloud.aggregator.publisher")
-    evaluator, publisher, initial = release.build(config)
+    from overtone_cloud.aggregator.publisher import release_parts  # imports TensorFlow
+
+    evaluator, publisher, initial = release_parts(config)
     gatekeeper = Gatekeeper(evaluator, publisher, margin=config.evaluation.margin, server=config.server)
-    link = MqttLink(config.mqtt, client_id=client_id(store), max_message_bytes=config.limits.max_message_bytes)
+    link = MqttLink(
+        config.mqtt,
+        client_id=store.client_id(),
+        max_message_bytes=config.limits.max_message_bytes,
+        error=LinkError,
+    )
     return Aggregator(config, store=store, link=link, gatekeeper=gatekeeper, initial=initial)
 
 

@@ -1,122 +1,147 @@
-"""`overtone convert` and `overtone keys`."""
+"""`overtone convert`: a training run, or window networks, as verified bundles."""
 
 import argparse
 import json
-from collections.abc import Mapping
-from dataclasses import replace
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
-from overtone_cloud.bundles.forms import asked_forms, write_forms
-from overtone_cloud.bundles.sources import bundle_path, calibration_utterances, golden, load_bundle, utterances_of
-from overtone_cloud.bundles.windows import convert_windows, window_folders
+from overtone_cloud.bundles.conversion import EDGE_NAME, BundleIdentity, convert_run
+from overtone_cloud.bundles.sources import bundle_path
+from overtone_cloud.bundles.windows import bundle_files, convert_window, window_folders
+from overtone_cloud.cli import EXIT_FAILED
+from overtone_cloud.cli.options import RenamedCommandError, add_cache_option
+from overtone_cloud.cli.output import show_findings
 from overtone_cloud.errors import TrainingError
-from overtone_cloud.reports.files import write_atomically
-from overtone_cloud.training.experiment import divide, load_plan, read_features
-from overtone_cloud.training.features import Features
-from overtone_cloud.training.run_folder import RunFolder
-from overtone_models.bundle import read_bundle
+from overtone_converters.errors import ConversionError
+from overtone_models.errors import ModelError
 
-EDGE_NAME = "edge-tcn"
+COLUMNS = ("network", "form", "bundle", "multiply-adds", "p50", "features", "accuracy", "change", "agreement")
+
+
+@dataclass(frozen=True, kw_only=True)
+class ConvertOptions:
+    """The command line of `overtone convert`."""
+
+    source: Path
+    out: Path | None
+    identity: BundleIdentity
+    corpus: Path | None
+    cache: Path | None
+    as_json: bool
 
 
 def register(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
-    """Add `convert` and `keys` to the command line."""
-    convert = subparsers.add_parser("convert", help="make a verified bundle of a run or of a window network")
-    convert.add_argument(
-        "run",
-        type=Path,
-        metavar="FOLDER",
-        help="a run, a window network, or a folder of those; a bundle or a pretrained name for --micro, --onnx, --keys",
+    """Add `convert` to the command line."""
+    text = "convert a run, or window networks, to verified bundles"
+    parser = subparsers.add_parser("convert", help=text, description=text)
+    parser.add_argument(
+        "source", type=Path, metavar="FOLDER", help="a run, a window network's folder, or a folder of those"
     )
-    convert.add_argument("--out", type=Path, metavar="FILE", help="needed for a run; else FOLDER/NAME.bundle")
-    convert.add_argument("--keys", type=Path, metavar="DIR", help="keys made by `overtone keys`; without: unsigned")
-    convert.add_argument("--micro", type=Path, metavar="DIR", help="also write the model as C for TFLite Micro")
-    convert.add_argument("--onnx", type=Path, metavar="FILE", help="also write the float network as ONNX, for GPUs")
-    convert.add_argument("--version", type=int, default=1, help="must grow with every release (default 1)")
-    convert.add_argument("--name", help="the model's name in the bundle (default edge-tcn, or the network's)")
-    convert.add_argument("--corpus", type=Path, help="where the corpus is, if it has moved")
-    convert.add_argument("--cache", type=Path, metavar="DIR", help="where features are kept")
-    convert.add_argument("--json", action="store_true")
-    convert.set_defaults(func=_convert)
-    keys = subparsers.add_parser("keys", help="make Ed25519 keys and the root of trust for devices")
-    keys.add_argument("--out", type=Path, required=True, metavar="DIR")
-    keys.set_defaults(func=_keys)
+    parser.add_argument("--out", type=Path, metavar="FILE", help="needed for a run; else FOLDER/NAME.bundle")
+    parser.add_argument("--keys", type=Path, metavar="DIR", help="sign with keys made by `overtone keys`")
+    parser.add_argument("--version", type=int, default=1, help="must grow with every release (default 1)")
+    parser.add_argument("--name", help=f"the model's name in the bundle (default {EDGE_NAME}, or the network's)")
+    parser.add_argument("--corpus", type=Path, help="the corpus' folder, if it has moved")
+    add_cache_option(parser)
+    parser.add_argument("--json", action="store_true")
+    for option in ("--micro", "--onnx"):
+        parser.add_argument(option, help=argparse.SUPPRESS)
+    parser.set_defaults(func=_run)
 
 
-def _convert(args: argparse.Namespace) -> int:
-    from overtone_converters.build import build_bundle
-    from overtone_converters.signing import sign_bundle
-    from overtone_converters.verify import verify_bundle
-
-    forms, args.run = asked_forms(args), bundle_path(args.run)
-    if args.run.is_file():
-        return write_forms(load_bundle(args.run), args) if forms else _sign(args)
-    name = args.name or EDGE_NAME
-    if args.keys:
-        sign_bundle(b"", name=name, version=args.version, keys=args.keys)  # what cannot be signed fails now
-    if windows := window_folders(args.run):
-        if forms:
-            raise TrainingError(
-                f"{args.run} holds networks that look at whole windows; {forms[0]} takes a run or its bundle"
+def _run(args: argparse.Namespace) -> int:
+    for option, target in (("--micro", args.micro), ("--onnx", args.onnx)):
+        if target is not None:
+            raise RenamedCommandError(
+                f"`convert {option}` is another command now: overtone export {args.source} {option} {target}"
             )
-        return convert_windows(args, windows)
-    if args.out is None:
-        raise TrainingError(f"{args.run} is not a window network's folder; a run needs --out FILE")
-    folder = RunFolder(args.run)
-    model = folder.load_model()
-    train, _, test = parts_of_run(folder, args.corpus, args.cache)
-    calibration = calibration_utterances(train, cache=args.cache)
-    data = build_bundle(model, calibration, golden(), name=name, version=args.version)
-    found = verify_bundle(read_bundle(data), *utterances_of(test, model.labels))
-    show(found.to_json(), args.json)
-    found.require()
-    if args.keys:
-        data = sign_bundle(data, name=name, version=args.version, keys=args.keys)
-    write_atomically(args.out, data, error=TrainingError)
-    if not args.json:
-        print(f"{args.out}: {len(data)} bytes, {'signed' if args.keys else 'not signed'}")
-    return write_forms(load_bundle(args.out), args) if forms else 0
-
-
-def _sign(args: argparse.Namespace) -> int:
-    """Write a finished bundle as a signed file: what a fleet begins with, a pretrained model for example."""
-    from overtone_converters.signing import sign_bundle
-
-    if args.keys is None or args.out is None:
-        raise TrainingError(f"{args.run} is a bundle already: --keys DIR and --out FILE sign it")
-    bundle = load_bundle(args.run)
-    name = args.name or bundle.manifest.name
-    data = replace(bundle, manifest=replace(bundle.manifest, name=name, version=args.version)).to_bytes()
-    write_atomically(args.out, sign_bundle(data, name=name, version=args.version, keys=args.keys), error=TrainingError)
-    if not args.json:
-        print(f"{args.out}: {args.out.stat().st_size} bytes, signed")
-    return 0
-
-
-def parts_of_run(folder: RunFolder, corpus: Path | None, cache: Path | None) -> tuple[Features, Features, Features]:
-    """Return a run's training, inner and test part; `corpus` names the corpus where it has moved."""
-    plan, settings = load_plan(folder, corpus)
-    model = folder.load_model()
-    _, features = read_features(plan, front_end=model.front_end, gate=model.gate, cache=cache)
-    return divide(features, plan.chosen, settings)
-
-
-def show(found: Mapping[str, object], as_json: bool) -> None:
-    """Print findings, one a line or as JSON."""
-    if as_json:
-        print(json.dumps(found, indent=1))
-        return
-    for name, value in found.items():
-        print(
-            f"{name.replace('_', ' '):24} {value:.6g}"
-            if isinstance(value, float)
-            else f"{name.replace('_', ' '):24} {value}"
+    options = ConvertOptions(
+        source=bundle_path(args.source),
+        out=args.out,
+        identity=BundleIdentity(name=args.name or "", version=args.version, keys=args.keys),
+        corpus=args.corpus,
+        cache=args.cache,
+        as_json=args.json,
+    )
+    if options.source.is_file():
+        raise RenamedCommandError(
+            f"{args.source} is a bundle already; `overtone sign {args.source} --keys DIR --out FILE` signs it, "
+            "`overtone export` writes it as C or ONNX"
         )
+    return convert(options)
 
 
-def _keys(args: argparse.Namespace) -> int:
-    from overtone_converters.signing import make_keys
-
-    root = make_keys(args.out)
-    print(f"{root}: give this file to every device; keep root.pem offline and the other keys with the aggregator")
+def convert(options: ConvertOptions) -> int:
+    """Convert what is in the source folder; return 1 where one of several networks could not be converted."""
+    named = replace(options.identity, name=options.identity.name or EDGE_NAME)
+    named.check()
+    if folders := window_folders(options.source):
+        return _convert_windows(options, folders)
+    if options.out is None:
+        raise TrainingError(f"{options.source} is not a window network's folder; a run needs --out FILE")
+    conversion = convert_run(
+        options.source, name=named.name, version=named.version, corpus=options.corpus, cache=options.cache
+    )
+    show_findings(conversion.verification.to_json(), as_json=options.as_json)
+    size = conversion.write(options.out, named)
+    if not options.as_json:
+        print(f"{options.out}: {size} bytes, {_signed(named.keys is not None)}")
     return 0
+
+
+def _convert_windows(options: ConvertOptions, folders: Sequence[Path]) -> int:
+    files = bundle_files(folders, options.out)
+    several = len(folders) > 1
+    rows: list[dict[str, Any]] = []
+    for number, (folder, file) in enumerate(zip(folders, files, strict=True), 1):
+        if several:
+            print(f"{number}/{len(folders)} {folder.name}", file=sys.stderr, flush=True)
+        try:
+            rows.append(convert_window(folder, file, options.identity).to_json())
+        except (ConversionError, ModelError) as error:
+            if not several:
+                raise
+            print(f"overtone: {folder}: {error}", file=sys.stderr)
+    print(json.dumps(rows if several else rows[0], indent=1) if options.as_json else "\n".join(_table(rows)))
+    return 0 if len(rows) == len(folders) else EXIT_FAILED
+
+
+def _table(rows: Sequence[dict[str, Any]]) -> list[str]:
+    """Return the lines of the table, and below it what a reader must know of each network."""
+    cells = [COLUMNS, *(_cells(row) for row in rows)]
+    widths = [max(len(line[column]) for line in cells) for column in range(len(COLUMNS))]
+    lines = ["  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip() for line in cells]
+    for row in rows:
+        name = row["network"]
+        lines += [f"{name}: not as {reason}" for reason in row["given_up"]]
+        lines.append(f"{name}: {_use(row)}; {row['rows']} test rows, split: {row['split']}")
+        lines.append(f"{name}: {row['file']}, {_signed(row['signed'])}")
+    return lines
+
+
+def _use(row: dict[str, Any]) -> str:
+    if row["refused_by_agent"]:
+        return f"not for the agent: {row['refused_by_agent']}"
+    return f"cannot stream: looks at the last {row['window_s']:g} s every {row['decision_every_s']:g} s"
+
+
+def _cells(row: dict[str, Any]) -> tuple[str, ...]:
+    features = row["features_p50_ms"]
+    return (
+        row["network"],
+        row["form"],
+        f"{row['bundle_bytes'] / 1e6:.2f} MB",
+        f"{row['multiply_adds'] / 1e6:,.1f} M",
+        f"{row['latency_p50_ms']:.2f} ms",
+        "-" if features is None else f"{features:.2f} ms",
+        f"{100 * row['accuracy_device']:.1f} %",
+        f"{100 * row['accuracy_change']:+.1f}",
+        f"{100 * row['label_agreement']:.1f} %",
+    )
+
+
+def _signed(signed: bool) -> str:
+    return "signed" if signed else "not signed"

@@ -20,11 +20,10 @@ from rich.progress import (
 )
 from rich.table import Table
 
-from overtone_cloud.cli.split_options import add_split_options, asked_split
-from overtone_cloud.corpora import CORPORA, NAMES, Problem, Reading, read_corpus
+from overtone_cloud.cli.options import add_split_options, split_options
+from overtone_cloud.corpora import CORPORA, Problem, Reading, corpus_names, read_corpus
 from overtone_cloud.corpora.check import check, measure
-from overtone_cloud.corpora.fetch import fetch, source
-from overtone_cloud.corpora.sources import SOURCES
+from overtone_cloud.corpora.fetch import archive_of, fetch
 from overtone_cloud.corpora.statistics import Statistics, statistics
 from overtone_cloud.errors import DownloadError
 
@@ -37,7 +36,7 @@ def register(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     commands = parser.add_subparsers(dest="data_command", required=True)
     commands.add_parser("list", help="known corpora and their licences").set_defaults(func=_list)
     for name, text, run in (
-        ("check", "decode every utterance and say what is missing, duplicated or unreadable", _check),
+        ("check", "decode every utterance and list what is missing, duplicated or unreadable", _check),
         ("stats", "tables of classes, speakers and durations", _stats),
     ):
         command = _with_path(commands.add_parser(name, help=text))
@@ -46,13 +45,13 @@ def register(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     plots = _with_path(commands.add_parser("plot", help="waveform and spectrogram per emotion as PNG"))
     plots.add_argument("--out", type=Path, required=True, metavar="DIR")
     plots.set_defaults(func=_plot)
-    _register_split(_with_path(commands.add_parser("split", help="make folds and keep them in a file")))
+    _register_split(_with_path(commands.add_parser("split", help="make folds and write them to a file")))
     _register_fetch(commands.add_parser("fetch", help="download a corpus from its official address"))
 
 
 def _with_path(parser: argparse.ArgumentParser) -> argparse.ArgumentParser:
     parser.add_argument("path", type=Path, metavar="PATH", help="a corpus' folder or a CSV manifest")
-    parser.add_argument("--corpus", choices=NAMES, help="which corpus it is (default: recognised by its names)")
+    parser.add_argument("--corpus", choices=corpus_names(), help="which corpus it is (default: by its files' names)")
     return parser
 
 
@@ -64,24 +63,24 @@ def _register_split(parser: argparse.ArgumentParser) -> None:
 
 
 def _register_fetch(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("name", choices=tuple(SOURCES))
+    parser.add_argument("name", choices=tuple(CORPORA))
     parser.add_argument("--to", type=Path, required=True, metavar="DIR")
-    parser.add_argument("--accept-licence", action="store_true", help="accept the corpus' licence unasked")
+    parser.add_argument("--accept-licence", action="store_true", help="accept the corpus' licence without being asked")
     parser.add_argument("--url", help="a mirror's address; size and checksum stay the official ones")
     parser.set_defaults(func=_fetch)
 
 
 def _list(args: argparse.Namespace) -> int:
     table = Table("name", "language", "utterances", "speakers", "how to get it", title="Corpora")
-    for name, origin in SOURCES.items():
-        official = CORPORA[name].official
-        how = f"overtone data fetch {name} --to DIR" if origin.url else "see below"
-        table.add_row(name, origin.language, str(official.utterances), str(len(official.speakers)), how)
+    for name, corpus in CORPORA.items():
+        official = corpus.official
+        how = f"overtone data fetch {name} --to DIR" if corpus.archive else "see below"
+        table.add_row(name, corpus.language, str(official.utterances), str(len(official.speakers)), how)
     console = _console()
     console.print(table)
-    for name, origin in SOURCES.items():
-        how = f"; {origin.how}" if origin.how else ""
-        console.print(f"{name}: {origin.licence}; {origin.page}{how}", highlight=False, soft_wrap=True)
+    for name, corpus in CORPORA.items():
+        how = f"; {corpus.instructions}" if corpus.instructions else ""
+        console.print(f"{name}: {corpus.licence}; {corpus.page}{how}", highlight=False, soft_wrap=True)
     console.print(
         "Any other recordings: a folder per label (folders), or a CSV with path and label (manifest).",
         highlight=False,
@@ -131,7 +130,7 @@ def _plot(args: argparse.Namespace) -> int:
 
 def _split(args: argparse.Namespace) -> int:
     reading = read_corpus(args.path, args.corpus)
-    split = asked_split(args, reading.utterances, args.seed)
+    split = split_options(args).split(reading.utterances, args.seed)
     split.save(args.out)
     table = Table("fold", "train", "test", "test speakers")
     speakers = {u.id: u.speaker or "unknown" for u in reading.utterances}
@@ -145,18 +144,18 @@ def _split(args: argparse.Namespace) -> int:
 
 
 def _fetch(args: argparse.Namespace) -> int:
-    origin = source(args.name)
+    corpus, archive = CORPORA[args.name], archive_of(args.name)
     if args.url:
-        origin = replace(origin, url=args.url)
+        archive = replace(archive, url=args.url)
     console = _console(sys.stderr)
-    console.print(f"{origin.title}: {origin.page}\nLicence: {origin.licence}", highlight=False)
+    console.print(f"{corpus.title}: {corpus.page}\nLicence: {corpus.licence}", highlight=False)
     if not args.accept_licence and not _accepted():
-        raise DownloadError(f"{origin.title}: licence not accepted, nothing downloaded (--accept-licence accepts it)")
-    if origin.checksum is None:
+        raise DownloadError(f"{corpus.title}: licence not accepted, nothing downloaded (--accept-licence accepts it)")
+    if archive.checksum is None:
         console.print("Its publisher gives no checksum: only the archive's own is checked.", highlight=False)
     with _download_progress() as progress:
-        folder = fetch(origin, args.to, progress=progress)
-    sys.stdout.write(f"{folder}\n")
+        fetch(archive, args.to / corpus.name, progress=progress)
+    sys.stdout.write(f"{args.to / corpus.name}\n")
     return 0
 
 

@@ -1,38 +1,50 @@
-"""Where the console scripts begin: a missing library is one line that names the extra to install, Ctrl-C is one too."""
+"""Entry points of the console scripts: a missing library or Ctrl-C is one line on stderr, not a traceback."""
 
-import importlib
 import sys
 from collections.abc import Callable
 
-EXIT_INTERRUPTED = 130
+from overtone_cloud.cli import EXIT_INTERRUPTED
+
+Main = Callable[[], int]
 
 
 def overtone() -> int:
     """Run `overtone`."""
-    return _run("overtone", "overtone_cloud.cli.main")
+    return _run("overtone", _overtone_main)
 
 
 def aggregator() -> int:
     """Run `overtone-aggregator`."""
-    return _run("overtone-aggregator", "overtone_cloud.cli.aggregator")
+    return _run("overtone-aggregator", _aggregator_main)
 
 
-def _run(program: str, module: str) -> int:
+def _overtone_main() -> Main:
+    from overtone_cloud.cli.main import main
+
+    return main
+
+
+def _aggregator_main() -> Main:
+    from overtone_cloud.cli.aggregator import main
+
+    return main
+
+
+def _run(program: str, import_main: Callable[[], Main]) -> int:
     try:
         # Imports take a second, in which nothing of the program can handle Ctrl-C yet.
-        return int(_main_of(program, module)())
+        return _imported(program, import_main)()
     except KeyboardInterrupt:
         sys.stderr.write(f"{program}: interrupted\n")
         return EXIT_INTERRUPTED
 
 
-def _main_of(program: str, module: str) -> Callable[[], int]:
+def _imported(program: str, import_main: Callable[[], Main]) -> Main:
     try:
-        main: Callable[[], int] = importlib.import_module(module).main
+        return import_main()
     except ModuleNotFoundError as error:
         if (error.name or "").startswith("overtone_"):
             raise
         raise SystemExit(
             f"{program}: {error.name} is not installed; the cloud side needs: pip install 'overtone[cloud]'"
         ) from None
-    return main

@@ -1,37 +1,51 @@
-"""`overtone train`."""
+"""`overtone train`: an edge network on one corpus, with one seed or several."""
 
 import argparse
 import json
-import sys
-import tomllib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-from rich.table import Table
 
-from overtone_cloud.cli.split_options import add_split_options, asked_split, given_options
+from overtone_cloud.cli.options import add_cache_option, add_split_options, split_options
+from overtone_cloud.cli.output import show_scores, show_skipped
 from overtone_cloud.corpora.registry import read_corpus
 from overtone_cloud.corpora.split_file import Split, load_split
 from overtone_cloud.errors import ConfigError
-from overtone_cloud.training import progress
-from overtone_cloud.training.experiment import Plan, train_run
+from overtone_cloud.training.experiment import Plan, summarise_seeds, train_run
 from overtone_cloud.training.metrics import Scores
-from overtone_cloud.training.run_folder import METRICS, RunFolder
-from overtone_cloud.training.settings import TrainSettings
+from overtone_cloud.training.run_folder import METRICS, Entry, Report, RunFolder, epoch_summary
+from overtone_cloud.training.settings import TrainSettings, read_settings
+
+SUMMARY = "summary.json"
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainOptions:
+    """The command line of `overtone train`; `settings` hold the first seed."""
+
+    plan: Plan
+    settings: TrainSettings
+    seeds: int
+    out: Path
+    cache: Path | None
+    as_json: bool
+
+    def folder(self, seed: int) -> RunFolder:
+        """Return the run folder of one seed."""
+        return RunFolder(self.out if self.seeds == 1 else self.out / f"seed{seed}")
 
 
 def register(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     """Add `train` to the command line."""
     train = subparsers.add_parser("train", help="train an edge network on a corpus")
     train.add_argument("corpus", type=Path, metavar="CORPUS", help="a corpus' folder or a CSV manifest")
-    train.add_argument("--corpus-name", help="which corpus it is (default: recognised by its names)")
-    train.add_argument("--out", type=Path, required=True, metavar="DIR", help="run folder; an interrupted run goes on")
+    train.add_argument("--corpus-name", help="which corpus it is (default: by its files' names)")
+    train.add_argument("--out", type=Path, required=True, metavar="DIR", help="run folder; an interrupted run resumes")
     train.add_argument("--split", type=Path, metavar="FILE", help="a split made by `overtone data split`")
     train.add_argument("--fold", help="which fold of the split (name or number from 1)")
     add_split_options(train)
@@ -43,14 +57,14 @@ def register(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     train.add_argument("--epochs", type=int)
     train.add_argument("--seed", type=int, help="first seed (default 0)")
     train.add_argument("--seeds", type=int, default=1, help="train that many seeds and report mean and deviation")
-    train.add_argument("--cache", type=Path, metavar="DIR", help="where features are kept")
+    add_cache_option(train)
     train.add_argument("--json", action="store_true")
-    train.set_defaults(func=_train)
+    train.set_defaults(func=_run)
 
 
-def _train(args: argparse.Namespace) -> int:
-    settings = _settings(args)
-    settings = replace(settings, neutral_speech=settings.neutral_speech or args.speech is not None)
+def _run(args: argparse.Namespace) -> int:
+    changes = {name: getattr(args, name) for name in ("size", "epochs", "seed") if getattr(args, name) is not None}
+    settings = read_settings(args.config, changes)
     if args.seeds < 1:
         raise ConfigError(f"--seeds is {args.seeds}, it must be at least 1")
     plan = Plan(
@@ -61,58 +75,63 @@ def _train(args: argparse.Namespace) -> int:
         sounds=args.sounds,
         speech=args.speech,
     )
-    plan = replace(plan, fold=plan.chosen.name)
-    console = Console(stderr=True)
-    results: list[Scores] = []
-    for seed in range(settings.seed, settings.seed + args.seeds):
-        folder = RunFolder(args.out if args.seeds == 1 else args.out / f"seed{seed}")
-        with _progress(console) as bars:
-            features = bars.add_task("features", total=None)
-            epochs = bars.add_task(f"seed {seed}", total=settings.epochs, start=False)
-            _, result = train_run(
-                plan,
-                replace(settings, seed=seed),
-                folder,
-                cache=args.cache,
-                progress=_bar(bars, features),
-                report=_epoch_bar(bars, epochs, seed),
-            )
-        results.append(result)
-        if seed == settings.seed:
-            report_skipped(folder)
-        if not args.json:
-            show_scores(result, plan.split.describe(), plan.chosen.name)
-    summary = summarise(results, plan)
-    if args.seeds > 1:
-        RunFolder(args.out).write_json("summary.json", summary)
-    _print_summary(summary, args)
-    return 0
-
-
-def _settings(args: argparse.Namespace) -> TrainSettings:
-    values: dict[str, Any] = {}
-    if args.config:
-        try:
-            values = tomllib.loads(args.config.read_text())
-        except (OSError, ValueError) as error:
-            raise ConfigError(f"{args.config} cannot be read: {error}") from error
-    for name in ("size", "epochs", "seed"):
-        if getattr(args, name) is not None:
-            values[name] = getattr(args, name)
-    return TrainSettings.from_json(values, where=str(args.config or "command line"))
+    options = TrainOptions(
+        plan=replace(plan, fold=plan.chosen.name),
+        settings=replace(settings, neutral_speech=settings.neutral_speech or args.speech is not None),
+        seeds=args.seeds,
+        out=args.out,
+        cache=args.cache,
+        as_json=args.json,
+    )
+    return train(options)
 
 
 def _split(args: argparse.Namespace) -> Split:
-    if args.split:
-        given = given_options(args) + ([] if args.split_seed is None else ["--split-seed"])
-        if given:
-            raise ConfigError(f"--split {args.split} says who is tested, {', '.join(given)} too: give one of them")
-        return load_split(args.split)
-    return asked_split(args, read_corpus(args.corpus, args.corpus_name).utterances, args.split_seed or 0)
+    """Return the split in the file of --split, or the one that the other options describe."""
+    options = split_options(args)
+    if args.split is None:
+        return options.split(read_corpus(args.corpus, args.corpus_name).utterances, args.split_seed or 0)
+    if others := [*options.present, *([] if args.split_seed is None else ["--split-seed"])]:
+        raise ConfigError(f"--split {args.split} says who is tested, {', '.join(others)} too: give one of them")
+    return load_split(args.split)
+
+
+def train(options: TrainOptions) -> int:
+    """Train every seed, show each one's scores, and print mean and deviation."""
+    console = Console(stderr=True)
+    results: list[Scores] = []
+    first = options.settings.seed
+    for seed in range(first, first + options.seeds):
+        results.append(_train_seed(options, seed, console))
+        if seed == first:
+            show_skipped(options.folder(seed).read_json(METRICS)["skipped"])
+        if not options.as_json:
+            show_scores(results[-1], options.plan.split.describe(), options.plan.chosen.name)
+    summary = summarise_seeds(results, options.plan)
+    if options.seeds > 1:
+        RunFolder(options.out).write_json(SUMMARY, summary)
+    _show_summary(summary, options)
+    return 0
+
+
+def _train_seed(options: TrainOptions, seed: int, console: Console) -> Scores:
+    settings = replace(options.settings, seed=seed)
+    with _progress_bars(console) as bars:
+        features = bars.add_task("features", total=None)
+        epochs = bars.add_task(f"seed {seed}", total=settings.epochs, start=False)
+        _, scores = train_run(
+            options.plan,
+            settings,
+            options.folder(seed),
+            cache=options.cache,
+            progress=_bar(bars, features),
+            report=_epoch_bar(bars, epochs, seed),
+        )
+    return scores
 
 
 @contextmanager
-def _progress(console: Console) -> Iterator[Progress]:
+def _progress_bars(console: Console) -> Iterator[Progress]:
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with Progress(*columns, console=console) as bars:
         yield bars
@@ -122,66 +141,19 @@ def _bar(bars: Progress, task: Any) -> Any:
     return lambda done, total: bars.update(task, completed=done, total=total)
 
 
-def _epoch_bar(bars: Progress, task: Any, seed: int) -> progress.Report:
-    def report(entry: progress.Entry) -> None:
+def _epoch_bar(bars: Progress, task: Any, seed: int) -> Report:
+    def report(entry: Entry) -> None:
         if not bars.tasks[task].started:
             bars.start_task(task)
-        bars.update(task, completed=entry["epoch"], description=f"seed {seed}, {progress.how_well(entry)}")
+        bars.update(task, completed=entry["epoch"], description=f"seed {seed}, {epoch_summary(entry)}")
 
     return report
 
 
-def report_skipped(folder: RunFolder) -> None:
-    """Name on stderr the utterances that were left out, with their count."""
-    skipped = folder.read_json(METRICS)["skipped"]
-    if skipped:
-        more = f" and {len(skipped) - 5} more" if len(skipped) > 5 else ""
-        print(
-            f"overtone: {len(skipped)} utterances skipped, unreadable or without 100 ms of speech: "
-            f"{', '.join(skipped[:5])}{more}",
-            file=sys.stderr,
-        )
-
-
-def summarise(results: Sequence[Scores], plan: Plan) -> dict[str, Any]:
-    """Return mean and standard deviation over seeds."""
-    uars = np.array([r.uar for r in results])
-    return {
-        "split": plan.split.describe(),
-        "fold": plan.chosen.name,
-        "speakers_shared": plan.split.speakers_shared,
-        "seeds": len(results),
-        "uar": [round(float(u), 4) for u in uars],
-        "uar_mean": round(float(uars.mean()), 4),
-        "uar_sd": round(float(uars.std(ddof=1)), 4) if len(uars) > 1 else None,
-        "accuracy_mean": round(float(np.mean([r.accuracy for r in results])), 4),
-    }
-
-
-def _print_summary(summary: dict[str, Any], args: argparse.Namespace) -> None:
-    if args.json:
+def _show_summary(summary: dict[str, Any], options: TrainOptions) -> None:
+    if options.as_json:
         print(json.dumps(summary, indent=1))
         return
     deviation = "" if summary["uar_sd"] is None else f" +- {100 * summary['uar_sd']:.1f}"
     print(f"UAR {100 * summary['uar_mean']:.1f}{deviation} % over {summary['seeds']} seed(s); {summary['split']}")
-    print(f"run folder: {args.out}")
-
-
-def show_scores(result: Scores, split: str, fold: str) -> None:
-    """Print the tables of one evaluation."""
-    console = Console()
-    console.print(f"[bold]UAR {100 * result.uar:.1f} %[/]  {split}; fold {fold}")
-    console.print(
-        f"accuracy {100 * result.accuracy:.1f} %  macro F1 {100 * result.macro_f1:.1f} %  "
-        f"calibration error {100 * result.calibration_error:.1f} %  "
-        f"decided {100 * result.decided:.0f} % of utterances, {100 * result.accuracy_when_decided:.1f} % of them right"
-    )
-    table = Table("emotion", "recall %", "precision %", "utterances")
-    totals = result.confusion.sum(1)
-    for label, recall, precision, n in zip(result.labels, result.recalls, result.precisions, totals, strict=True):
-        table.add_row(label, f"{100 * recall:.1f}", f"{100 * precision:.1f}", str(n))
-    console.print(table)
-    speakers = Table("speaker", "UAR %")
-    for speaker, uar in result.per_speaker.items():
-        speakers.add_row(speaker, f"{100 * uar:.1f}")
-    console.print(speakers)
+    print(f"run folder: {options.out}")

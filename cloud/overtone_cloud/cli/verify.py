@@ -1,22 +1,36 @@
 """`overtone verify`: a bundle on the device's runtime, with the speakers of a run, of its split, or without any."""
 
 import argparse
+from dataclasses import dataclass
 from pathlib import Path
 
-from overtone_cloud.bundles.sources import bundle_path, load_bundle, utterances_of
-from overtone_cloud.bundles.windows import verify_windows
-from overtone_cloud.cli.convert import parts_of_run, show
+from overtone_cloud.bundles.conversion import verify_with_run
+from overtone_cloud.bundles.sources import bundle_path, load_bundle
+from overtone_cloud.bundles.windows import verify_with_folder
+from overtone_cloud.cli.options import add_cache_option, read_corpora
+from overtone_cloud.cli.output import show_findings
 from overtone_cloud.errors import ConfigError
-from overtone_cloud.training.run_folder import RunFolder
 from overtone_models.bundle import Bundle
 from overtone_models.pretrained import SPLIT
+
+
+@dataclass(frozen=True, kw_only=True)
+class VerifyOptions:
+    """The command line of `overtone verify`."""
+
+    path: Path
+    run: Path | None
+    split: Path | None
+    corpora: tuple[str, ...]
+    cache: Path | None
+    as_json: bool
 
 
 def register(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     """Add `verify` to the command line."""
     text = (
         "check a bundle on the device's runtime: with a run's test speakers (--run), with the inner speakers of a "
-        "pretrained model's split (--corpus NAME=PATH), or with made voices alone"
+        "pretrained model's split (--corpus NAME=PATH), or with synthesised voices alone"
     )
     verify = subparsers.add_parser("verify", help="check a bundle on the device's runtime", description=text)
     verify.add_argument("bundle", type=Path, metavar="BUNDLE", help="a file, or a pretrained model's name")
@@ -28,56 +42,71 @@ def register(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") 
         action="append",
         default=[],
         metavar="[NAME=]PATH",
-        help="with --run: where its corpus is, if it has moved; without: every corpus of the split, as NAME=PATH",
+        help="with --run: the folder of its corpus, if it has moved; without: every corpus of the split, as NAME=PATH",
     )
-    verify.add_argument("--cache", type=Path, metavar="DIR", help="where features are kept")
+    add_cache_option(verify)
     verify.add_argument("--json", action="store_true")
-    verify.set_defaults(func=_verify)
+    verify.set_defaults(func=_run)
 
 
-def _verify(args: argparse.Namespace) -> int:
+def _run(args: argparse.Namespace) -> int:
     path = bundle_path(args.bundle)
     bundle = load_bundle(path, args.root)
+    options = VerifyOptions(
+        path=path,
+        run=args.run,
+        split=args.split,
+        corpora=tuple(args.corpus),
+        cache=args.cache,
+        as_json=args.json,
+    )
     if bundle.manifest.window is not None:
-        if args.run is None:
-            raise ConfigError(f"{path} holds a window network; give the folder it was made of with --run")
-        return verify_windows(args, bundle)
-    if args.run is not None:
-        return _with_run(args, bundle)
-    return _with_split(args, bundle, path) if args.corpus else _alone(args, bundle, path)
-
-
-def _with_run(args: argparse.Namespace, bundle: Bundle) -> int:
-    from overtone_converters.verify import verify_bundle
-
-    if len(args.corpus) > 1:
-        raise ConfigError(f"--corpus is given {len(args.corpus)} times, a run has one corpus")
-    corpus = Path(args.corpus[0]) if args.corpus else None
-    _, _, test = parts_of_run(RunFolder(args.run), corpus, args.cache)
-    found = verify_bundle(bundle, *utterances_of(test, bundle.manifest.labels))
-    show(found.to_json(), args.json)
-    found.require()
+        _verify_window(options, bundle)
+    elif options.run is not None:
+        _verify_with_run(options, bundle, options.run)
+    elif options.corpora:
+        _verify_with_split(options, bundle)
+    else:
+        _verify_alone(options, bundle)
     return 0
 
 
-def _with_split(args: argparse.Namespace, bundle: Bundle, path: Path) -> int:
-    from overtone_cloud.cli.benchmark import read_corpora
+def _verify_window(options: VerifyOptions, bundle: Bundle) -> None:
+    from overtone_converters.window_verify import require_window
+
+    if options.run is None:
+        raise ConfigError(f"{options.path} holds a window network; name the folder of that network with --run")
+    verification = verify_with_folder(bundle, options.run)
+    show_findings(verification.to_json(), as_json=options.as_json)
+    require_window(verification)
+
+
+def _verify_with_run(options: VerifyOptions, bundle: Bundle, run: Path) -> None:
+    if len(options.corpora) > 1:
+        raise ConfigError(f"--corpus is given {len(options.corpora)} times, a run has one corpus")
+    corpus = Path(options.corpora[0]) if options.corpora else None
+    verification = verify_with_run(bundle, run, corpus=corpus, cache=options.cache)
+    show_findings(verification.to_json(), as_json=options.as_json)
+    verification.require()
+
+
+def _verify_with_split(options: VerifyOptions, bundle: Bundle) -> None:
     from overtone_cloud.pretraining.checking import check_with_recordings, refuse_other_card
 
-    refuse_other_card(path)
-    readings = {name: given.reading for name, given in read_corpora(args.corpus).items()}
-    found = check_with_recordings(bundle, readings, args.split or path.parent / SPLIT, args.cache)
-    # These speakers chose when to stop: what is right of theirs is no measure of the model.
-    show({name: value for name, value in found.to_json().items() if not name.startswith("uar_")}, args.json)
-    found.require()
-    return 0
+    refuse_other_card(options.path)
+    readings = {name: corpus.reading for name, corpus in read_corpora(options.corpora).items()}
+    split = options.split or options.path.parent / SPLIT
+    verification = check_with_recordings(bundle, readings, split, options.cache)
+    # The inner speakers chose when training stopped: their UAR is no measure of the model.
+    findings = {name: value for name, value in verification.to_json().items() if not name.startswith("uar_")}
+    show_findings(findings, as_json=options.as_json)
+    verification.require()
 
 
-def _alone(args: argparse.Namespace, bundle: Bundle, path: Path) -> int:
+def _verify_alone(options: VerifyOptions, bundle: Bundle) -> None:
     from overtone_cloud.pretraining.checking import check_alone, refuse_other_card
 
-    refuse_other_card(path)
-    found = check_alone(bundle)
-    show(found.to_json(), args.json)
-    found.require()
-    return 0
+    refuse_other_card(options.path)
+    check = check_alone(bundle)
+    show_findings(check.to_json(), as_json=options.as_json)
+    check.require()

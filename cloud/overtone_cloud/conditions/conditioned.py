@@ -1,4 +1,4 @@
-"""The features of recordings under a condition, kept in the same cache as all others."""
+"""Features of recordings under a condition, in the same cache as all others."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

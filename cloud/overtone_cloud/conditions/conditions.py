@@ -15,10 +15,10 @@ import numpy as np
 from overtone_cloud.conditions.rooms import ROOMS, TRAINING_ROOMS, RoomSpec, impulse_response
 from overtone_cloud.conditions.sounds import content_digest, sound
 from overtone_cloud.errors import ConfigError
+from overtone_common.audio import SAMPLE_RATE_HZ, resample
 from overtone_models.front_end import F32
 from overtone_models.gate import GateSpec, speech_span
 
-RATE_HZ = 16_000
 TELEPHONE_RATE_HZ = 8_000
 TELEPHONE_BAND_HZ = (300.0, 3_400.0)
 MU = 255.0
@@ -28,7 +28,7 @@ TRAINING_SNR_DB = (5.0, 10.0, 15.0)
 
 
 class Condition(Protocol):
-    """What is done to a recording before it is heard."""
+    """A change of a recording before the gate and the features."""
 
     @property
     def name(self) -> str:
@@ -109,12 +109,11 @@ class Telephone:
 
     def apply(self, samples: F32) -> F32:
         """Return as many samples as came, without what lies outside the band."""
-        import soxr
         from scipy.signal import butter, sosfilt
 
-        band = butter(8, TELEPHONE_BAND_HZ, "bandpass", fs=RATE_HZ, output="sos")
-        narrow = soxr.resample(sosfilt(band, samples).astype(np.float32), RATE_HZ, TELEPHONE_RATE_HZ, quality="HQ")
-        wide: F32 = soxr.resample(mu_law(narrow), TELEPHONE_RATE_HZ, RATE_HZ, quality="HQ")
+        band = butter(8, TELEPHONE_BAND_HZ, "bandpass", fs=SAMPLE_RATE_HZ, output="sos")
+        narrow = resample(sosfilt(band, samples).astype(np.float32), SAMPLE_RATE_HZ, TELEPHONE_RATE_HZ)
+        wide = resample(mu_law(narrow), TELEPHONE_RATE_HZ, SAMPLE_RATE_HZ)
         return np.pad(wide[: samples.size], (0, max(0, samples.size - wide.size))).astype(np.float32)
 
     def to_json(self) -> dict[str, Any]:
@@ -146,7 +145,7 @@ class Level:
 
 
 def training_conditions(sounds: Sequence[Path]) -> tuple[Condition, ...]:
-    """Return what trainings hear their speech under besides as recorded; noise only where there are sounds.
+    """Return the conditions of trainings; noise only where there are sounds.
 
     Rooms and sounds are others than those of the tests.
     """

@@ -1,10 +1,10 @@
-"""Read speech without emotion (LibriSpeech): some speakers may train as neutral, the others only test."""
+"""Read speech without emotion (LibriSpeech): half of the speakers may train as neutral, the others only test."""
 
 from dataclasses import dataclass
 from pathlib import Path
 
 from overtone_cloud.conditions.sounds import TEST_BYTE, check_sounds, draw
-from overtone_cloud.corpora.base import find_audio
+from overtone_cloud.corpora.files import find_audio
 from overtone_cloud.corpora.utterance import Utterance
 from overtone_cloud.errors import CorpusError
 

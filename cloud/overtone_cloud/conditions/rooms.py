@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 
 from overtone_cloud.errors import ConfigError
+from overtone_common.audio import SAMPLE_RATE_HZ
 from overtone_models.front_end import F32
 
-RATE_HZ = 16_000
 SOUND_M_S = 343.0
 
 
@@ -67,11 +67,11 @@ def impulse_response(room: RoomSpec) -> F32:
     except ImportError as error:
         raise ConfigError("the library pyroomacoustics is not installed; pip install 'overtone[cloud]'") from error
     absorption, order = pra.inverse_sabine(room.rt60_s, room.size_m)
-    box = pra.ShoeBox(room.size_m, fs=RATE_HZ, materials=pra.Material(absorption), max_order=order)
+    box = pra.ShoeBox(room.size_m, fs=SAMPLE_RATE_HZ, materials=pra.Material(absorption), max_order=order)
     box.add_source(room.speaker_m)
     box.add_microphone(room.microphone_m)
     box.compute_rir()
     response: F32 = np.asarray(box.rir[0][0], np.float32)
     # The simulation delays everything by half its interpolation filter; the way through the air is silence too.
-    arrival = pra.constants.get("frac_delay_length") // 2 + int(room.distance_m / SOUND_M_S * RATE_HZ)
+    arrival = pra.constants.get("frac_delay_length") // 2 + int(room.distance_m / SOUND_M_S * SAMPLE_RATE_HZ)
     return response[max(0, arrival - 8) :]

@@ -1,4 +1,4 @@
-"""Everyday sounds (ESC-10), divided once into a half that trainings may use as noise and one that only tests use."""
+"""Everyday sounds (ESC-10), split into a half for training (as noise) and one for tests alone."""
 
 import hashlib
 from collections.abc import Sequence
@@ -7,12 +7,12 @@ from functools import lru_cache
 from pathlib import Path
 
 from overtone_cloud.corpora import audio
-from overtone_cloud.corpora.base import find_audio
+from overtone_cloud.corpora.files import find_audio
 from overtone_cloud.errors import AudioError, CorpusError
 from overtone_models.front_end import F32
 
-TEST_BYTE, KEPT_BYTE = 0, 1
-KEPT_OF = 4
+TEST_BYTE, CALIBRATION_BYTE = 0, 1
+CALIBRATION_OF = 4
 MOST_NAMED = 5
 
 
@@ -20,13 +20,13 @@ MOST_NAMED = 5
 class Sounds:
     """A folder's two halves, as paths sorted by name.
 
-    `kept` are those of the first half that no training hears: they say when a network shall not decide. Where the half
-    is too small to keep any, it is all of them.
+    `calibration` are those of the first half that no training hears: they set the threshold of a decision. Where the
+    half is too small to set any aside, it is all of them.
     """
 
     folder: Path
     training: tuple[Path, ...]
-    kept: tuple[Path, ...]
+    calibration: tuple[Path, ...]
     test: tuple[Path, ...]
 
 
@@ -43,15 +43,15 @@ def sound_halves(folder: Path) -> Sounds:
     if not half or not test:
         raise CorpusError(f"{folder}: {len(paths)} sounds are too few for a training and a test half")
     check_sounds(paths)
-    kept = tuple(p for p in half if draw(_source(p.stem), KEPT_BYTE) % KEPT_OF == 0)
-    trained = tuple(p for p in half if p not in kept)
-    if not kept or not trained:
-        kept = trained = half
-    return Sounds(folder=folder, training=trained, kept=kept, test=test)
+    calibration = tuple(p for p in half if draw(_source(p.stem), CALIBRATION_BYTE) % CALIBRATION_OF == 0)
+    trained = tuple(p for p in half if p not in calibration)
+    if not calibration or not trained:
+        calibration = trained = half
+    return Sounds(folder=folder, training=trained, calibration=calibration, test=test)
 
 
 def check_sounds(paths: Sequence[Path]) -> None:
-    """Raise CorpusError, which names them, where files cannot be heard: what trains for hours must know it before."""
+    """Raise CorpusError, which names them, where files cannot be decoded: a training of hours must know it before."""
     bad = []
     for path in paths:
         try:
@@ -69,7 +69,7 @@ def is_test(stem: str) -> bool:
 
 
 def draw(name: str, byte: int) -> int:
-    """Return 0..255, drawn by a name; another byte is another draw."""
+    """Return 0..255 from the hash of a name; another byte is another draw."""
     return hashlib.sha256(name.encode()).digest()[byte]
 
 

@@ -1,14 +1,14 @@
 """CREMA-D: 91 actors, 12 sentences, 6 emotions; `1001_DFA_ANG_XX.wav`.
 
-The fourth part is the intensity; `VideoDemographics.csv` gives the actors' sex where it lies beside.
+The fourth part is the intensity; `VideoDemographics.csv`, where it is there, gives the actors' sex.
 """
 
 import re
 from dataclasses import replace
 from pathlib import Path, PurePosixPath
 
-from overtone_cloud.corpora.base import Corpus, Described, Enriched, Official
-from overtone_cloud.corpora.tables import find_table, read_rows
+from overtone_cloud.corpora.corpus import Corpus, Enrichment, NameFields, OfficialCounts
+from overtone_cloud.corpora.files import find_table, read_rows
 from overtone_cloud.corpora.utterance import Utterance
 
 _TEXTS = {
@@ -31,13 +31,13 @@ _INTENSITIES = {"LO": "low", "MD": "medium", "HI": "high"}
 _TABLE = "VideoDemographics.csv"
 
 
-def describe(relative: PurePosixPath) -> Described | None:
-    """Return what a file's name says, or None for names CREMA-D does not have."""
+def parse_name(relative: PurePosixPath) -> NameFields | None:
+    """Return the fields of a file's name, or None for names that CREMA-D does not have."""
     match = _NAME.fullmatch(relative.stem)
     if match is None:
         return None
     actor, sentence, emotion, intensity = (part.upper() for part in match.groups())
-    return Described(
+    return NameFields(
         key=relative.stem.upper(),
         corpus_label=emotion,
         speaker=actor,
@@ -47,7 +47,7 @@ def describe(relative: PurePosixPath) -> Described | None:
     )
 
 
-def enrich(root: Path, utterances: tuple[Utterance, ...]) -> Enriched:
+def enrich(root: Path, utterances: tuple[Utterance, ...]) -> Enrichment:
     """Add the actors' sex from the demographics table, if it is there."""
     table = find_table(root, _TABLE)
     if table is None:
@@ -56,14 +56,29 @@ def enrich(root: Path, utterances: tuple[Utterance, ...]) -> Enriched:
     return tuple(replace(u, gender=genders.get(u.speaker or "")) for u in utterances), ()
 
 
-CORPUS = Corpus(
+CREMA_D = Corpus(
     name="crema-d",
     title="CREMA-D",
-    official=Official(
+    language="English",
+    page="https://github.com/CheyneyComputerScience/CREMA-D",
+    licence="Open Database License 1.0 (cite Cao et al., 2014)",
+    model_terms="ODbL 1.0 (CREMA-D)",
+    commercial=True,
+    instructions="its sound lies in Git LFS: `git lfs install && git clone "
+    "https://github.com/CheyneyComputerScience/CREMA-D`, then read the folder CREMA-D/AudioWAV",
+    official=OfficialCounts(
         utterances=7442,
         speakers=tuple(str(actor) for actor in range(1001, 1092)),
         labels={"ANG": 1271, "DIS": 1271, "FEA": 1271, "HAP": 1271, "NEU": 1087, "SAD": 1271},
     ),
-    describe=describe,
+    labels={
+        "neu": "neutral",
+        "hap": "happy",
+        "sad": "sad",
+        "ang": "angry",
+        "fea": "fearful",
+        "dis": "disgust",
+    },
+    parse_name=parse_name,
     enrich=enrich,
 )

@@ -1,4 +1,4 @@
-"""Downloading one file over HTTP: resumed after interruptions, checked, and renamed only when whole."""
+"""HTTP download of one file: resumed after interruptions, verified, and renamed only when complete."""
 
 import hashlib
 import http.client
@@ -15,7 +15,7 @@ from typing import IO
 from overtone_cloud.errors import DownloadError
 
 Progress = Callable[[int, int | None], None]
-"""Called with the bytes that are there, and how many there will be (None where the server does not say)."""
+"""Called with the number of bytes received, and of all (None where the server does not say)."""
 
 CHUNK_BYTES = 1 << 20
 MAX_DOWNLOAD_BYTES = 32 * 1024**3
@@ -25,7 +25,7 @@ TRANSIENT = (408, 429, 500, 502, 503, 504)
 
 @dataclass(frozen=True, kw_only=True)
 class Retries:
-    """How often in a row a download that gets nowhere is tried, and how long it waits before the second."""
+    """Attempts in a row without progress before a download fails, and the wait before the second; it then doubles."""
 
     attempts: int = 4
     wait_s: float = 1.0
@@ -33,15 +33,15 @@ class Retries:
 
 
 class _InterruptedError(Exception):
-    """The connection ended before the file did; what has arrived is kept."""
+    """The connection ended before the file was complete; the received bytes stay on disk."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Download:
-    """One file at `url`, with the size and the checksum (`algorithm:hexdigits`) its publisher gives.
+    """Download of the file at `url`, with the size and checksum (`algorithm:hexdigits`) that its publisher gives.
 
-    What has arrived waits in `path` + `.part` and is taken up again with an HTTP range, in this run or a
-    later one, while the server still has the same file (ETag or date), or where a checksum will tell.
+    Received bytes are stored in `path` + `.part` and resumed with an HTTP range, in this run or a later one, while the
+    server still has the same file (ETag or date), or where a checksum will tell.
     """
 
     url: str
@@ -51,7 +51,7 @@ class Download:
     progress: Progress | None = None
 
     def run(self, retries: Retries | None = None) -> None:
-        """Put the whole, checked file under `path`; raise DownloadError and leave nothing there."""
+        """Store the complete, verified file at `path`; raise DownloadError and leave nothing there."""
         if not self.url.startswith(("http://", "https://")):
             raise DownloadError(f"{self.url}: only http and https addresses are downloaded")
         try:
@@ -69,7 +69,7 @@ class Download:
 
     @property
     def part(self) -> Path:
-        """Where the bytes that have arrived wait for the others."""
+        """The file of the bytes received so far."""
         return self.path.with_name(self.path.name + ".part")
 
     @property
@@ -78,31 +78,31 @@ class Download:
 
     def _receive_all(self, retries: Retries) -> None:
         failures = 0
-        while self.size_bytes is None or self._there() != self.size_bytes:
-            before = self._there()
+        while self.size_bytes is None or self._received() != self.size_bytes:
+            before = self._received()
             try:
                 return self._receive_rest()
             except _InterruptedError as error:
-                failures = 1 if self._there() > before else failures + 1
+                failures = 1 if self._received() > before else failures + 1
                 if failures >= retries.attempts:
-                    kept = f"{self._there()} bytes are kept, the same command goes on from there"
-                    raise DownloadError(f"{self.url}: {error}; {kept}") from error
+                    resume = f"{self._received()} bytes are kept, the same command goes on from there"
+                    raise DownloadError(f"{self.url}: {error}; {resume}") from error
                 retries.sleep(retries.wait_s * 2 ** (failures - 1))
         return None
 
     def _receive_rest(self) -> None:
-        """Ask for what is lacking and append it."""
-        there, validator = self._resumable()
+        """Request the missing bytes and append them."""
+        received, validator = self._resumable()
         headers = {"User-Agent": "overtone", "Accept-Encoding": "identity"}
-        if there:
-            headers |= {"Range": f"bytes={there}-"} | ({"If-Range": validator} if validator else {})
+        if received:
+            headers |= {"Range": f"bytes={received}-"} | ({"If-Range": validator} if validator else {})
         request = urllib.request.Request(self.url, headers=headers)  # noqa: S310 (run() checks the scheme)
         try:
             with urllib.request.urlopen(request, timeout=TIMEOUT_S) as response:  # noqa: S310
-                self._append(response, there)
+                self._append(response, received)
         except urllib.error.HTTPError as error:
             error.close()
-            if error.code == http.client.REQUESTED_RANGE_NOT_SATISFIABLE and there:
+            if error.code == http.client.REQUESTED_RANGE_NOT_SATISFIABLE and received:
                 self._discard()
                 raise _InterruptedError("the server refuses to resume") from error
             problem = f"server answers {error.code} {error.reason}"
@@ -114,45 +114,45 @@ class Download:
         except (http.client.HTTPException, ConnectionError, TimeoutError) as error:
             raise _InterruptedError(f"connection lost ({_text(error)})") from error
 
-    def _append(self, response: http.client.HTTPResponse, there: int) -> None:
+    def _append(self, response: http.client.HTTPResponse, received: int) -> None:
         if response.status != http.client.PARTIAL_CONTENT:
-            there = 0
-        elif not response.headers.get("Content-Range", "").startswith(f"bytes {there}-"):
+            received = 0
+        elif not response.headers.get("Content-Range", "").startswith(f"bytes {received}-"):
             self._discard()
             raise _InterruptedError(f"server sent the range {response.headers.get('Content-Range')!r}")
         length = response.headers.get("Content-Length", "")
-        total = there + int(length) if length.isdigit() else None
+        total = received + int(length) if length.isdigit() else None
         if total is not None:
-            self._check_room(there, total)
+            self._check_room(received, total)
         self._remember(response)
-        with self.part.open("ab" if there else "wb") as file:
-            arrived = self._copy(response, file, there, total)
+        with self.part.open("ab" if received else "wb") as file:
+            arrived = self._copy(response, file, received, total)
         if total is not None and arrived < total:
             raise _InterruptedError(f"connection ended after {arrived} of {total} bytes")
 
-    def _copy(self, response: http.client.HTTPResponse, file: IO[bytes], there: int, total: int | None) -> int:
-        """Copy the body behind `there` bytes; return how many there are then."""
+    def _copy(self, response: http.client.HTTPResponse, file: IO[bytes], received: int, total: int | None) -> int:
+        """Append the body to the `received` bytes; return how many there are then."""
         limit = self.size_bytes or total or MAX_DOWNLOAD_BYTES
         while chunk := _read(response):
-            there += len(chunk)
-            if there > limit:
+            received += len(chunk)
+            if received > limit:
                 raise DownloadError(f"{self.url}: more than the {limit} bytes that it should be")
             file.write(chunk)
             if self.progress is not None:
-                self.progress(there, total)
-        return there
+                self.progress(received, total)
+        return received
 
-    def _check_room(self, there: int, total: int) -> None:
-        """Refuse a file that is not the one expected, or that the disk has no room for."""
+    def _check_room(self, received: int, total: int) -> None:
+        """Refuse a file of an unexpected size, or one that does not fit on the disk."""
         if self.size_bytes is not None and total != self.size_bytes:
             raise DownloadError(f"{self.url}: file is {total} bytes, the official one is {self.size_bytes}")
         if total > MAX_DOWNLOAD_BYTES:
             raise DownloadError(f"{self.url}: file is {total} bytes, limit is {MAX_DOWNLOAD_BYTES}")
         free = shutil.disk_usage(self.path.parent).free
-        if total - there > free:
-            raise DownloadError(f"{self.path.parent}: download needs {total - there} bytes, {free} are free")
+        if total - received > free:
+            raise DownloadError(f"{self.path.parent}: download needs {total - received} bytes, {free} are free")
 
-    def _there(self) -> int:
+    def _received(self) -> int:
         return self.part.stat().st_size if self.part.exists() else 0
 
     def _discard(self) -> None:
@@ -160,14 +160,14 @@ class Download:
         self._note.unlink(missing_ok=True)
 
     def _remember(self, response: http.client.HTTPResponse) -> None:
-        """Keep what tells this file from a later one under the same address."""
+        """Store the validator (ETag or date) that tells this file from a later one at the same address."""
         etag = response.headers.get("ETag", "")
         strong = etag if not etag.startswith("W/") else ""
         validator = strong or response.headers.get("Last-Modified", "")
         self._note.write_text(json.dumps({"url": self.url, "validator": validator}), encoding="utf-8")
 
     def _resumable(self) -> tuple[int, str]:
-        """Return how many bytes can be taken up again, and the validator of their file if it has one."""
+        """Return how many bytes can be resumed from, and the validator of their file if it has one."""
         try:
             note = json.loads(self._note.read_text(encoding="utf-8"))
         except (OSError, ValueError):
@@ -175,7 +175,7 @@ class Download:
         if not isinstance(note, dict) or note.get("url") != self.url:
             return 0, ""
         validator = str(note.get("validator") or "")
-        return (self._there() if validator or self.checksum else 0), validator
+        return (self._received() if validator or self.checksum else 0), validator
 
 
 def verify(path: Path, size_bytes: int | None, checksum: str | None) -> None:
@@ -186,9 +186,9 @@ def verify(path: Path, size_bytes: int | None, checksum: str | None) -> None:
     if checksum is not None:
         algorithm, _, expected = checksum.partition(":")
         with path.open("rb") as file:
-            found = hashlib.file_digest(file, algorithm).hexdigest()
-        if found != expected:
-            raise DownloadError(f"{path}: {algorithm} is {found}, the official one is {expected}")
+            actual = hashlib.file_digest(file, algorithm).hexdigest()
+        if actual != expected:
+            raise DownloadError(f"{path}: {algorithm} is {actual}, the official one is {expected}")
 
 
 def _read(response: http.client.HTTPResponse) -> bytes:

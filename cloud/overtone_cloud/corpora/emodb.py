@@ -7,7 +7,7 @@ T sadness, N neutral), version.
 import re
 from pathlib import PurePosixPath
 
-from overtone_cloud.corpora.base import Corpus, Described, Official
+from overtone_cloud.corpora.corpus import Archive, Corpus, NameFields, OfficialCounts
 
 _NAME = re.compile(r"(\d{2})([ab]\d{2})([WLEAFTN])([a-z])", re.IGNORECASE)
 _GENDERS = {"03": "m", "08": "f", "09": "f", "10": "m", "11": "m", "12": "m", "13": "f", "14": "f"} | {
@@ -28,13 +28,13 @@ _TEXTS = {
 }
 
 
-def describe(relative: PurePosixPath) -> Described | None:
-    """Return what a file's name says, or None for names EmoDB does not have."""
+def parse_name(relative: PurePosixPath) -> NameFields | None:
+    """Return the fields of a file's name, or None for names that EmoDB does not have."""
     match = _NAME.fullmatch(relative.stem)
     if match is None or match[1] not in _GENDERS:
         return None
     speaker, sentence, emotion = match[1], match[2].lower(), match[3].upper()
-    return Described(
+    return NameFields(
         key=relative.stem.lower(),
         corpus_label=emotion,
         speaker=speaker,
@@ -44,13 +44,29 @@ def describe(relative: PurePosixPath) -> Described | None:
     )
 
 
-CORPUS = Corpus(
+EMODB = Corpus(
     name="emodb",
     title="Berlin EmoDB",
-    official=Official(
+    language="German",
+    page="http://emodb.bilderbar.info/",
+    licence="free for research with citation (Burkhardt et al., Interspeech 2005)",
+    model_terms="free for research with citation (EmoDB)",
+    commercial=False,
+    archive=Archive(url="http://emodb.bilderbar.info/download/download.zip", file_name="emodb.zip"),
+    official=OfficialCounts(
         utterances=535,
         speakers=tuple(_GENDERS),
         labels={"W": 127, "L": 81, "E": 46, "A": 69, "F": 71, "T": 62, "N": 79},
     ),
-    describe=describe,
+    labels={
+        "n": "neutral",
+        "f": "happy",
+        "t": "sad",
+        "w": "angry",
+        "a": "fearful",
+        "e": "disgust",
+        "l": "bored",
+    },
+    parse_name=parse_name,
+    uar_target_percent=85.0,
 )

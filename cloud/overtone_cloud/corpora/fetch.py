@@ -1,4 +1,4 @@
-"""Fetching a corpus from its official address into a folder: download, check, unpack, rename."""
+"""Fetches a corpus from its official address into a folder: download, verify, unpack, rename."""
 
 import shutil
 import stat
@@ -7,55 +7,53 @@ import zipfile
 import zlib
 from pathlib import Path, PurePosixPath
 
+from overtone_cloud.corpora.corpus import Archive
 from overtone_cloud.corpora.download import Download, Progress, Retries, verify
-from overtone_cloud.corpora.sources import SOURCES, Source
+from overtone_cloud.corpora.registry import CORPORA
 from overtone_cloud.errors import DownloadError
 
 MAX_FILES = 200_000
 MAX_UNPACKED_BYTES = 64 * 1024**3
 
 
-def source(name: str) -> Source:
-    """Return the source of a corpus that can be downloaded; raise DownloadError saying what to do else."""
-    found = SOURCES.get(name)
-    if found is None:
-        raise DownloadError(f"no source for corpus {name!r}; there are {', '.join(SOURCES)}")
-    if found.url is None:
-        raise DownloadError(f"{found.title} cannot simply be downloaded: {found.how}")
-    return found
+def archive_of(name: str) -> Archive:
+    """Return the archive of a corpus; raise DownloadError, which says how to get the corpus, where there is none."""
+    corpus = CORPORA.get(name)
+    if corpus is None:
+        raise DownloadError(f"no source for corpus {name!r}; there are {', '.join(CORPORA)}")
+    if corpus.archive is None:
+        raise DownloadError(f"{corpus.title} cannot simply be downloaded: {corpus.instructions}")
+    return corpus.archive
 
 
-def fetch(origin: Source, to: Path, *, progress: Progress | None = None, retries: Retries | None = None) -> Path:
-    """Return the folder `to`/name with the corpus in it; the licence is the caller's to show.
+def fetch(archive: Archive, folder: Path, *, progress: Progress | None = None, retries: Retries | None = None) -> None:
+    """Download `archive` and unpack it into a new `folder`; the caller shows the licence first.
 
-    A folder that is already there is left alone: DownloadError.
+    A folder that exists already is left alone: DownloadError.
     """
-    if origin.url is None:
-        raise DownloadError(f"{origin.title} cannot simply be downloaded: {origin.how}")
-    folder, archive = to / origin.name, to / origin.file_name
     if folder.exists():
         raise DownloadError(f"{folder}: already there; remove it to fetch the corpus again")
-    if archive.exists():
-        verify(archive, origin.size_bytes, origin.checksum)
+    file = folder.with_name(archive.file_name)
+    if file.exists():
+        verify(file, archive.size_bytes, archive.checksum)
     else:
         Download(
-            url=origin.url,
-            path=archive,
-            size_bytes=origin.size_bytes,
-            checksum=origin.checksum,
+            url=archive.url,
+            path=file,
+            size_bytes=archive.size_bytes,
+            checksum=archive.checksum,
             progress=progress,
         ).run(retries)
-    unpack(archive, folder)
-    archive.unlink()
-    return folder
+    unpack(file, folder)
+    file.unlink()
 
 
 def unpack(archive: Path, folder: Path) -> None:
     """Unpack a ZIP into a new `folder`, all or nothing; nothing may lie outside it or be a link."""
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=folder.parent, prefix=f".{folder.name}.") as made:
-            inside = Path(made) / folder.name
+        with tempfile.TemporaryDirectory(dir=folder.parent, prefix=f".{folder.name}.") as temporary:
+            inside = Path(temporary) / folder.name
             inside.mkdir()
             with zipfile.ZipFile(archive) as file:
                 _check_members(archive, file.infolist())

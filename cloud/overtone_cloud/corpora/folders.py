@@ -1,8 +1,8 @@
-"""Any recordings in a folder per label: `happy/a.wav`, `speaker1/happy/a.wav` or `happy/speaker1/a.wav`."""
+"""Reader for a folder per label: `happy/a.wav`, `speaker1/happy/a.wav` or `happy/speaker1/a.wav`."""
 
 from pathlib import Path, PurePosixPath
 
-from overtone_cloud.corpora.base import counted
+from overtone_cloud.corpora.corpus import counted
 from overtone_cloud.corpora.utterance import Problem, Reading, Utterance
 from overtone_cloud.errors import CorpusError
 from overtone_models.errors import LabelError
@@ -11,18 +11,18 @@ from overtone_models.labels import canonical_label
 NAME = "folders"
 
 
-def recognised(files: tuple[PurePosixPath, ...]) -> int:
-    """Return how many of `files` lie in a folder that is called like an emotion."""
+def count_matches(files: tuple[PurePosixPath, ...]) -> int:
+    """Return how many of `files` lie in a folder named after an emotion."""
     return sum(1 for file in files if _label_part(file) is not None)
 
 
 def read(root: Path, files: tuple[PurePosixPath, ...]) -> Reading:
-    """Return the files that lie in a label's folder; another folder beside it names the speaker."""
+    """Return the files in folders named after emotions; another folder in the path names the speaker."""
     utterances = tuple(u for file in sorted(files) if (u := _utterance(root, file)) is not None)
     if not utterances:
         raise CorpusError(f"{root}: none of {len(files)} sound files lies in a folder called like an emotion")
-    known = {u.id for u in utterances}
-    strangers = [str(file) for file in files if str(file) not in known]
+    ids = {u.id for u in utterances}
+    strangers = [str(file) for file in files if str(file) not in ids]
     text = f"{counted(strangers, 'file')} in no folder called like an emotion, skipped"
     problems = (Problem(kind="label", text=text, names=tuple(strangers)),) if strangers else ()
     reading = Reading(corpus=NAME, root=root, utterances=utterances, problems=problems)

@@ -10,8 +10,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 
-from overtone_cloud.corpora.base import Corpus, Described, Enriched, Official, label_of
-from overtone_cloud.corpora.tables import read_text
+from overtone_cloud.corpora.corpus import Corpus, Enrichment, NameFields, OfficialCounts
+from overtone_cloud.corpora.files import read_text
 from overtone_cloud.corpora.utterance import Problem, Utterance
 from overtone_cloud.errors import CorpusError
 
@@ -24,7 +24,7 @@ _WORDS = re.compile(r"(\S+) \[[\d.]+-[\d.]+\]: ?(.*)")
 
 @dataclass(frozen=True, kw_only=True)
 class Rating:
-    """What the raters agreed on for one turn; the scales are 1..5."""
+    """The raters' consensus on one turn; the scales are 1..5."""
 
     own: str
     valence: float
@@ -32,13 +32,13 @@ class Rating:
     dominance: float
 
 
-def describe(relative: PurePosixPath) -> Described | None:
-    """Return what the name of a turn says; its label comes from the tables."""
+def parse_name(relative: PurePosixPath) -> NameFields | None:
+    """Return the fields of a turn's name; its label comes from the tables."""
     match = _TURN.fullmatch(relative.stem)
     if match is None:
         return None
     letter = match[3].upper()
-    return Described(
+    return NameFields(
         key=relative.stem,
         corpus_label=None,
         speaker=f"0{match[1]}{letter}",
@@ -48,13 +48,13 @@ def describe(relative: PurePosixPath) -> Described | None:
     )
 
 
-def other(relative: PurePosixPath) -> str | None:
-    """Return what a whole dialogue's recording is."""
+def other_kind(relative: PurePosixPath) -> str | None:
+    """Return the kind of a whole dialogue's recording."""
     return "whole dialogue" if _DIALOGUE.fullmatch(relative.stem) else None
 
 
 def parse_ratings(text: str) -> Iterator[tuple[str, Rating]]:
-    """Yield `(turn, rating)` of an EmoEvaluation file; the lines of single raters are passed over."""
+    """Yield `(turn, rating)` of an EmoEvaluation file; the lines of single raters are ignored."""
     for line in text.splitlines():
         match = _RATING.fullmatch(line)
         if match is not None:
@@ -70,7 +70,7 @@ def parse_words(text: str) -> Iterator[tuple[str, str]]:
             yield match[1], match[2].strip()
 
 
-def enrich(root: Path, utterances: tuple[Utterance, ...]) -> Enriched:
+def enrich(root: Path, utterances: tuple[Utterance, ...]) -> Enrichment:
     """Add labels, ratings and words from the tables of every session below or above `root`."""
     rating_files, word_files = _tables(root, "EmoEvaluation"), _tables(root, "transcriptions")
     if not rating_files:
@@ -99,7 +99,6 @@ def _complete(utterance: Utterance, rating: Rating | None, words: str | None) ->
     return replace(
         utterance,
         corpus_label=rating.own,
-        label=label_of("iemocap", rating.own),
         valence=rating.valence,
         activation=rating.activation,
         dominance=rating.dominance,
@@ -107,10 +106,16 @@ def _complete(utterance: Utterance, rating: Rating | None, words: str | None) ->
     )
 
 
-CORPUS = Corpus(
+IEMOCAP = Corpus(
     name="iemocap",
     title="IEMOCAP",
-    official=Official(
+    language="English",
+    page="https://sail.usc.edu/iemocap/",
+    licence="a licence that the University of Southern California grants on request",
+    model_terms="research licence of USC (IEMOCAP): no redistribution",
+    commercial=False,
+    instructions="ask for it at https://sail.usc.edu/iemocap/iemocap_release.htm",
+    official=OfficialCounts(
         utterances=10_039,
         speakers=tuple(f"0{session}{letter}" for session in range(1, 6) for letter in "FM"),
         labels={
@@ -127,7 +132,18 @@ CORPUS = Corpus(
             "xxx": 2507,
         },
     ),
-    describe=describe,
-    other=other,
+    labels={
+        "neu": "neutral",
+        "hap": "happy",
+        "exc": "happy",
+        "sad": "sad",
+        "ang": "angry",
+        "fea": "fearful",
+        "dis": "disgust",
+        "sur": "surprised",
+        "fru": "frustrated",
+    },
+    parse_name=parse_name,
+    other_kind=other_kind,
     enrich=enrich,
 )

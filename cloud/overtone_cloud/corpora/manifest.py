@@ -1,9 +1,9 @@
-"""Any recordings listed in a CSV: columns `path` and `label`, and optionally the others of an utterance."""
+"""Reader for a CSV manifest: columns `path` and `label`, and optionally the other fields of an utterance."""
 
 import math
 from pathlib import Path, PurePosixPath
 
-from overtone_cloud.corpora.tables import read_rows
+from overtone_cloud.corpora.files import read_rows
 from overtone_cloud.corpora.utterance import Problem, Reading, Utterance
 from overtone_cloud.errors import CorpusError
 from overtone_models.errors import LabelError
@@ -34,23 +34,25 @@ def find(path: Path) -> Path | None:
 def read(table: Path) -> Reading:
     """Return the manifest's utterances; paths are relative to the manifest's folder.
 
-    An empty label is kept as none; an unknown one, a missing column or a path listed twice is a CorpusError
-    that names the line.
+    An empty label means no label. An unknown label, a missing column or a path listed twice raises CorpusError,
+    which names the line.
     """
-    read = read_rows(table)
-    if not read.rows:
+    content = read_rows(table)
+    if not content.rows:
         raise CorpusError(f"{table}: no utterances in it")
-    lacking = [column for column in ("path", "label") if column not in read.columns]
+    lacking = [column for column in ("path", "label") if column not in content.columns]
     if lacking:
-        raise CorpusError(f"{table}: column {lacking[0]!r} is missing; there are {', '.join(read.columns)}")
+        raise CorpusError(f"{table}: column {lacking[0]!r} is missing; there are {', '.join(content.columns)}")
     utterances: dict[str, Utterance] = {}
-    for number, row in zip(read.lines, read.rows, strict=True):
+    for number, row in zip(content.lines, content.rows, strict=True):
         utterance = _utterance(table, f"{table}, row {number}", row)
         if utterance.id in utterances:
             raise CorpusError(f"{table}, row {number}: path {utterance.id!r} is listed twice")
         utterances[utterance.id] = utterance
     ordered = tuple(utterances[key] for key in sorted(utterances))
-    return Reading(corpus=NAME, root=table.parent, utterances=ordered, problems=_problems(ordered, set(read.columns)))
+    return Reading(
+        corpus=NAME, root=table.parent, utterances=ordered, problems=_problems(ordered, set(content.columns))
+    )
 
 
 def _problems(utterances: tuple[Utterance, ...], columns: set[str]) -> tuple[Problem, ...]:

@@ -4,8 +4,8 @@ import re
 from dataclasses import replace
 from pathlib import Path, PurePosixPath
 
-from overtone_cloud.corpora.base import Corpus, Described, Enriched, Official
-from overtone_cloud.corpora.tables import find_table, read_rows
+from overtone_cloud.corpora.corpus import Archive, Corpus, Enrichment, NameFields, OfficialCounts
+from overtone_cloud.corpora.files import find_table, read_rows
 from overtone_cloud.corpora.utterance import Problem, Utterance
 
 _EMOTIONS = ("anger", "fear", "happiness", "neutral", "sadness", "surprised")
@@ -13,17 +13,17 @@ _NAME = re.compile(rf"([A-Z]{{2}}\d)_({'|'.join(_EMOTIONS)})_(\d{{1,2}})", re.IG
 _TABLE = "data.tsv"
 
 
-def describe(relative: PurePosixPath) -> Described | None:
-    """Return what a file's name says, or None for names nEMO does not have."""
+def parse_name(relative: PurePosixPath) -> NameFields | None:
+    """Return the fields of a file's name, or None for names that nEMO does not have."""
     match = _NAME.fullmatch(relative.stem)
     if match is None:
         return None
     speaker, emotion, sentence = match[1].upper(), match[2].lower(), str(int(match[3]))
-    return Described(key=f"{speaker}_{emotion}_{sentence}", corpus_label=emotion, speaker=speaker, sentence=sentence)
+    return NameFields(key=f"{speaker}_{emotion}_{sentence}", corpus_label=emotion, speaker=speaker, sentence=sentence)
 
 
-def enrich(root: Path, utterances: tuple[Utterance, ...]) -> Enriched:
-    """Add gender and text from `data.tsv`, if it is there, and name the recordings it lists in vain."""
+def enrich(root: Path, utterances: tuple[Utterance, ...]) -> Enrichment:
+    """Add gender and text from `data.tsv`, if it is there, and report the recordings that it lists but are missing."""
     table = find_table(root, _TABLE)
     if table is None:
         return utterances, (Problem(kind="note", text=f"no {_TABLE}: gender and text are unknown"),)
@@ -39,10 +39,19 @@ def _with_row(utterance: Utterance, row: dict[str, str]) -> Utterance:
     return replace(utterance, gender=row.get("gender") or None, text=row.get("raw_text") or None)
 
 
-CORPUS = Corpus(
+NEMO = Corpus(
     name="nemo",
     title="nEMO",
-    official=Official(
+    language="Polish",
+    page="https://github.com/amu-cai/nEMO",
+    licence="CC BY-NC-SA 4.0 (not for commercial use; share alike; cite Christop, 2024)",
+    model_terms="CC BY-NC-SA 4.0 (nEMO): non-commercial, share alike",
+    commercial=False,
+    archive=Archive(
+        url="https://github.com/amu-cai/nEMO/archive/06f1f83dde8f1a780443a57d53b2af3971af34ab.zip",
+        file_name="nemo.zip",
+    ),
+    official=OfficialCounts(
         utterances=4481,
         speakers=("EB0", "IC0", "KD0", "KS0", "MK0", "MP0", "SM0", "TP0", "WR0"),
         labels={
@@ -54,6 +63,15 @@ CORPUS = Corpus(
             "surprised": 669,
         },
     ),
-    describe=describe,
+    labels={
+        "neutral": "neutral",
+        "happiness": "happy",
+        "sadness": "sad",
+        "anger": "angry",
+        "fear": "fearful",
+        "surprised": "surprised",
+        "surprise": "surprised",
+    },
+    parse_name=parse_name,
     enrich=enrich,
 )

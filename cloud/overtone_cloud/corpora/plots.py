@@ -1,4 +1,4 @@
-"""Pictures of a corpus: one waveform and spectrogram per emotion, counts and durations."""
+"""Plots of a corpus: one waveform and spectrogram per emotion, counts and durations."""
 
 from pathlib import Path
 from typing import Any
@@ -8,44 +8,26 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from overtone_cloud.corpora import audio
-from overtone_cloud.corpora.check import Checked
+from overtone_cloud.corpora.check import Inspection
 from overtone_cloud.corpora.statistics import Statistics, statistics
 from overtone_cloud.corpora.utterance import Reading, Utterance
 from overtone_cloud.errors import AudioError, CorpusError
 from overtone_models.front_end import F32, FrontEndSpec, hz_to_mel, mel_filters
 from overtone_models.labels import EMOTIONS
 
-COLOURS = dict(
-    zip(
-        EMOTIONS,
-        (
-            "#7f7f7f",
-            "#17a2b8",
-            "#f2b701",
-            "#4c78a8",
-            "#d62728",
-            "#7b4fa3",
-            "#5a8f29",
-            "#ff7f0e",
-            "#a68a64",
-            "#8c2d04",
-        ),
-        strict=True,
-    )
-)
 DYNAMIC_RANGE_DB = 70.0
 _DPI = 110
 
 
-def plot(checked: Checked, out: Path) -> tuple[Path, ...]:
+def plot(inspection: Inspection, out: Path) -> tuple[Path, ...]:
     """Write the pictures of a corpus into the folder `out` and return their paths."""
     try:
-        shown = examples(checked.reading)
+        shown = examples(inspection.reading)
         out.mkdir(parents=True, exist_ok=True)
-        numbers = statistics(checked)
+        numbers = statistics(inspection)
         return (
             _save(counts_figure(numbers), out / "counts.png"),
-            _save(durations_figure(checked, numbers), out / "durations.png"),
+            _save(durations_figure(inspection, numbers), out / "durations.png"),
             *(_save(utterance_figure(u), out / f"utterance-{u.label}.png") for u in shown),
         )
     except OSError as error:
@@ -59,14 +41,14 @@ def examples(reading: Reading) -> tuple[Utterance, ...]:
         raise CorpusError(f"{reading.root}: no utterance with a label to show")
     first = labelled[0]
 
-    def alikeness(u: Utterance) -> tuple[bool, bool, str]:
+    def difference(u: Utterance) -> tuple[bool, bool, str]:
         return (u.speaker != first.speaker, u.sentence != first.sentence, u.id)
 
-    chosen = []
+    selection = []
     for label in (label for label in EMOTIONS if any(u.label == label for u in labelled)):
-        candidates = sorted((u for u in labelled if u.label == label), key=alikeness)
-        chosen.extend([u for u in candidates[:5] if _readable(u)][:1])
-    return tuple(chosen)
+        candidates = sorted((u for u in labelled if u.label == label), key=difference)
+        selection.extend([u for u in candidates[:5] if _readable(u)][:1])
+    return tuple(selection)
 
 
 def log_mel(samples: F32, spec: FrontEndSpec) -> F32:
@@ -87,7 +69,7 @@ def utterance_figure(utterance: Utterance) -> Figure:
     figure = _figure(8.0, 4.6)
     above, below = figure.subplots(2, 1, sharex=True, height_ratios=(1, 2))
     times = np.arange(samples.size) / spec.sample_rate_hz
-    above.plot(times, samples, linewidth=0.4, color=COLOURS[str(utterance.label)])
+    above.plot(times, samples, linewidth=0.4, color=EMOTIONS[str(utterance.label)].colour)
     above.set(ylabel="amplitude", ylim=(-1.05 * _peak(samples), 1.05 * _peak(samples)))
     who = f"speaker {utterance.speaker}" if utterance.speaker else "speaker unknown"
     above.set_title(f"{utterance.label} - {utterance.corpus}, {who}, {utterance.path.name}", fontsize=10)
@@ -115,7 +97,7 @@ def counts_figure(numbers: Statistics) -> Figure:
     figure = _figure(9.0, min(20.0, 3.2 + 0.16 * len(numbers.by_speaker)))
     left, right = figure.subplots(1, 2, width_ratios=(1, 1.4))
     counts = [numbers.total.labels[label] for label in labels]
-    bars = left.barh(labels, counts, color=[COLOURS[label] for label in labels])
+    bars = left.barh(labels, counts, color=[EMOTIONS[label].colour for label in labels])
     left.bar_label(bars, padding=2, fontsize=8)
     left.invert_yaxis()
     left.set(xlabel="utterances", title=f"{numbers.corpus}: {numbers.total.utterances} utterances")
@@ -129,15 +111,17 @@ def counts_figure(numbers: Statistics) -> Figure:
     return figure
 
 
-def durations_figure(checked: Checked, numbers: Statistics) -> Figure:
+def durations_figure(inspection: Inspection, numbers: Statistics) -> Figure:
     """Return how long the utterances of each label last."""
     labels = [label for label in numbers.labels if label != "none"]
     figure = _figure(8.0, 4.0)
     axes = figure.subplots()
-    seconds = [[checked.durations_s[u.id] for u in checked.reading.utterances if u.label == label] for label in labels]
+    seconds = [
+        [inspection.durations_s[u.id] for u in inspection.reading.utterances if u.label == label] for label in labels
+    ]
     boxes: dict[str, Any] = axes.boxplot(seconds, patch_artist=True, flierprops={"markersize": 2})
     for box, label in zip(boxes["boxes"], labels, strict=True):
-        box.set(facecolor=COLOURS[label], alpha=0.7)
+        box.set(facecolor=EMOTIONS[label].colour, alpha=0.7)
     for line in boxes["medians"]:
         line.set_color("black")
     axes.set_xticks(range(1, len(labels) + 1), labels, rotation=30, ha="right")

@@ -1,4 +1,4 @@
-"""A split: which utterances of a corpus train and which test, as a file that can be kept and reused."""
+"""A split of a corpus into training and test folds, and its JSON file."""
 
 import json
 from collections.abc import Sequence
@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 
 from overtone_cloud.corpora.utterance import Utterance, utterances_digest
 from overtone_cloud.errors import SplitError
-from overtone_cloud.reports.files import write_atomically
+from overtone_common.files import write_atomically
 
 T = TypeVar("T")
 
@@ -23,7 +23,7 @@ KINDS = {
     "random": "random, stratified by label",
     "holdout": "by speaker, named test speakers",
 }
-"""Every kind of split, and how reports call it."""
+"""Every kind of split, with its description in reports."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,8 +39,8 @@ class Fold:
 class Split:
     """Folds over the labelled utterances of one corpus.
 
-    `digest` is `utterances_digest` of that corpus; `speakers_shared` says that a test speaker may have
-    been heard in training, which makes figures flatter.
+    `digest` is `utterances_digest` of that corpus; with `speakers_shared` a test speaker may be in the training
+    part too, which makes figures optimistic.
     """
 
     kind: str
@@ -66,11 +66,11 @@ class Split:
         raise SplitError(f"no fold {name!r} in the split; there are {', '.join(f.name for f in self.folds)}")
 
     def check(self, utterances: Sequence[Utterance]) -> None:
-        """Raise SplitError unless this split was made for exactly these utterances and is what it says."""
+        """Raise SplitError unless this split was made for these utterances and keeps speakers apart as it says."""
         known = {u.id: u.speaker for u in utterances if u.label is not None}
-        strange = sorted({i for fold in self.folds for i in (*fold.train, *fold.test)} - set(known))
-        if strange:
-            raise SplitError(f"split names {len(strange)} utterances that the corpus lacks, the first is {strange[0]}")
+        unknown = sorted({i for fold in self.folds for i in (*fold.train, *fold.test)} - set(known))
+        if unknown:
+            raise SplitError(f"split names {len(unknown)} utterances that the corpus lacks, the first is {unknown[0]}")
         digest = utterances_digest(utterances)
         if self.digest != digest:
             raise SplitError(
@@ -90,8 +90,8 @@ class Split:
 
 def shares_speakers(fold: Fold, speakers: dict[str, str | None]) -> bool:
     """Return whether a speaker, or an utterance of an unknown one, is in training and test."""
-    trained, tested = {speakers[i] for i in fold.train}, {speakers[i] for i in fold.test}
-    return bool(trained & tested) or None in trained | tested
+    train, test = {speakers[i] for i in fold.train}, {speakers[i] for i in fold.test}
+    return bool(train & test) or None in train | test
 
 
 def load_split(path: Path) -> Split:

@@ -1,6 +1,6 @@
-"""Making folds: by speaker, session, script, named test speakers, or at random.
+"""Cross-validation splits: by speaker, session, script, named test speakers, or at random.
 
-All makers use the labelled utterances of one corpus, and every one of those is tested at most once.
+Each function uses the labelled utterances of one corpus and tests each of them at most once.
 """
 
 from collections.abc import Callable, Iterable, Sequence
@@ -31,23 +31,23 @@ __all__ = [
     "make_split",
 ]
 
-SPARING = 4
-"""A corpus of fewer speakers spares none to choose by: one of TESS' two is half of it, and outweighs all others."""
+MIN_SPEAKERS_FOR_INNER = 4
+"""A smaller corpus sets no inner speaker aside: one of TESS' two would be half of it, and outweigh all others."""
 
 Test = Callable[[Utterance], bool]
 
 
 def by_speaker(utterances: Sequence[Utterance], *, folds: int = 5, seed: int = 0) -> Split:
-    """Return `folds` folds with disjoint test speakers, alike in number and gender."""
+    """Return `folds` folds with disjoint test speakers, balanced in number and gender."""
     used = _usable(utterances)
     speakers = _speakers(used)
     _enough("speakers", len(speakers), folds)
-    groups = _deal(_mixed(used, seed), folds)
+    groups = _deal(_shuffled_speakers(used, seed), folds)
     return _split("speaker", used, [(f"fold {i + 1}", _speaks(group)) for i, group in enumerate(groups)], seed)
 
 
 def leave_one_speaker_out(utterances: Sequence[Utterance]) -> Split:
-    """Return one fold a speaker, who is the only one tested in it."""
+    """Return one fold per speaker, who is the only one tested in it."""
     used = _usable(utterances)
     speakers = _speakers(used)
     _enough("speakers", len(speakers), 2)
@@ -55,19 +55,19 @@ def leave_one_speaker_out(utterances: Sequence[Utterance]) -> Split:
 
 
 def emobox(utterances: Sequence[Utterance]) -> Split:
-    """Return the six EmoBox folds of RAVDESS; actors that are not there are left out of their fold."""
+    """Return the six EmoBox folds of RAVDESS; a missing actor is left out of the fold."""
     used = _usable(utterances)
     if any(u.corpus != "ravdess" for u in used):
         raise SplitError(f"EmoBox folds are known for ravdess only, this corpus is {used[0].corpus}")
-    there = set(_speakers(used))
-    absent = [str(i + 1) for i, actors in enumerate(EMOBOX_FOLDS) if not there & set(actors)]
+    present = set(_speakers(used))
+    absent = [str(i + 1) for i, actors in enumerate(EMOBOX_FOLDS) if not present & set(actors)]
     if absent:
         raise SplitError(f"EmoBox folds {', '.join(absent)} have none of their actors in this corpus")
     return _split("emobox", used, [(f"fold {i + 1}", _speaks(a)) for i, a in enumerate(EMOBOX_FOLDS)], 0)
 
 
 def by_session(utterances: Sequence[Utterance]) -> Split:
-    """Return one fold a session, which is the only one tested in it.
+    """Return one fold per session, which is the only one tested in it.
 
     Where sessions share speakers (IEMOCAP's do not) the split says so.
     """
@@ -84,9 +84,9 @@ def by_session(utterances: Sequence[Utterance]) -> Split:
 def by_speaker_and_script(
     utterances: Sequence[Utterance], *, folds: int = 5, script_folds: int = 2, seed: int = 0
 ) -> Split:
-    """Return `folds * script_folds` folds in which neither speaker nor script was heard in training.
+    """Return `folds * script_folds` folds whose test speakers and scripts are both unseen in training.
 
-    Utterances that share only one of the two with the test are in neither part of a fold.
+    Utterances that share only one of the two with the test part are in neither part of a fold.
     """
     used = _usable(utterances)
     without = sum(1 for u in used if u.sentence is None)
@@ -96,34 +96,34 @@ def by_speaker_and_script(
     _enough("speakers", len(_speakers(used)), folds)
     _enough("scripts", len(scripts), script_folds)
     shuffled = [scripts[i] for i in np.random.default_rng(seed).permutation(len(scripts))]
-    made = [
+    crossed = [
         _crossed(f"speakers {i + 1}, scripts {j + 1}", used, set(who), set(what))
-        for i, who in enumerate(_deal(_mixed(used, seed), folds))
+        for i, who in enumerate(_deal(_shuffled_speakers(used, seed), folds))
         for j, what in enumerate(_deal(shuffled, script_folds))
     ]
-    return _finished("speaker-script", used, made, seed)
+    return _as_split("speaker-script", used, crossed, seed)
 
 
 def at_random(utterances: Sequence[Utterance], *, folds: int = 5, seed: int = 0) -> Split:
-    """Return `folds` folds stratified by label; training and test share speakers, so figures flatter."""
+    """Return `folds` folds stratified by label; training and test share speakers, so figures are optimistic."""
     used = _labelled(utterances)
     _enough("utterances", len(used), folds)
     generator = np.random.default_rng(seed)
-    dealt: dict[str, int] = {}
+    places: dict[str, int] = {}
     for label in sorted({str(u.label) for u in used}):
         ids = [u.id for u in used if u.label == label]
-        dealt |= {ids[i]: len(dealt) + n for n, i in enumerate(generator.permutation(len(ids)))}
-    tests: list[tuple[str, Test]] = [(f"fold {k + 1}", _dealt_to(dealt, folds, k)) for k in range(folds)]
+        places |= {ids[i]: len(places) + n for n, i in enumerate(generator.permutation(len(ids)))}
+    tests: list[tuple[str, Test]] = [(f"fold {k + 1}", _at_place(places, folds, k)) for k in range(folds)]
     return _split("random", used, tests, seed)
 
 
 def hold_out(utterances: Sequence[Utterance], speakers: Iterable[str]) -> Split:
     """Return one fold that tests the named speakers; `16` also names a speaker `016`."""
     used = _usable(utterances)
-    named = _named(speakers, _speakers(used))
-    if len(named) == len(_speakers(used)):
-        raise SplitError(f"all {len(named)} speakers are test speakers: nobody is left to train on")
-    return _split("holdout", used, [("holdout", _speaks(named))], 0)
+    test = _resolve_names(speakers, _speakers(used))
+    if len(test) == len(_speakers(used)):
+        raise SplitError(f"all {len(test)} speakers are test speakers: nobody is left to train on")
+    return _split("holdout", used, [("holdout", _speaks(test))], 0)
 
 
 def inner_speakers(utterances: Sequence[Utterance], *, fraction: float = 0.15, seed: int = 0) -> tuple[str, ...]:
@@ -131,15 +131,15 @@ def inner_speakers(utterances: Sequence[Utterance], *, fraction: float = 0.15, s
 
     Their number is `fraction` of the speakers rounded, at least one; genders alternate. Of several corpora, whose
     speakers are called `corpus/name`, each gives its own share, since one may fit another badly; one of fewer than
-    `SPARING` speakers gives none while another can.
+    `MIN_SPEAKERS_FOR_INNER` speakers gives none while another can.
     """
     used = _usable(utterances)
-    sparing = [own for own in by_corpus(used).values() if len(_speakers(own)) >= SPARING] or [used]
-    return tuple(sorted(name for own in sparing for name in _some_speakers(own, fraction, seed)))
+    corpora = [own for own in by_corpus(used).values() if len(_speakers(own)) >= MIN_SPEAKERS_FOR_INNER] or [used]
+    return tuple(sorted(name for own in corpora for name in _some_speakers(own, fraction, seed)))
 
 
 def _some_speakers(used: Sequence[Utterance], fraction: float, seed: int) -> Sequence[str]:
-    mixed = _mixed(used, seed)
+    mixed = _shuffled_speakers(used, seed)
     number = max(1, round(fraction * len(mixed)))
     if number >= len(mixed):
         raise SplitError(f"{number} inner speakers asked for, there are {len(mixed)} training speakers")
@@ -169,8 +169,8 @@ def make_split(
     seed: int = 0,
     test_speakers: Iterable[str] = (),
 ) -> Split:
-    """Return a split of any of `KINDS`; arguments that the kind has no use for are ignored."""
-    makers: dict[str, Callable[[], Split]] = {
+    """Return a split of any of `KINDS`; arguments that do not concern the kind are ignored."""
+    functions: dict[str, Callable[[], Split]] = {
         "speaker": lambda: by_speaker(utterances, folds=folds, seed=seed),
         "leave-one-speaker-out": lambda: leave_one_speaker_out(utterances),
         "emobox": lambda: emobox(utterances),
@@ -179,13 +179,13 @@ def make_split(
         "random": lambda: at_random(utterances, folds=folds, seed=seed),
         "holdout": lambda: hold_out(utterances, test_speakers),
     }
-    if kind not in makers:
+    if kind not in functions:
         raise SplitError(f"unknown kind of split {kind!r}; there are {', '.join(KINDS)}")
-    return makers[kind]()
+    return functions[kind]()
 
 
 def _labelled(utterances: Sequence[Utterance]) -> list[Utterance]:
-    """Return the utterances with a label, sorted by id, so that folds do not hang on the order."""
+    """Return the utterances with a label, sorted by id, so that folds do not depend on their order."""
     used = sorted((u for u in utterances if u.label is not None), key=lambda u: u.id)
     if not used:
         raise SplitError(f"none of {len(utterances)} utterances has a label")
@@ -212,8 +212,8 @@ def _enough(noun: str, number: int, needed: int) -> None:
         raise SplitError(f"{number} {noun} are too few for {needed} folds")
 
 
-def _mixed(used: Sequence[Utterance], seed: int) -> list[str]:
-    """Return the speakers in random order, genders taking turns, so that any run of them is mixed."""
+def _shuffled_speakers(used: Sequence[Utterance], seed: int) -> list[str]:
+    """Return the speakers in random order, genders spread evenly, so that any run of them has all genders."""
     generator = np.random.default_rng(seed)
     genders = {str(u.speaker): u.gender or "" for u in used}
     by_gender = {g: sorted(s for s in genders if genders[s] == g) for g in sorted(set(genders.values()))}
@@ -225,23 +225,23 @@ def _mixed(used: Sequence[Utterance], seed: int) -> list[str]:
 
 
 def _deal(things: Sequence[str], hands: int) -> list[list[str]]:
-    """Return `hands` runs of nearly equal length: every second or third of `_mixed` speakers may be of one gender."""
+    """Return `hands` runs of nearly equal length; dealing in turns could give one hand all speakers of a gender."""
     ends = [len(things) * hand // hands for hand in range(hands + 1)]
     return [list(things[start:end]) for start, end in pairwise(ends)]
 
 
-def _named(names: Iterable[str], speakers: list[str]) -> list[str]:
-    """Return the speakers meant by `names`; a number may lack its leading zeros."""
+def _resolve_names(names: Iterable[str], speakers: list[str]) -> list[str]:
+    """Return the speakers that `names` refer to; a number may lack its leading zeros."""
     short = {s.lstrip("0") if s.isdigit() else s: s for s in speakers}
-    found = []
+    matches = []
     for name in names:
         speaker = name if name in speakers else short.get(name.lstrip("0") if name.isdigit() else name)
         if speaker is None:
             raise SplitError(f"unknown speaker {name!r}; there are {', '.join(speakers)}")
-        found.append(speaker)
-    if not found:
+        matches.append(speaker)
+    if not matches:
         raise SplitError("no test speakers named")
-    return sorted(set(found))
+    return sorted(set(matches))
 
 
 def _speaks(speakers: Iterable[str]) -> Test:
@@ -253,8 +253,8 @@ def _in_session(session: str) -> Test:
     return lambda u: u.session == session
 
 
-def _dealt_to(dealt: dict[str, int], folds: int, fold: int) -> Test:
-    return lambda u: dealt[u.id] % folds == fold
+def _at_place(places: dict[str, int], folds: int, fold: int) -> Test:
+    return lambda u: places[u.id] % folds == fold
 
 
 def _crossed(name: str, used: Sequence[Utterance], speakers: set[str], scripts: set[str]) -> Fold:
@@ -273,10 +273,10 @@ def _split(kind: str, used: Sequence[Utterance], tests: Sequence[tuple[str, Test
         )
         for name, tested in tests
     ]
-    return _finished(kind, used, folds, seed)
+    return _as_split(kind, used, folds, seed)
 
 
-def _finished(kind: str, used: Sequence[Utterance], folds: Sequence[Fold], seed: int) -> Split:
+def _as_split(kind: str, used: Sequence[Utterance], folds: Sequence[Fold], seed: int) -> Split:
     for fold in folds:
         if not fold.train or not fold.test:
             part = "train on" if not fold.train else "test"

@@ -5,14 +5,14 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from overtone_cloud.corpora.check import Checked
+from overtone_cloud.corpora.check import Inspection
 from overtone_cloud.corpora.utterance import Utterance
 from overtone_models.labels import EMOTIONS
 
 
 @dataclass(frozen=True, kw_only=True)
 class Row:
-    """Utterances that have something in common, and how long they last."""
+    """Counts and durations of the utterances of one label or speaker, or of all."""
 
     name: str
     utterances: int
@@ -34,18 +34,18 @@ class Statistics:
     total: Row
 
 
-def statistics(checked: Checked) -> Statistics:
+def statistics(inspection: Inspection) -> Statistics:
     """Return counts and durations of the readable utterances."""
-    utterances = checked.reading.utterances
-    there = {u.label or "none" for u in utterances}
-    labels = tuple(label for label in (*EMOTIONS, "none") if label in there)
+    utterances = inspection.reading.utterances
+    present = {u.label or "none" for u in utterances}
+    labels = tuple(label for label in (*EMOTIONS, "none") if label in present)
     speakers = sorted({u.speaker or "unknown" for u in utterances})
 
     def row(name: str, chosen: Iterable[Utterance]) -> Row:
-        return _row(name, list(chosen), labels, checked.durations_s)
+        return _row(name, list(chosen), labels, inspection.durations_s)
 
     return Statistics(
-        corpus=checked.reading.corpus,
+        corpus=inspection.reading.corpus,
         labels=labels,
         by_label=tuple(row(x, (u for u in utterances if (u.label or "none") == x)) for x in labels),
         by_speaker=tuple(row(x, (u for u in utterances if (u.speaker or "unknown") == x)) for x in speakers),

@@ -1,4 +1,4 @@
-"""What a corpus reader yields: utterances, and the problems it met on the way."""
+"""The result of reading a corpus: its utterances, and the problems of its files and counts."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
@@ -9,12 +9,11 @@ from overtone_models.digests import digest_mapping
 
 @dataclass(frozen=True, kw_only=True)
 class Utterance:
-    """One recording of one speaker; None where the corpus does not say.
+    """One recording of one speaker; fields that the corpus does not give are None.
 
-    `id` is the path relative to the folder that was read, with forward slashes: splits name
-    utterances by it. `label` is one of `overtone_models.labels.EMOTIONS`, or None when the corpus
-    gives no label that this project has. `sentence` is what was said (or the script), as the corpus
-    names it; `valence`, `activation` and `dominance` are on the corpus' own scale (IEMOCAP: 1..5).
+    `id` is the path relative to the corpus' folder, with forward slashes: splits refer to utterances by it. `label` is
+    one of `overtone_models.labels.EMOTIONS`, `corpus_label` the corpus' own. `sentence` is the corpus' name of the
+    sentence or script; `valence`, `activation` and `dominance` are on the corpus' own scale (IEMOCAP: 1..5).
     """
 
     id: str
@@ -35,7 +34,7 @@ class Utterance:
 
 @dataclass(frozen=True, kw_only=True)
 class Problem:
-    """Something a reader met: `kind` is one of `KINDS`, `names` are the files or speakers concerned."""
+    """A problem of a corpus: `kind` is one of `KINDS`, `names` are the files or speakers concerned."""
 
     kind: str
     text: str
@@ -46,7 +45,7 @@ class Problem:
 
 @dataclass(frozen=True, kw_only=True)
 class Reading:
-    """A corpus as it lies on the disk: its utterances sorted by id, and what is wrong with it."""
+    """A corpus on disk: its utterances sorted by id, and its problems."""
 
     corpus: str
     root: Path
@@ -55,7 +54,7 @@ class Reading:
 
     @property
     def labelled(self) -> tuple[Utterance, ...]:
-        """The utterances that have a label of this project: what training and splits use."""
+        """The utterances with a label, which training and splits use."""
         return tuple(u for u in self.utterances if u.label is not None)
 
     @property
@@ -65,7 +64,7 @@ class Reading:
 
     @property
     def digest(self) -> str:
-        """SHA-256 of the labelled utterances' ids, labels and speakers: what a split is made for."""
+        """SHA-256 of the labelled utterances' ids, labels and speakers, which a split refers to."""
         return utterances_digest(self.utterances)
 
     def with_problems(self, *problems: Problem) -> "Reading":

@@ -1,17 +1,26 @@
-"""The demonstration's processes: broker, aggregator and four agents, each on its own."""
+"""The demonstration's processes: configurations, child processes with logs, and the rounds as they end."""
 
 import json
+import sqlite3
 import subprocess
 import sys
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
 
-from overtone_cloud.broker.interrupts import interrupts_wait
+from overtone_cloud.broker.mosquitto import defer_interrupts
 from overtone_cloud.errors import CloudError
 
 FLEET = "demo"
+ROUNDS_TIMEOUT_S = 150.0
+ENDED_ROUNDS = """
+    select number, outcome, uar_before, uar_after, reason from rounds where ended_at is not null order by number
+"""
+
+Say = Callable[[str], None]
 
 
 class DemoError(CloudError):
@@ -20,7 +29,7 @@ class DemoError(CloudError):
 
 @dataclass(frozen=True, kw_only=True)
 class Rounds:
-    """How the demonstration's rounds are run."""
+    """Settings of the demonstration's rounds."""
 
     number: int
     scope: str
@@ -103,7 +112,7 @@ def listening_config(folder: Path, device: str, *, recording: Path, root: Path) 
 
 
 def unconfigured_listening(folder: Path, *, recording: Path) -> Path:
-    """Write the TOML of a device that was given neither bundle nor keys and hears a recording; return its path."""
+    """Write the TOML of a device that has neither bundle nor keys and listens to a recording; return its path."""
     values: dict[str, dict[str, Any]] = {
         "device": {"id": "new", "fleet": FLEET, "state_dir": "state"},
         "source": {"kind": "file", "path": str(recording.resolve()), "paced": False},
@@ -128,7 +137,7 @@ Command = Sequence[str | Path]
 
 
 class Child:
-    """A child process with its log, for as long as it is entered; ended by its own process id."""
+    """A child process with its log, running while the context is open; it is ended by its own process id."""
 
     def __init__(self, name: str, command: Command, log: Path) -> None:
         self.name, self.command, self.log = name, command, log
@@ -136,7 +145,7 @@ class Child:
     def __enter__(self) -> Self:
         with self.log.open("ab") as out:
             try:
-                with interrupts_wait():
+                with defer_interrupts():
                     self._process = subprocess.Popen(self.command, stdin=subprocess.DEVNULL, stdout=out, stderr=out)
             except KeyboardInterrupt:
                 self.stop()
@@ -166,7 +175,7 @@ class Child:
             ) from error
 
     def peak_mb(self) -> float | None:
-        """Return the peak resident memory in MB while it runs, None where the system does not tell."""
+        """Return the peak resident memory in MB while it runs, None where the system does not report it."""
         try:
             status = Path(f"/proc/{self._process.pid}/status").read_text()
         except OSError:
@@ -175,7 +184,7 @@ class Child:
         return int(found[0]) / 1024 if found else None
 
     def stop(self) -> None:
-        """End it, first politely."""
+        """End it: by SIGTERM, after 10 s by SIGKILL."""
         if self.running:
             self._process.terminate()
             try:
@@ -209,3 +218,36 @@ def last_line(log: Path) -> str:
 def aggregator_program() -> Path:
     """Return the aggregator's program in this environment."""
     return Path(sys.executable).parent / "overtone-aggregator"
+
+
+def watch_rounds(database: Path, aggregator: Child, agents: Iterable[Child], say: Say) -> None:
+    """Say each round as it ends, and return when the aggregator has; raise DemoError where it or an agent fails."""
+    agents = list(agents)
+    end = time.monotonic() + ROUNDS_TIMEOUT_S
+    reported = 0
+    while aggregator.running:
+        if time.monotonic() > end:
+            raise DemoError(f"the rounds did not end: {last_line(aggregator.log)} ({aggregator.log})")
+        for agent in agents:
+            agent.check()
+        time.sleep(0.5)
+        reported = _say_rounds(database, reported, say)
+    if aggregator.wait(1):
+        aggregator.check()
+    _say_rounds(database, reported, say)
+
+
+def _say_rounds(database: Path, reported: int, say: Say) -> int:
+    """Say the ended rounds after the first `reported` ones, as the aggregator committed them; return their number."""
+    if not database.exists():
+        return reported
+    try:
+        with closing(sqlite3.connect(f"{database.resolve().as_uri()}?mode=ro", uri=True, timeout=1)) as connection:
+            rows = connection.execute(ENDED_ROUNDS).fetchall()
+    except sqlite3.OperationalError:  # the aggregator has just begun, or is writing
+        return reported
+    for number, outcome, before, after, reason in rows[reported:]:
+        figures = "" if after is None else f", UAR {100 * before:.1f} -> {100 * after:.1f} %"
+        why = f" ({reason})" if outcome != "kept" and reason else ""
+        say(f"    round {number}: {outcome}{figures}{why}")
+    return len(rows)

@@ -1,4 +1,4 @@
-"""One device listens to its owner's recordings at their real pace, and its events are told as they come."""
+"""One device listens to its owner's recordings at their real pace; its events are said as they come."""
 
 import csv
 import io
@@ -13,6 +13,7 @@ import numpy as np
 from overtone_cloud.corpora import audio
 from overtone_cloud.demo.fleet import Child, DemoError, last_line
 from overtone_cloud.synthesis.corpus import write_wav
+from overtone_common.audio import SAMPLE_RATE_HZ
 from overtone_models.front_end import F32
 
 UTTERANCES = 4
@@ -25,7 +26,7 @@ Spoken = Sequence[tuple[float, str]]
 
 
 def make_recording(folder: Path) -> tuple[Path, list[tuple[float, str]]]:
-    """Write one WAV of a few of the device's kept recordings; return when each label begins (seconds)."""
+    """Write one WAV of a few recordings that the owner did not label; return when each label begins (seconds)."""
     rows = csv.DictReader(io.StringIO((folder / "kept.csv").read_text(encoding="utf-8")))
     by_label = {row["label"]: Path(row["path"]) for row in rows}
     heard = [(label, audio.load(path)) for label, path in list(by_label.items())[:UTTERANCES]]
@@ -33,7 +34,7 @@ def make_recording(folder: Path) -> tuple[Path, list[tuple[float, str]]]:
     # The detector takes noise that it begins with for speech until it knows it.
     parts, spoken, position = [np.zeros_like(pauses[0])], [], pauses[0].size
     for (label, samples), pause in zip(heard, pauses, strict=True):
-        spoken.append((position / audio.SAMPLE_RATE_HZ, label))
+        spoken.append((position / SAMPLE_RATE_HZ, label))
         parts += [samples, pause]
         position += samples.size + pause.size
     recording = folder / "listen.wav"
@@ -43,23 +44,23 @@ def make_recording(folder: Path) -> tuple[Path, list[tuple[float, str]]]:
 
 def background(samples: F32) -> F32:
     """Return a pause with noise as loud as the recording's quietest stretch: no room is silent."""
-    length = min(int(QUIET_S * audio.SAMPLE_RATE_HZ), samples.size)
+    length = min(int(QUIET_S * SAMPLE_RATE_HZ), samples.size)
     power = np.convolve(np.square(samples, dtype=np.float64), np.full(length, 1.0 / length), "valid").min()
-    noise = np.random.default_rng(0).normal(size=int(PAUSE_S * audio.SAMPLE_RATE_HZ))
+    noise = np.random.default_rng(0).normal(size=int(PAUSE_S * SAMPLE_RATE_HZ))
     pause: F32 = (np.sqrt(max(power, 0.0)) * noise).astype(np.float32)
     return pause
 
 
 def listen(agent: Child, spoken: Spoken, say: Say) -> list[dict[str, Any]]:
-    """Return the events of an agent that ends with its recording, with what was spoken; each is told when it comes."""
-    told = 0
+    """Return the events of an agent that ends with its recording, with what was spoken; each is said when it comes."""
+    reported = 0
     end = time.monotonic() + TIMEOUT_S
     with agent:
         while agent.running and time.monotonic() < end:
             time.sleep(0.2)
-            told = _tell(events(agent.log), told, spoken, say)
+            reported = _say_events(events(agent.log), reported, spoken, say)
     heard = events(agent.log)
-    _tell(heard, told, spoken, say)
+    _say_events(heard, reported, spoken, say)
     if agent.wait(1) or not heard:
         raise DemoError(f"{agent.name} heard nothing: {last_line(agent.log)} ({agent.log})")
     return [{**event, "spoken": spoken_at(event["stream_s"], spoken)} for event in heard]
@@ -76,8 +77,8 @@ def events(log: Path) -> list[dict[str, Any]]:
     return [json.loads(line) for line in lines if line.startswith("{")]
 
 
-def _tell(heard: Sequence[dict[str, Any]], told: int, spoken: Spoken, say: Say) -> int:
-    for event in heard[told:]:
+def _say_events(heard: Sequence[dict[str, Any]], reported: int, spoken: Spoken, say: Say) -> int:
+    for event in heard[reported:]:
         truth = spoken_at(event["stream_s"], spoken)
         what = event["label"] or "no decision"
         mark = "whole utterance: " if event["final"] else ""

@@ -1,12 +1,12 @@
 """The demonstration's closing table, and its report as JSON and as one HTML page with its pictures."""
 
-import html
 import json
 from pathlib import Path
 from typing import Any
 
-from overtone_cloud.reports.files import write_atomically
-from overtone_cloud.reports.html_page import note, page, picture
+from overtone_cloud.errors import CloudError
+from overtone_cloud.reports.templates import picture, render
+from overtone_common.files import write_atomically
 
 PICTURES = (("curves.png", "Training of the base network"), ("confusion.png", "Confusions on unseen speakers"))
 
@@ -39,78 +39,45 @@ def rows(report: dict[str, Any]) -> list[tuple[str, str]]:
 def write_report(report: dict[str, Any], out: Path) -> None:
     """Write report.json and report.html."""
     text = json.dumps(report, indent=1, sort_keys=True, allow_nan=False)
-    write_atomically(out / "report.json", text.encode() + b"\n")
-    write_atomically(out / "report.html", as_html(report, out).encode())
+    write_atomically(out / "report.json", text.encode() + b"\n", error=CloudError)
+    write_atomically(out / "report.html", as_html(report, out).encode(), error=CloudError)
 
 
 def as_html(report: dict[str, Any], out: Path) -> str:
     """Return the page; pictures are inside it, so that it can be sent as one file."""
-    parts = [
-        note(
-            "Three rounds of federated learning between four devices. "
-            "Raw sound stayed on the devices; only weight changes were sent."
-        ),
-        _table(("", ""), [(name, value) for name, value in rows(report)]),
-        "<h2>Rounds</h2>",
-        _table(
-            ("round", "outcome", "UAR before", "UAR after", "updates", "seconds"),
-            [
-                (
-                    r["number"],
-                    r["outcome"],
-                    _percent(r["uar_before"]),
-                    _percent(r["uar_after"]),
-                    r["accepted"],
-                    f"{r['duration_s'] or 0:.1f}",
-                )
-                for r in report["rounds"]
-            ],
-        ),
-        note("The aggregator measures the float network; the table above the int8 one."),
-        "<h2>What one device heard</h2>",
-        _heard(report["heard"]),
-        *_pretrained(report["pretrained"]),
-    ]
-    for name, title in PICTURES:
-        parts.append(f"<h2>{html.escape(title)}</h2>{picture(out / name, title)}")
+    pretrained = report["pretrained"]
     versions = ", ".join(f"{name} {value}" for name, value in report["versions"].items())
-    parts.append(note(f"{versions}; seed {report['seed']}; {report['seconds']} s in all."))
-    return page("Overtone demonstration", *parts)
-
-
-def _heard(events: list[dict[str, Any]]) -> str:
-    return _table(
-        ("second", "emotion", "probability", "spoken", ""),
-        [
-            (
-                f"{e['stream_s']:.1f}",
-                e["label"] or "no decision",
-                _percent(e["confidence"]),
-                e["spoken"],
-                "whole utterance" if e["final"] else "",
-            )
-            for e in events
-        ],
+    return render(
+        __package__,
+        "demo_page.html",
+        title="Overtone demonstration",
+        summary=rows(report),
+        rounds=[_round(entry) for entry in report["rounds"]],
+        heard=_events(report["heard"]),
+        pretrained=None if pretrained is None else {**pretrained, "heard": _events(pretrained["heard"])},
+        pictures=[picture(out / name, title) for name, title in PICTURES],
+        colophon=f"{versions}; seed {report['seed']}; {report['seconds']} s in all.",
     )
 
 
-def _pretrained(found: dict[str, Any] | None) -> list[str]:
-    """Return what the pretrained model heard before any training, with why that is no measure of it."""
-    if found is None:
-        return []
-    said = f"{found['caveat']} Its licence: {found['licence']}"
+def _round(entry: dict[str, Any]) -> tuple[str, ...]:
+    before, after = _percent(entry["uar_before"]), _percent(entry["uar_after"])
+    duration = f"{entry['duration_s'] or 0:.1f}"
+    return str(entry["number"]), str(entry["outcome"]), before, after, str(entry["accepted"]), duration
+
+
+def _events(events: list[dict[str, Any]]) -> list[tuple[str, ...]]:
     return [
-        f"<h2>What the pretrained model {html.escape(found['name'])} heard before</h2>",
-        note(said),
-        _heard(found["heard"]),
+        (
+            f"{event['stream_s']:.1f}",
+            event["label"] or "no decision",
+            _percent(event["confidence"]),
+            event["spoken"],
+            "whole utterance" if event["final"] else "",
+        )
+        for event in events
     ]
 
 
 def _percent(value: float | None) -> str:
     return "" if value is None else f"{100 * value:.1f} %"
-
-
-def _table(head: tuple[str, ...], lines: list[tuple[Any, ...]]) -> str:
-    header = "".join(f"<th>{html.escape(cell)}</th>" for cell in head) if any(head) else ""
-    body = "".join("<tr>" + "".join(f"<td>{html.escape(str(c))}</td>" for c in line) + "</tr>" for line in lines)
-    return f"<table>{f'<tr>{header}</tr>' if header else ''}{body}</table>"

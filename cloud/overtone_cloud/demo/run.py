@@ -20,17 +20,15 @@ from overtone_cloud.bundles.sources import calibration_utterances, golden, load_
 from overtone_cloud.corpora.registry import read_corpus
 from overtone_cloud.corpora.splits import hold_out
 from overtone_cloud.corpora.utterance import Utterance
-from overtone_cloud.demo import beforehand, fleet
+from overtone_cloud.demo import fleet, pretrained_listening
 from overtone_cloud.demo.listening import listen, make_recording
-from overtone_cloud.demo.people import People, choose_people, divide_owner, spoken_by, write_manifest
-from overtone_cloud.demo.watching import watch_rounds
+from overtone_cloud.demo.speakers import SpeakerRoles, assign_speakers, divide_owner, spoken_by, write_manifest
 from overtone_cloud.synthesis import write_corpus
-from overtone_cloud.training import progress
-from overtone_cloud.training.experiment import Plan, described, read_features
+from overtone_cloud.training.experiment import Plan, read_features, with_lineage
 from overtone_cloud.training.features import Features
 from overtone_cloud.training.metrics import Scores, scores
 from overtone_cloud.training.plots import plot_confusion, plot_curves
-from overtone_cloud.training.run_folder import RunFolder
+from overtone_cloud.training.run_folder import RunFolder, progress_lines
 from overtone_cloud.training.settings import TrainSettings
 from overtone_models.bundle import Bundle
 from overtone_models.labels import ordered
@@ -45,7 +43,7 @@ Say = Callable[[str], None]
 
 @dataclass(frozen=True, kw_only=True)
 class DemoSettings:
-    """What the demonstration may vary."""
+    """Settings of the demonstration."""
 
     out: Path
     agent: Path
@@ -75,14 +73,14 @@ class Demo:
         with ExitStack() as cleanup:
             self._empty()
             corpus = self._corpus()
-            self._beforehand(corpus)
-            people, model, features = self._train(corpus)
+            self._listen_pretrained(corpus)
+            roles, model, features = self._train(corpus)
             keys, first = self._bundle(model, features)
-            owners = self._owners(people, features.utterances)
+            owners = self._owners(roles, features.utterances)
             broker = self._broker(cleanup, sorted(owners))
             self._prepare_agents(owners, broker.port, keys, first)
-            last = self._federate(cleanup, owners, broker.port, keys, first, people, features)
-            self._compare(first, last, features, people, keys)
+            last = self._federate(cleanup, owners, broker.port, keys, first, roles, features)
+            self._compare(first, last, features, roles, keys)
             self._personalise(owners)
             self._listen(next(iter(owners)), owners, keys)
             self._latency(last)
@@ -115,18 +113,18 @@ class Demo:
         with self._stage(f"synthesising {SYNTHETIC['speakers']} voices"):
             return write_corpus(self.out / "corpus", seed=self.settings.seed, **SYNTHETIC)  # type: ignore[arg-type]
 
-    def _beforehand(self, corpus: Path) -> None:
+    def _listen_pretrained(self, corpus: Path) -> None:
         """Let an agent without any bundle listen, as a new user would: with the pretrained model."""
         self.report["pretrained"] = None
-        if (model := beforehand.default_model()) is None:
+        if (model := pretrained_listening.default_model()) is None:
             self.say("No pretrained model came with this software: nothing listens before the training.")
             return
         found, bundle = model
         reading = read_corpus(corpus)
-        why = beforehand.caveat(bundle, reading.corpus, synthetic=self.settings.data is None)
+        why = pretrained_listening.caveat(bundle, reading.corpus, synthetic=self.settings.data is None)
         with self._stage(f"before any training: the pretrained model {found.name} listens"):
             self.say(f"    {why}")
-            heard = beforehand.hear(
+            heard = pretrained_listening.hear(
                 self.out / "pretrained",
                 self.settings.agent,
                 self.logs / "pretrained.log",
@@ -135,15 +133,15 @@ class Demo:
                 self.say,
             )
         events = [{name: event[name] for name in HEARD} for event in heard]
-        self.report["pretrained"] = beforehand.facts(found, bundle, events, why)
+        self.report["pretrained"] = pretrained_listening.facts(found, bundle, events, why)
 
-    def _train(self, corpus: Path) -> tuple[People, TrainedModel, Features]:
-        from overtone_cloud.training.fitting import fit
+    def _train(self, corpus: Path) -> tuple[SpeakerRoles, TrainedModel, Features]:
+        from overtone_cloud.training.trainer import fit
 
         reading = read_corpus(corpus)
-        people = choose_people(reading)
-        used = spoken_by(reading.labelled, (*people.base, *people.gate))
-        split = hold_out(reading.utterances, [*people.devices, *people.gate, *people.test])
+        roles = assign_speakers(reading)
+        used = spoken_by(reading.labelled, (*roles.base, *roles.gate))
+        split = hold_out(reading.utterances, [*roles.devices, *roles.gate, *roles.test])
         settings = TrainSettings(
             size=self.settings.size,
             epochs=self.settings.epochs,
@@ -156,18 +154,18 @@ class Demo:
             reading, features = read_features(plan, cache=self.out / "cache")
         run = RunFolder(self.out / "run")
         run.path.mkdir()
-        with self._stage(f"training the base network on {len(people.base)} speakers"):
+        with self._stage(f"training the base network on {len(roles.base)} speakers"):
             outer = features.where(plan.chosen.train)
             labels = ordered({str(u.label) for u in outer.utterances})
-            lines = progress.lines(lambda line: self.say(f"    {line}"), settings.epochs, 6)
+            lines = progress_lines(lambda line: self.say(f"    {line}"), settings.epochs, 6)
             trained, history = fit(outer, labels, settings, run, report=lines)
-            model = described(trained, reading, plan, settings)
+            model = with_lineage(trained, reading, plan, settings)
         run.save_model(model)
         plot_curves(history, self.out / "curves.png")
-        self.report |= {"split": people.describe(), "labels": list(labels), "parameters": model.network.layout.size}
+        self.report |= {"split": roles.describe(), "labels": list(labels), "parameters": model.network.layout.size}
         self.report["evaluation_corpus"] = str(write_manifest(self.out / "aggregator" / "corpus.csv", used))
         self._calibration = calibration_utterances(outer, cache=self.out / "cache")
-        return people, model, features
+        return roles, model, features
 
     def _bundle(self, model: TrainedModel, features: Features) -> tuple[Path, Path]:
         from overtone_converters.build import build_bundle
@@ -187,10 +185,10 @@ class Demo:
         )
         return keys, path
 
-    def _owners(self, people: People, utterances: Sequence[Utterance]) -> dict[str, str]:
+    def _owners(self, roles: SpeakerRoles, utterances: Sequence[Utterance]) -> dict[str, str]:
         """Return the speaker of each device and write what each labels and what measures its gain."""
         owners = {}
-        for number, speaker in enumerate(people.devices, 1):
+        for number, speaker in enumerate(roles.devices, 1):
             device = f"device-{number}"
             own = spoken_by(utterances, [speaker])
             labelled, kept = divide_owner(own, self.settings.seed)
@@ -226,7 +224,7 @@ class Demo:
         port: int,
         keys: Path,
         bundle: Path,
-        people: People,
+        roles: SpeakerRoles,
         features: Features,
     ) -> Path:
         rounds = self.settings.rounds
@@ -236,7 +234,7 @@ class Demo:
             bundle=bundle,
             keys=keys,
             corpus=Path(self.report["evaluation_corpus"]),
-            gate=people.gate,
+            gate=roles.gate,
             devices=len(owners),
             rounds=rounds,
         )
@@ -251,7 +249,7 @@ class Demo:
             for device in owners:
                 command: fleet.Command = [self.settings.agent, "run", "--config", self.out / device / "agent.toml"]
                 agents[device] = running.enter_context(fleet.Child(device, command, self.logs / f"{device}.log"))
-            watch_rounds(self.out / "aggregator" / "aggregator.sqlite", aggregator, agents.values(), self.say)
+            fleet.watch_rounds(self.out / "aggregator" / "aggregator.sqlite", aggregator, agents.values(), self.say)
             peaks = {device: _rounded(agent.peak_mb()) for device, agent in agents.items()}
         self.report["rss_mb_per_device"] = peaks
         self.report["rss_mb"] = max((peak for peak in peaks.values() if peak is not None), default=None)
@@ -265,10 +263,10 @@ class Demo:
         newest = max(status["releases"], key=lambda r: int(r["version"]))
         return Path(newest["path"])
 
-    def _compare(self, first: Path, last: Path, features: Features, people: People, keys: Path) -> None:
+    def _compare(self, first: Path, last: Path, features: Features, roles: SpeakerRoles, keys: Path) -> None:
         """Score both bundles as a device hears: int8, streaming, on speakers nobody has trained with."""
         with self._stage("both bundles on the unseen speakers, through the device's runtime"):
-            unseen = features.where([u.id for u in spoken_by(features.utterances, people.test)])
+            unseen = features.where([u.id for u in spoken_by(features.utterances, roles.test)])
             before = self._score(load_bundle(first, keys / "root.json"), unseen)
             bundle = load_bundle(last)
             after = self._score(bundle, unseen)

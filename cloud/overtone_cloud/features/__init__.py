@@ -1,1 +1,1 @@
-"""Features of corpora: computed on every core (or through Ray), kept on disk by content."""
+"""Feature extraction for corpora: computed on every core or a Ray cluster, cached on disk by content."""

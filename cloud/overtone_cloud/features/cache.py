@@ -1,27 +1,24 @@
-"""A cache of features on the disk: one file per recording and specification, found by content.
+"""Feature cache on disk: one file per recording and specification, addressed by content.
 
 The name is a digest of the recording's bytes and of the specification, so a file that moved is found again and one
-that changed is not. An entry is a stored zip with a checksum: one that is broken counts as not there.
+that changed is not. An entry is a stored zip with a checksum: a broken one counts as missing.
 """
 
 import hashlib
 import os
-from contextlib import suppress
 from pathlib import Path
-from zipfile import BadZipFile
 
 import numpy as np
 
 from overtone_cloud.errors import AudioError, TrainingError
+from overtone_common.files import BROKEN_ARRAYS, write_arrays
 from overtone_models.digests import digest_mapping
 from overtone_models.features.spec import Feature
 from overtone_models.front_end import F32
 
-BROKEN = (OSError, ValueError, KeyError, EOFError, BadZipFile, NotImplementedError)
-
 
 def cache_directory() -> Path:
-    """Return where features are kept: OVERTONE_CACHE, else the user's cache folder."""
+    """Return the folder of the feature cache: OVERTONE_CACHE, else the user's cache folder."""
     base = os.environ.get("OVERTONE_CACHE")
     if base:
         return Path(base)
@@ -29,7 +26,7 @@ def cache_directory() -> Path:
 
 
 def key_of(path: Path, spec: Feature) -> str:
-    """Return the name of a recording's feature; raise AudioError when the file cannot be read."""
+    """Return the cache key of a recording's feature; raise AudioError when the file cannot be read."""
     try:
         with path.open("rb") as file:
             content = hashlib.file_digest(file, "sha256").hexdigest()
@@ -38,32 +35,22 @@ def key_of(path: Path, spec: Feature) -> str:
     return digest_mapping({"recording": content, "feature": spec.digest})
 
 
-def read(folder: Path, key: str) -> F32 | None:
-    """Return the feature kept under `key`; None where there is none, or it is broken."""
+def read_feature(folder: Path, key: str) -> F32 | None:
+    """Return the feature cached under `key`; None where there is none, or a broken one."""
     try:
         with _path(folder, key).open("rb") as file, np.load(file, allow_pickle=False) as stored:
             feature: F32 = stored["feature"]
-    except BROKEN:
+    except BROKEN_ARRAYS:
         return None
     return feature if feature.dtype == np.float32 else None
 
 
-def write(folder: Path, key: str, feature: F32) -> None:
-    """Keep `feature` under `key`, all or nothing; raise TrainingError when the disk refuses.
+def write_feature(folder: Path, key: str, feature: F32) -> None:
+    """Cache `feature` under `key`, all or nothing; raise TrainingError when the disk refuses.
 
-    Unlike `files.write_atomically` it does not wait for the disk: an entry torn by a power cut is found broken.
+    It does not wait for the disk: an entry torn by a power cut is recognised as broken.
     """
-    path = _path(folder, key)
-    part = path.with_name(f".{key}.{os.getpid()}.part")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with part.open("wb") as file:
-            np.savez(file, feature=feature)
-        part.replace(path)
-    except OSError as error:
-        with suppress(OSError):
-            part.unlink()
-        raise TrainingError(f"features cannot be kept in {path.parent}: {error.strerror or error}") from error
+    write_arrays(_path(folder, key), {"feature": feature}, error=TrainingError, durable=False)
 
 
 def _path(folder: Path, key: str) -> Path:

@@ -1,4 +1,4 @@
-"""A text encoder of the BERT family: its forward pass in numpy (ADR 0019); `encoder_folder` reads one."""
+"""Text encoder of the BERT family: the forward pass in numpy (ADR 0019). `encoder_folder` reads its weights."""
 
 import math
 from collections.abc import Mapping
@@ -14,7 +14,7 @@ EMBEDDINGS = ("word", "position", "token_type")
 
 
 class Tokens(Protocol):
-    """Cuts a text into tokens."""
+    """A tokenizer: a text to the ids of its tokens."""
 
     def __call__(self, text: str) -> list[int]:
         """Return the ids of the tokens, with those that mark beginning and end."""
@@ -23,7 +23,7 @@ class Tokens(Protocol):
 
 @dataclass(frozen=True, kw_only=True)
 class EncoderShape:
-    """What `config.json` says of the network."""
+    """The dimensions of the network, from `config.json`."""
 
     width: int
     layers: int

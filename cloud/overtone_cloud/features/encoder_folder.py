@@ -1,4 +1,4 @@
-"""Reading a local Hugging Face folder: `config.json`, `model.safetensors` and `tokenizer.json`."""
+"""Reads a text encoder from a local Hugging Face folder: `config.json`, `model.safetensors`, `tokenizer.json`."""
 
 import hashlib
 import json
@@ -23,9 +23,9 @@ LIMITS = {"width": 8_192, "layers": 96, "heads": 256, "inner": 65_536, "position
 
 
 def read_encoder(folder: Path, *, width: int | None = None) -> Encoder:
-    """Return the encoder in `folder`; raise ConfigError in one line for what is missing, broken or not `width` wide."""
+    """Return the encoder in `folder`; raise ConfigError for a missing or broken file, or another width."""
     for name in (CONFIG, WEIGHTS, TOKENIZER):
-        _there(folder, name)
+        _check_file(folder, name)
     shape = read_shape(folder / CONFIG)
     if width is not None and shape.width != width:
         raise ConfigError(f"{folder}: this encoder's vectors are {shape.width} wide, {width} were asked for")
@@ -35,7 +35,7 @@ def read_encoder(folder: Path, *, width: int | None = None) -> Encoder:
 
 
 def read_shape(path: Path) -> EncoderShape:
-    """Return what a `config.json` says; raise ConfigError for networks that `Encoder` does not compute."""
+    """Return the shape in a `config.json`; raise ConfigError for networks that `Encoder` does not compute."""
     config = _json(path)
     expected = {"hidden_act": ("gelu",), "position_embedding_type": ("absolute", None), "model_type": KINDS}
     for key, allowed in expected.items():
@@ -60,7 +60,7 @@ def read_shape(path: Path) -> EncoderShape:
     return shape
 
 
-def _there(folder: Path, name: str) -> None:
+def _check_file(folder: Path, name: str) -> None:
     if not folder.is_dir():
         raise ConfigError(f"{folder}: no such folder; an encoder is a folder with {CONFIG}, {WEIGHTS} and {TOKENIZER}")
     if (folder / name).is_file():
@@ -101,7 +101,7 @@ def _epsilon(path: Path, config: Mapping[str, Any]) -> float:
 
 
 def _tokens(path: Path, shape: EncoderShape) -> Tokens:
-    """Return the tokenizer without the padding and with the limit that suit this encoder."""
+    """Return the tokenizer without padding, truncating at the longest text of this encoder."""
     try:
         from tokenizers import Tokenizer
     except ImportError as error:
@@ -144,8 +144,8 @@ def _tensor(path: Path, file: Any, names: set[str], name: str, size: tuple[int, 
         raise ConfigError(f"{path}: weights without {name}")
     part = file.get_slice(stored)
     if tuple(part.get_shape()) != size or part.get_dtype() not in FLOATS:
-        found = f"{part.get_dtype()} of shape {tuple(part.get_shape())}"
-        raise ConfigError(f"{path}: {stored} is {found}, {CONFIG} asks for shape {size} in {', '.join(FLOATS)}")
+        actual = f"{part.get_dtype()} of shape {tuple(part.get_shape())}"
+        raise ConfigError(f"{path}: {stored} is {actual}, {CONFIG} asks for shape {size} in {', '.join(FLOATS)}")
     tensor: F32 = file.get_tensor(stored).astype(np.float32, copy=False)
     return tensor
 

@@ -1,9 +1,9 @@
-"""What was said in a corpus: from its reader (RAVDESS, EmoDB, CREMA-D, TESS, IEMOCAP, nEMO), or from a CSV."""
+"""Transcripts of a corpus: from its reader, where the corpus has them, or from a CSV file."""
 
 from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
 
-from overtone_cloud.corpora.tables import read_rows
+from overtone_cloud.corpora.files import read_rows
 from overtone_cloud.corpora.utterance import Reading
 from overtone_cloud.errors import CorpusError
 
@@ -12,19 +12,19 @@ OPTION = "transcripts"
 
 
 def transcripts_of(reading: Reading, *, table: Path | None = None) -> dict[str, str]:
-    """Return the text of each labelled utterance that has one, by id; the table's text comes before the corpus' own.
+    """Return the text of each labelled utterance that has one, by id; the table takes precedence over the corpus.
 
-    Raises CorpusError that names the option which stands in where no utterance has a text.
+    Raise CorpusError, which names the option for a CSV file, where no utterance has a text.
     """
     own = {u.id: " ".join(u.text.split()) for u in reading.labelled if u.text and u.text.strip()}
     listed = {} if table is None else _listed(reading, table)
-    found = own | listed
-    if not found:
+    transcripts = own | listed
+    if not transcripts:
         raise CorpusError(
             f"{reading.corpus} in {reading.root}: no transcripts; name a CSV with the columns path and text "
             f"(--option {OPTION}=FILE.csv)"
         )
-    return found
+    return transcripts
 
 
 def check_transcripts(readings: Mapping[str, Reading], *, table: Path | None = None) -> None:
@@ -34,15 +34,15 @@ def check_transcripts(readings: Mapping[str, Reading], *, table: Path | None = N
 
 
 def read_table(table: Path) -> dict[str, str]:
-    """Return the texts of a CSV by path; raise CorpusError, which names the row, for what it cannot be."""
-    read = read_rows(table)
+    """Return the texts of a CSV by path; raise CorpusError, which names the row, for a missing path or two texts."""
+    content = read_rows(table)
     for column in ("path", "text"):
-        if column not in read.columns:
-            raise CorpusError(f"{table}: column {column!r} is missing; there are {', '.join(read.columns)}")
-    if not read.rows:
+        if column not in content.columns:
+            raise CorpusError(f"{table}: column {column!r} is missing; there are {', '.join(content.columns)}")
+    if not content.rows:
         raise CorpusError(f"{table}: there are no rows")
     texts: dict[str, str] = {}
-    for number, row in zip(read.lines, read.rows, strict=True):
+    for number, row in zip(content.lines, content.rows, strict=True):
         path = PurePosixPath(row.get("path", "").replace("\\", "/")).as_posix()
         text = " ".join(row.get("text", "").split())
         if path == ".":
@@ -55,18 +55,18 @@ def read_table(table: Path) -> dict[str, str]:
 
 
 def _listed(reading: Reading, table: Path) -> dict[str, str]:
-    """Return the table's texts for this corpus' utterances: by id, by whole path, or by a file name met once.
+    """Return the table's texts for this corpus' utterances: by id, by whole path, or by a unique file name.
 
-    Rows of other corpora are passed over.
+    Rows of other corpora are ignored.
     """
     texts = read_table(table)
     names: dict[str, int] = {}
     for u in reading.utterances:
         names[u.path.name] = names.get(u.path.name, 0) + 1
-    found = {}
+    matches = {}
     for u in reading.labelled:
         keys = [u.id, u.path.as_posix(), *([u.path.name] if names[u.path.name] == 1 else [])]
         text = next((texts[key] for key in keys if key in texts), None)
         if text is not None:
-            found[u.id] = text
-    return found
+            matches[u.id] = text
+    return matches

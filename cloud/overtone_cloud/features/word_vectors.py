@@ -1,4 +1,4 @@
-"""GloVe and its like: a vector for each word, from a text file with lines `word v1 ... vN`."""
+"""Word vectors (GloVe, word2vec): a vector for each word, from a text file with lines `word v1 ... vN`."""
 
 import hashlib
 import re
@@ -23,15 +23,15 @@ MAX_LINE = 1 << 20
 def words_of(text: str) -> list[str]:
     """Return the lower-case words and signs of `text` as GloVe's vocabulary splits them: `do n't`, `it 's`, `.`."""
     plain = text.replace("\N{RIGHT SINGLE QUOTATION MARK}", "'").lower()
-    found: list[str] = []
+    words: list[str] = []
     for part in _CLITIC.sub(r" \1 ", plain).split():
-        found.extend([part] if _CLITIC.fullmatch(part) else _WORD.findall(part))
-    return found
+        words.extend([part] if _CLITIC.fullmatch(part) else _WORD.findall(part))
+    return words
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class WordVectors:
-    """The `(width,)` vectors of the words that some texts need; other words of the file are not kept."""
+    """The `(width,)` vectors of the words that some texts need; other words of the file are dropped."""
 
     width: int
     vectors: Mapping[str, F32]
@@ -39,8 +39,8 @@ class WordVectors:
     @cached_property
     def digest(self) -> str:
         """SHA-256 over the words and their vectors."""
-        kept = {word: hashlib.sha256(vector.tobytes()).hexdigest() for word, vector in self.vectors.items()}
-        return digest_mapping({"width": self.width, "words": kept})
+        digests = {word: hashlib.sha256(vector.tobytes()).hexdigest() for word, vector in self.vectors.items()}
+        return digest_mapping({"width": self.width, "words": digests})
 
     def encode(self, text: str) -> F32:
         """Return `(words, width)` of the words that have a vector; one row of zeros where none has."""
@@ -48,14 +48,14 @@ class WordVectors:
         return np.stack(rows) if rows else np.zeros((1, self.width), np.float32)
 
     def unknown(self, texts: Iterable[str]) -> int:
-        """Return how many words of `texts` have no vector and are passed over."""
+        """Return how many words of `texts` have no vector and are ignored."""
         return sum(1 for text in texts for word in words_of(text) if word not in self.vectors)
 
 
 def read_word_vectors(path: Path, texts: Iterable[str], *, width: int | None = None) -> WordVectors:
     """Return the vectors of the words in `texts`; `width` None takes that of the file's first line.
 
-    Raises ConfigError, which names file and line, for another width, a value that is not a number, or an
+    Raise ConfigError, which names file and line, for another width, a value that is not a number, or an
     unreadable file.
     """
     wanted = {word for text in texts for word in words_of(text)}
@@ -85,7 +85,7 @@ def _cut(line: str, width: int) -> tuple[str, str]:
 
 
 def _lines(path: Path) -> Iterator[tuple[int, str]]:
-    """Yield number and text of each line that is not empty; word2vec's first line, `words width`, is passed over."""
+    """Yield number and text of each line that is not empty; word2vec's first line, `words width`, is skipped."""
     try:
         with path.open(encoding="utf-8", errors="replace", newline="\n") as file:
             for number, raw in enumerate(iter(lambda: file.readline(MAX_LINE), ""), start=1):

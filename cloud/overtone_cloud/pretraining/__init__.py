@@ -1,1 +1,1 @@
-"""The models that come with the software: trained on all speakers, converted, described by a card, checked."""
+"""Pretrained models: training on all speakers, conversion, model card, checks."""

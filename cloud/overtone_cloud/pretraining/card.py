@@ -1,12 +1,15 @@
-"""The model card as Markdown, from the facts alone: the same facts give the same card."""
+"""The model card as Markdown: data, licence, training, figures, use; the same facts give the same card."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from overtone_cloud.corpora.registry import NON_COMMERCIAL
 from overtone_cloud.pretraining.card_data import UNKNOWN
-from overtone_cloud.pretraining.card_figures import figure_sections
-from overtone_cloud.pretraining.markdown import table
-from overtone_cloud.pretraining.training import NON_COMMERCIAL
+from overtone_cloud.recognition.report import FIGURE_HEAD, JOINT_HEAD, figure_cells, joint_cells
+
+CONFUSIONS = 6
+WORST = 5
+NOTHING = "nothing heard"
 
 
 def card(facts: Mapping[str, Any]) -> str:
@@ -19,7 +22,7 @@ def card(facts: Mapping[str, Any]) -> str:
         _summary(facts),
         *_data(facts),
         *_training(facts),
-        *figure_sections(facts),
+        *_figure_sections(facts),
         *_parity(facts),
         *_use(facts),
     ]
@@ -37,7 +40,7 @@ def _first_upper(text: str) -> str:
 def _summary(facts: Mapping[str, Any]) -> str:
     bundle, network = facts["bundle"], facts["bundle"]["network"]
     shape = ", ".join(f"{key} {value}" for key, value in network.items() if key not in ("family", "n_classes"))
-    return table(
+    return _table(
         ("", ""),
         [
             ("file", f"`{facts['name']}.bundle`, {bundle['bytes']:,} bytes, not signed, version {bundle['version']}"),
@@ -66,7 +69,7 @@ def _data(facts: Mapping[str, Any]) -> list[str]:
     ]
     return [
         "## Data",
-        table(("corpus", "language", "utterances", "speakers", "classes left out"), rows),
+        _table(("corpus", "language", "utterances", "speakers", "classes left out"), rows),
         "Acted speech, of the classes that all of these corpora have: a class that one corpus alone has would be "
         "recognised by that corpus' room, microphone and language. The numbers are of what was there to train on, "
         "which may be less than the official corpus. No recording is in the bundle.",
@@ -150,3 +153,109 @@ def _use(facts: Mapping[str, Any]) -> list[str]:
             ]
         ),
     ]
+
+
+def _figure_sections(facts: Mapping[str, Any]) -> list[str]:
+    """Return the sections of figures; without figures one that says so."""
+    figures = facts["figures"]
+    if figures is None:
+        return [
+            "## Figures",
+            "None yet: `overtone benchmark recognition` was not run with these settings, or its report was not given "
+            "to `overtone pretrain --figures`.",
+        ]
+    model = figures["one_model"]
+    return [*_introduction(figures), *_one_model(figures), *_people(model), *_failures(figures)]
+
+
+def _introduction(figures: Mapping[str, Any]) -> list[str]:
+    versions = ", ".join(f"{name} {value}" for name, value in figures["versions"].items())
+    seeds = len(figures["seeds"])
+    return [
+        "## Figures",
+        f"Of models trained with the same settings on a part of the speakers and tested on the others, "
+        f"{seeds} seed{'' if seeds == 1 else 's'}, never of this very model. Every figure below comes from one command "
+        f"({figures['date']}; {versions}):",
+        f"```\n{figures['command']}\n```",
+    ]
+
+
+def _one_model(figures: Mapping[str, Any]) -> list[str]:
+    model = figures["one_model"]
+    return [
+        "### One model for all corpora, as this one is",
+        f"{figures['split']}. The first table is over the utterances of all corpora together, so that "
+        "large corpora weigh more; the second is by corpus (UAR).",
+        _table(FIGURE_HEAD, [figure_cells(row) for row in model["figures"]]),
+        _table(JOINT_HEAD, [joint_cells(row) for row in figures["joint"]]),
+        _table(("emotion", "recall"), [(label, _share(model["recalls"][label])) for label in model["labels"]]),
+        "### Deciding less often",
+        _table(
+            ("decides from", "utterances decided", "of those right"),
+            [*map(_cover, model["coverage"]), ("**its own threshold**", *_cover(model["own_thresholds"])[1:])],
+        ),
+    ]
+
+
+def _cover(cover: Mapping[str, Any]) -> tuple[str, str, str]:
+    right = "–" if cover["accuracy"] is None else f"{100 * cover['accuracy']:.1f} %"
+    return f"{cover['threshold']:.2f}", f"{100 * cover['coverage']:.1f} %", right
+
+
+def _share(found: Mapping[str, Any]) -> str:
+    deviation = "" if found["sd"] is None else f" ± {100 * found['sd']:.1f}"
+    return f"{100 * found['mean']:.1f}{deviation} %"
+
+
+def _people(model: Mapping[str, Any]) -> list[str]:
+    return [
+        "### By gender",
+        _table(("gender", "UAR"), [(kind, _share(found)) for kind, found in model["genders"].items()]),
+        "### By speaker",
+        _table(
+            ("speaker", "gender", "UAR"),
+            [(name, found["gender"], _share(found)) for name, found in model["speakers"].items()],
+        ),
+    ]
+
+
+def _failures(figures: Mapping[str, Any]) -> list[str]:
+    model = figures["one_model"]
+    missed = [row for row in model["figures"] if row["met"] is False]
+    lines = [f"- Target missed, {row['corpus']}: {_sentence(row)}." for row in missed]
+    return [
+        "## Failure cases",
+        _table(("spoken", "taken for", "of those spoken"), confusions(model["labels"], model["confusion"])),
+        f"The speakers least well recognised: {', '.join(worst(model['speakers']))}.",
+        *(["\n".join(lines)] if lines else []),
+    ]
+
+
+def _sentence(row: Mapping[str, Any]) -> str:
+    name, value, target, _ = figure_cells(row)
+    return f"{name} {value}, target {target}"
+
+
+def confusions(labels: Sequence[str], counts: Sequence[Sequence[int]]) -> list[tuple[str, str, str]]:
+    """Return the commonest mistakes as (spoken, taken for, share of what was spoken), the largest share first."""
+    predicted = [*labels, NOTHING]
+    found = [
+        (count / sum(row), spoken, taken)
+        for spoken, row in zip(labels, counts, strict=True)
+        for taken, count in zip(predicted, row, strict=True)
+        if taken != spoken and count
+    ]
+    found.sort(key=lambda one: (-one[0], one[1], one[2]))
+    return [(spoken, taken, f"{100 * share:.1f} %") for share, spoken, taken in found[:CONFUSIONS]]
+
+
+def worst(speakers: Mapping[str, Mapping[str, Any]]) -> list[str]:
+    """Return the speakers with the lowest UAR, the lowest first."""
+    order = sorted(speakers, key=lambda name: (speakers[name]["mean"], name))
+    return [f"{name} ({_share(speakers[name])})" for name in order[:WORST]]
+
+
+def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """Return a Markdown table."""
+    lines = [head, ["---"] * len(head), *rows]
+    return "\n".join(f"| {' | '.join(cells)} |" for cells in lines)

@@ -7,24 +7,27 @@ from typing import Any
 
 from overtone_cloud.conditions.read_speech import ReadSpeech
 from overtone_cloud.conditions.sounds import Sounds
-from overtone_cloud.corpora.sources import SOURCES
+from overtone_cloud.corpora.registry import CORPORA
 from overtone_cloud.corpora.split_file import Split
 from overtone_cloud.corpora.splits import corpus_of
 from overtone_cloud.corpora.utterance import Reading
+from overtone_cloud.errors import ConfigError
 from overtone_cloud.pretraining.training import Trained
-from overtone_cloud.recognition.people import genders_of
+from overtone_cloud.recognition.predictions import genders_of
 from overtone_cloud.training.settings import TrainSettings
+from overtone_converters.signing import NAME
 from overtone_converters.verify import Verification
 from overtone_models.bundle import read_bundle
 from overtone_models.digests import digest_bytes
 
 FORMAT, VERSION = "overtone-model-card", 1
+MAX_VERSION = 2**31 - 1
 UNKNOWN = "unknown"
 
 
 @dataclass(frozen=True, kw_only=True)
 class Release:
-    """How a model is to be called and numbered, what it was made of, and the benchmark's extract where there is one."""
+    """A pretrained model's name, version, training data and settings, and the benchmark's extract if there is one."""
 
     name: str
     version: int
@@ -35,7 +38,15 @@ class Release:
     figures: Mapping[str, Any] | None
 
 
-def card_data(release: Release, trained: Trained, data: bytes, found: Verification) -> dict[str, Any]:
+def check_release(name: str, version: int) -> None:
+    """Raise ConfigError where a model cannot be called by this name or carry this version."""
+    if not NAME.fullmatch(name):
+        raise ConfigError(f"--name is {name!r}: use at most 64 letters, digits, dots, dashes and underscores")
+    if not 1 <= version <= MAX_VERSION:
+        raise ConfigError(f"--version is {version}, limit is 1..{MAX_VERSION}")
+
+
+def card_data(release: Release, trained: Trained, data: bytes, verification: Verification) -> dict[str, Any]:
     """Return the facts of a finished model, whose bundle is `data`.
 
     The inner speakers' UAR is left out: they chose when to stop, so it flatters.
@@ -49,13 +60,13 @@ def card_data(release: Release, trained: Trained, data: bytes, found: Verificati
         "bundle": _bundle(data),
         "training": _training(trained, release),
         "corpora": {corpus: _corpus(corpus, release.readings[corpus], trained) for corpus in corpora},
-        "parity": {key: value for key, value in found.to_json().items() if not key.startswith("uar_")},
+        "parity": {key: value for key, value in verification.to_json().items() if not key.startswith("uar_")},
         "figures": release.figures,
     }
 
 
 def command_of(release: Release, corpora: list[str]) -> str:
-    """Return the command that makes the model, with stand-ins for where its data lie."""
+    """Return the command that trains the model, with placeholder paths."""
     words = ["overtone", "pretrain"]
     for corpus in corpora:
         words += ["--corpus", f"{corpus}=path/to/{corpus}"]
@@ -108,7 +119,7 @@ def _training(trained: Trained, release: Release) -> dict[str, Any]:
 
 
 def selection(history: Sequence[Mapping[str, float]], inner: Sequence[str]) -> str:
-    """Return what the weights, temperature and threshold were chosen by."""
+    """Return in words how weights, temperature and threshold were chosen."""
     best = min((entry for entry in history if "inner_loss" in entry), key=lambda entry: entry["inner_loss"])
     return (
         f"the averaged weights of the epoch with the least loss over the inner speakers ({', '.join(inner)}), who "
@@ -128,12 +139,12 @@ def _corpus(corpus: str, reading: Reading, trained: Trained) -> dict[str, Any]:
     genders = list(genders_of(Reading(corpus=corpus, root=reading.root, utterances=tuple(used))).values())
     labels = {str(u.label) for u in used}
     left_out = sorted({str(u.label) for u in reading.labelled} - labels)
-    source = SOURCES.get(corpus)
+    known = CORPORA.get(corpus)
     return {
-        "title": source.title if source else corpus,
-        "language": source.language if source else UNKNOWN,
-        "licence": source.licence if source else "as the corpus says",
-        "page": source.page if source else None,
+        "title": known.title if known else corpus,
+        "language": known.language if known else UNKNOWN,
+        "licence": known.licence if known else "as the corpus says",
+        "page": known.page if known else None,
         "utterances": len(used),
         "speakers": {kind: genders.count(kind) for kind in sorted(set(genders))},
         "left_out": {label: sum(1 for u in reading.labelled if u.label == label) for label in left_out},

@@ -1,4 +1,4 @@
-"""The training of one model on all corpora: goes on where it was interrupted, and is done once."""
+"""Pretraining: one model on all speakers of all corpora; an interrupted training resumes, a finished one is reused."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -8,15 +8,14 @@ from typing import Any
 
 from overtone_cloud.conditions.read_speech import read_speech
 from overtone_cloud.conditions.sounds import content_digest, sound_halves
+from overtone_cloud.corpora.registry import pretrained_licence
 from overtone_cloud.corpora.split_file import Split
 from overtone_cloud.corpora.utterance import Reading
 from overtone_cloud.errors import ConfigError, TrainingError
-from overtone_cloud.pretraining.joined import join, split_of
+from overtone_cloud.pretraining.joint_corpus import join, split_of
 from overtone_cloud.recognition.limits import Limits, check_network
-from overtone_cloud.training.experiment import LICENCES
 from overtone_cloud.training.features import Features, extract
-from overtone_cloud.training.parts import set_aside
-from overtone_cloud.training.prepared import check_neutral_speech, surroundings
+from overtone_cloud.training.prepared import check_neutral_speech, set_aside, surroundings
 from overtone_cloud.training.run_folder import HISTORY, MODEL, RunFolder
 from overtone_cloud.training.settings import TrainSettings
 from overtone_models.digests import digest_mapping
@@ -26,14 +25,11 @@ from overtone_models.labels import ordered
 from overtone_models.trained import TrainedModel
 
 CLAIM = "pretraining.json"
-RESTRICTED = frozenset({"ravdess", "tess", "emodb", "savee", "nemo", "iemocap"})
-"""Corpora that are not for commercial use, or for research only."""
-NON_COMMERCIAL = "non-commercial research only, as the recordings it was trained on"
 
 
 @dataclass(frozen=True, kw_only=True)
 class Order:
-    """What is asked for: `work` keeps the training, so that the same order goes on or finds it done."""
+    """The order of a pretraining; `work` keeps its training, so that the same order resumes or finds it finished."""
 
     readings: Mapping[str, Reading]
     settings: TrainSettings
@@ -45,7 +41,7 @@ class Order:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Trained:
-    """A finished training: its model, its two parts, the split, and how it went."""
+    """A finished training: its model, its two parts, the split, and its history."""
 
     model: TrainedModel
     reading: Reading
@@ -57,10 +53,10 @@ class Trained:
 
 
 def train_all(order: Order, report: Any = None, progress: Any = None) -> Trained:
-    """Return the model of all the order's speakers; what can be refused is refused before any sound is read."""
+    """Return the model of all the order's speakers; every check that needs no sound comes first."""
     settings, reading = order.settings, join(order.readings)
     if settings.inner_fraction == 0:
-        raise ConfigError("inner_fraction is 0: a model to ship needs speakers set aside, who choose when to stop")
+        raise ConfigError("inner_fraction is 0: a model to ship needs inner speakers, who choose when to stop")
     labels = ordered({str(u.label) for u in reading.labelled})
     if order.speech is not None and not settings.neutral_speech:
         raise ConfigError("read speech is given, but training setting neutral_speech is false")
@@ -74,7 +70,8 @@ def train_all(order: Order, report: Any = None, progress: Any = None) -> Trained
     split = split_of(reading, settings, inner)
     if not (folder.path / MODEL).exists():
         _train(order, folder, features, labels, report)
-    model = replace(folder.load_model(), lineage=lineage(order.readings, reading, settings), licence=licence(order))
+    licence = pretrained_licence(order.readings)
+    model = replace(folder.load_model(), lineage=lineage(order.readings, reading, settings), licence=licence)
     return Trained(
         model=model,
         reading=reading,
@@ -87,7 +84,7 @@ def train_all(order: Order, report: Any = None, progress: Any = None) -> Trained
 
 
 def _train(order: Order, folder: RunFolder, features: Features, labels: tuple[str, ...], report: Any) -> None:
-    from overtone_cloud.training.fitting import fit
+    from overtone_cloud.training.trainer import fit
 
     around = surroundings(order.sounds, order.settings, order.speech)
     model, _ = fit(features, labels, order.settings, folder, around=around, cache=order.cache, report=report)
@@ -97,7 +94,7 @@ def _train(order: Order, folder: RunFolder, features: Features, labels: tuple[st
 def _claim(folder: RunFolder, reading: Reading, order: Order) -> None:
     """Take the folder for this training; raise TrainingError where it holds another."""
     halves = None if order.sounds is None else sound_halves(order.sounds)
-    sounds = None if halves is None else content_digest((*halves.training, *halves.kept))
+    sounds = None if halves is None else content_digest((*halves.training, *halves.calibration))
     speech = content_digest(read_speech(order.speech).training) if order.speech is not None else None
     mine = {
         "corpora": reading.corpus,
@@ -121,10 +118,3 @@ def lineage(readings: Mapping[str, Reading], reading: Reading, settings: TrainSe
         "split": f"all {len(reading.speakers)} speakers; inner speakers chose when to stop",
         "seed": str(settings.seed),
     }
-
-
-def licence(order: Order) -> str:
-    """Return the terms of use that follow from the corpora's licences."""
-    each = [LICENCES.get(name, f"as the training data ({name})") for name in sorted(order.readings)]
-    terms = NON_COMMERCIAL if RESTRICTED & set(order.readings) else "on the terms of the recordings it was trained on"
-    return f"{terms}: {'; '.join(each)}"

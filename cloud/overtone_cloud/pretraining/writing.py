@@ -1,6 +1,7 @@
-"""From a finished training to the folder that the software ships: bundle, split, settings, facts, card."""
+"""Writing of a pretrained model's folder: bundle, split, settings, card and its data."""
 
 import json
+import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -9,11 +10,11 @@ from overtone_cloud.bundles.sources import calibration_utterances, golden
 from overtone_cloud.errors import TrainingError
 from overtone_cloud.pretraining.card import card
 from overtone_cloud.pretraining.card_data import Release, card_data
-from overtone_cloud.pretraining.parity import parity_utterances
-from overtone_cloud.pretraining.settings_file import as_toml
+from overtone_cloud.pretraining.checking import parity_utterances
 from overtone_cloud.pretraining.training import Trained
 from overtone_cloud.recognition.limits import Limits, check_bundle
-from overtone_cloud.reports.files import write_atomically
+from overtone_cloud.training.settings import TrainSettings
+from overtone_common.files import write_atomically
 from overtone_converters.verify import Verification
 from overtone_models.bundle import read_bundle
 from overtone_models.pretrained import Pretrained
@@ -22,9 +23,9 @@ from overtone_models.pretrained import Pretrained
 def write_pretrained(
     trained: Trained, release: Release, out: Path, *, cache: Path | None = None
 ) -> tuple[Pretrained, Verification]:
-    """Write `out/NAME` and return it with what the checks found; nothing is written where they refuse.
+    """Write `out/NAME` and return it with the verification; nothing is written where that refuses the bundle.
 
-    The bundle comes last: what is found by its name has everything else beside it.
+    The bundle comes last: whoever finds it has everything else beside it.
     """
     from overtone_converters.build import build_bundle
     from overtone_converters.verify import verify_bundle
@@ -41,20 +42,40 @@ def write_pretrained(
         )
     bundle = read_bundle(data)
     check_bundle(bundle, Limits())
-    found = verify_bundle(bundle, *parity_utterances(trained.inner, trained.model.labels, cache=cache))
-    found.require()
-    facts = card_data(release, trained, data, found)
-    made = Pretrained(out / release.name)
-    write_atomically(made.settings, as_toml(release.settings).encode(), error=TrainingError)
-    trained.split.save(made.split)
-    write_card(made, facts)
-    write_atomically(made.bundle, data, error=TrainingError)
-    return made, found
+    verification = verify_bundle(bundle, *parity_utterances(trained.inner, trained.model.labels, cache=cache))
+    verification.require()
+    facts = card_data(release, trained, data, verification)
+    folder = Pretrained(out / release.name)
+    write_atomically(folder.settings, as_toml(release.settings).encode(), error=TrainingError)
+    trained.split.save(folder.split)
+    write_card(folder, facts)
+    write_atomically(folder.bundle, data, error=TrainingError)
+    return folder, verification
 
 
-def write_card(made: Pretrained, facts: Mapping[str, Any]) -> None:
-    """Write the facts and the card that follows from them."""
+def write_card(folder: Pretrained, facts: Mapping[str, Any]) -> None:
+    """Write the card's data, and the card that follows from them."""
     text = json.dumps(facts, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
-    # Read back: the card must follow from the file, not from what it was made of.
-    write_atomically(made.card_data, text.encode(), error=TrainingError)
-    write_atomically(made.card, card(json.loads(text)).encode(), error=TrainingError)
+    # Read back: the card must follow from the file.
+    write_atomically(folder.card_data, text.encode(), error=TrainingError)
+    write_atomically(folder.card, card(json.loads(text)).encode(), error=TrainingError)
+
+
+def as_toml(settings: TrainSettings) -> str:
+    """Return training settings as TOML that names every value, so that later defaults change nothing.
+
+    Raises TrainingError where the text would not give the same settings again.
+    """
+    values = settings.to_json()
+    plain = {name: value for name, value in values.items() if not isinstance(value, Mapping)}
+    text = _toml_lines(plain)
+    for name, table in values.items():
+        if isinstance(table, Mapping):
+            text += f"\n[{name}]\n{_toml_lines(table)}"
+    if TrainSettings.from_json(tomllib.loads(text)) != settings:
+        raise TrainingError("the training settings cannot be written as TOML")
+    return text
+
+
+def _toml_lines(values: Mapping[str, Any]) -> str:
+    return "".join(f"{name} = {json.dumps(value)}\n" for name, value in values.items() if value is not None)

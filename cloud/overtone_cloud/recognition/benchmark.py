@@ -1,4 +1,4 @@
-"""The benchmark of recognition: what is trained and measured, in which order; every step is kept and taken once."""
+"""The recognition benchmark: which models are trained and measured, in which order; no finished step is repeated."""
 
 import gc
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -9,22 +9,21 @@ from overtone_cloud.corpora.utterance import Reading
 from overtone_cloud.errors import ConfigError
 from overtone_cloud.recognition.joint import ALL, cross_protocol, joint_protocol, write_joint
 from overtone_cloud.recognition.limits import check_network
-from overtone_cloud.recognition.measures import NAMES, Material, Measure, measures
+from overtone_cloud.recognition.measures import CLEAN, NAMES, Material, Measure, measures
 from overtone_cloud.recognition.protocol import (
-    Given,
+    LoadedCorpus,
     Protocol,
     Seeds,
     Training,
     shared_protocol,
     speaker_protocol,
 )
-from overtone_cloud.recognition.results import Taken, take
+from overtone_cloud.recognition.results import TrainingResults, take
 from overtone_cloud.recognition.subject import Subject, recalibrated, refuse_test_speakers
-from overtone_cloud.training import progress
 from overtone_cloud.training.experiment import check_plan, divide, read_features, train_run
 from overtone_cloud.training.features import Features
 from overtone_cloud.training.prepared import check_neutral_speech
-from overtone_cloud.training.run_folder import METRICS, RunFolder
+from overtone_cloud.training.run_folder import METRICS, RunFolder, progress_lines
 from overtone_cloud.training.settings import TrainSettings
 from overtone_models.front_end import EDGE_FRONT_END
 from overtone_models.trained import TrainedModel
@@ -32,20 +31,23 @@ from overtone_models.trained import TrainedModel
 ALONE, RANDOM, JOINT, CROSS = "alone", "random", "joint", "cross"
 PROTOCOLS = (ALONE, RANDOM, JOINT, CROSS)
 """A model for each corpus, one of a random split beside it, one model for all, one that never heard the corpus."""
-ALWAYS = "clean"
 LOUDNESS = ("quiet", "loud")
-"""What the corpora's rows of one model for all show besides: some corpora are normalised, others quiet."""
+"""Measures in the table of one model for all, beside `CLEAN`: some corpora are normalised, others quiet."""
 PERSONAL = "personal"
-"""What a corpus that was not heard shows besides: devices meet other rooms, languages and ways of speaking."""
+"""The measure of corpora that no training heard, beside `CLEAN`: devices meet other rooms, languages and voices."""
+LEAST_SEEDS = 3
+"""Seeds that a figure to quote needs."""
+TRIAL_SETTINGS = {"size": "S", "epochs": 4, "evaluate_every_epochs": 2, "patience_epochs": 4, "warmup_steps": 10}
+"""What a quick run changes in training settings."""
 REPORTS = 6
 TOO_FEW = 2
 
 
 @dataclass(frozen=True, kw_only=True)
 class Benchmark:
-    """What is asked for; `own_settings` are those of a corpus, or of ALL together, that is trained otherwise."""
+    """The order of a benchmark; `own_settings` replace `settings` for a corpus, or for ALL together."""
 
-    corpora: tuple[Given, ...]
+    corpora: tuple[LoadedCorpus, ...]
     settings: TrainSettings
     own_settings: Mapping[str, TrainSettings] = field(default_factory=dict)
     seeds: tuple[int, ...]
@@ -55,7 +57,7 @@ class Benchmark:
     material: Material = field(default_factory=Material)
     parts: tuple[str, ...] = NAMES
     quick: bool = False
-    calibration: Given | None = None
+    calibration: LoadedCorpus | None = None
     cache: Path | None = None
     log: Callable[[str], None] = lambda line: None
 
@@ -70,42 +72,42 @@ class Benchmark:
 
 @dataclass(frozen=True, kw_only=True)
 class Task:
-    """A protocol of a corpus, how its models are trained, and the measures that they undergo."""
+    """A protocol of a corpus, the settings of its trainings, and the names of their measures."""
 
     protocol: Protocol
-    given: Given
+    corpus: LoadedCorpus
     settings: TrainSettings
     measures: tuple[str, ...]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Finding:
-    """What was found of one protocol: every training's results.
+class ProtocolResults:
+    """The results of one protocol's trainings.
 
     `skipped` are the corpus' utterances that cannot be read, or in which the gate hears no speech as recorded.
     """
 
     protocol: Protocol
     reading: Reading
-    taken: tuple[Taken, ...]
+    trainings: tuple[TrainingResults, ...]
     skipped: tuple[str, ...] = ()
 
     @property
-    def by_seed(self) -> dict[int, list[Taken]]:
+    def by_seed(self) -> dict[int, list[TrainingResults]]:
         """The results of each seed's folds."""
-        return {seed: [t for t in self.taken if t.seed == seed] for seed in self.protocol.seeds}
+        return {seed: [t for t in self.trainings if t.seed == seed] for seed in self.protocol.seeds}
 
 
-def run(benchmark: Benchmark) -> Iterator[tuple[dict[str, Finding], bool]]:
-    """Yield what was found so far, by the protocol's name, after each protocol, and whether that is all.
+def run(benchmark: Benchmark) -> Iterator[tuple[dict[str, ProtocolResults], bool]]:
+    """Yield the results so far, by the protocol's name, after each protocol, and whether they are complete.
 
     Everything that can be refused is refused before any training.
     """
     tasks = _tasks(benchmark)
     if not tasks:
-        names = ", ".join(given.name for given in benchmark.corpora)
+        names = ", ".join(corpus.name for corpus in benchmark.corpora)
         if not {ALONE, RANDOM} & set(benchmark.protocols):
-            raise ConfigError(f"{' and '.join(benchmark.protocols)} need at least two corpora, given is {names}")
+            raise ConfigError(f"{' and '.join(benchmark.protocols)} need at least two corpora, here is {names}")
         raise ConfigError(f"nothing can be measured: {names} have too few speakers for folds of their own")
     for task in tasks:
         planned = task.settings.network(n_features=EDGE_FRONT_END.n_mfcc, n_classes=len(task.protocol.labels))
@@ -117,72 +119,74 @@ def run(benchmark: Benchmark) -> Iterator[tuple[dict[str, Finding], bool]]:
             _check_calibration(task, benchmark.calibration)
     trainings = sum(len(task.protocol.folds) * len(task.protocol.seeds) for task in tasks)
     benchmark.log(f"{len(tasks)} protocols, {trainings} trainings, kept in {benchmark.out}")
-    findings: dict[str, Finding] = {}
+    results: dict[str, ProtocolResults] = {}
     for task in tasks:
-        findings[task.protocol.name] = _find(benchmark, task)
-        yield dict(findings), len(findings) == len(tasks)
+        results[task.protocol.name] = _run_task(benchmark, task)
+        yield dict(results), len(results) == len(tasks)
 
 
 def _tasks(benchmark: Benchmark) -> list[Task]:
-    """Return what is to be done, in its order."""
-    taken = tuple(name for name in NAMES if name == ALWAYS or name in benchmark.parts)
+    """Return the tasks in their order."""
+    measure_names = tuple(name for name in NAMES if name == CLEAN or name in benchmark.parts)
     asked, several = benchmark.protocols, len(benchmark.corpora) > 1
     tasks: list[Task] = []
-    for given in benchmark.corpora if {ALONE, RANDOM} & set(asked) else ():
-        folds, few = benchmark.folds.get(given.name), len(given.reading.speakers)
-        settings = benchmark.settings_of(given.name)
+    for corpus in benchmark.corpora if {ALONE, RANDOM} & set(asked) else ():
+        folds, few = benchmark.folds.get(corpus.name), len(corpus.reading.speakers)
+        settings = benchmark.settings_of(corpus.name)
         drawn = benchmark.drawn(settings)
         if few <= TOO_FEW and folds is None and several:
-            benchmark.log(f"{given.name}: {few} speakers are too few for folds of its own, not for one model for all")
+            benchmark.log(f"{corpus.name}: {few} speakers are too few for folds of its own, not for one model for all")
             continue
         if ALONE in asked:
-            protocol = speaker_protocol(given, folds, drawn, quick=benchmark.quick)
-            tasks.append(Task(protocol=protocol, given=given, settings=settings, measures=taken))
+            protocol = speaker_protocol(corpus, folds, drawn, quick=benchmark.quick)
+            tasks.append(Task(protocol=protocol, corpus=corpus, settings=settings, measures=measure_names))
         if RANDOM in asked:
-            protocol = shared_protocol(given, drawn)
-            tasks.append(Task(protocol=protocol, given=given, settings=settings, measures=(ALWAYS,)))
+            protocol = shared_protocol(corpus, drawn)
+            tasks.append(Task(protocol=protocol, corpus=corpus, settings=settings, measures=(CLEAN,)))
     if several and {JOINT, CROSS} & set(asked):
-        tasks += _joint_tasks(benchmark, taken)
+        tasks += _joint_tasks(benchmark, measure_names)
     return tasks
 
 
-def _joint_tasks(benchmark: Benchmark, taken: tuple[str, ...]) -> list[Task]:
+def _joint_tasks(benchmark: Benchmark, measure_names: tuple[str, ...]) -> list[Task]:
     """Return one model for all corpora, and those that are trained without one of them."""
     settings = benchmark.settings_of(ALL)
     drawn = benchmark.drawn(settings)
-    joint = write_joint({given.name: given.reading for given in benchmark.corpora}, benchmark.out / ALL)
+    joint = write_joint({corpus.name: corpus.reading for corpus in benchmark.corpora}, benchmark.out / ALL)
     tasks = []
     if JOINT in benchmark.protocols:
         whole = joint_protocol(joint, drawn, quick=benchmark.quick)
-        tasks.append(Task(protocol=whole, given=joint, settings=settings, measures=taken))
-    for given in benchmark.corpora[: 1 if benchmark.quick else None] if CROSS in benchmark.protocols else ():
-        crossed = cross_protocol(joint, given.name, drawn)
-        unheard = tuple(name for name in taken if name in (ALWAYS, PERSONAL))
-        tasks.append(Task(protocol=crossed, given=joint, settings=settings, measures=unheard))
+        tasks.append(Task(protocol=whole, corpus=joint, settings=settings, measures=measure_names))
+    for corpus in benchmark.corpora[: 1 if benchmark.quick else None] if CROSS in benchmark.protocols else ():
+        crossed = cross_protocol(joint, corpus.name, drawn)
+        unheard = tuple(name for name in measure_names if name in (CLEAN, PERSONAL))
+        tasks.append(Task(protocol=crossed, corpus=joint, settings=settings, measures=unheard))
     return tasks
 
 
-def _check_calibration(task: Task, calibration: Given) -> None:
-    by_id = {u.id: u for u in task.given.reading.utterances}
+def _check_calibration(task: Task, calibration: LoadedCorpus) -> None:
+    by_id = {u.id: u for u in task.corpus.reading.utterances}
     for fold in map(task.protocol.split.fold, task.protocol.folds):
         what = f"{task.protocol.name}, {fold.name}: calibration"
         refuse_test_speakers(what, calibration.reading.labelled, [by_id[i] for i in fold.test])
 
 
-def _find(benchmark: Benchmark, task: Task) -> Finding:
+def _run_task(benchmark: Benchmark, task: Task) -> ProtocolResults:
     possible = measures(benchmark.material)
     chosen = [possible[name] for name in task.measures if name in possible]
     features: Features | None = None
-    taken = []
+    trainings = []
     for training in task.protocol.trainings(benchmark.out):
         model = _trained(benchmark, task.settings, training)
         if features is None:
             _, features = read_features(
                 training.plan, front_end=model.front_end, gate=model.gate, cache=benchmark.cache
             )
-        taken.append(_measured(benchmark, task.settings, training, model, features, chosen))
+        trainings.append(_measured(benchmark, task.settings, training, model, features, chosen))
     skipped = features.skipped if features is not None else ()
-    return Finding(protocol=task.protocol, reading=task.given.reading, taken=tuple(taken), skipped=skipped)
+    return ProtocolResults(
+        protocol=task.protocol, reading=task.corpus.reading, trainings=tuple(trainings), skipped=skipped
+    )
 
 
 def _trained(benchmark: Benchmark, settings: TrainSettings, training: Training) -> TrainedModel:
@@ -199,7 +203,7 @@ def _trained(benchmark: Benchmark, settings: TrainSettings, training: Training) 
     if (folder.path / METRICS).exists():
         return folder.load_model()
     benchmark.log(f"{training.describe()}: training")
-    report = progress.lines(lambda line: benchmark.log(f"{training.describe()}: {line}"), settings.epochs, REPORTS)
+    report = progress_lines(lambda line: benchmark.log(f"{training.describe()}: {line}"), settings.epochs, REPORTS)
     model, _ = train_run(plan, settings, folder, cache=benchmark.cache, report=report)
     _forget_graphs()
     return model
@@ -220,16 +224,16 @@ def _measured(
     model: TrainedModel,
     features: Features,
     chosen: Sequence[Measure],
-) -> Taken:
+) -> TrainingResults:
     train, inner, test = divide(features, training.plan.chosen, replace(settings, seed=training.seed))
     subject = Subject(model, train, inner, test, training.folder, benchmark.cache)
     if benchmark.calibration is not None and not training.protocol.split.speakers_shared:
         used = benchmark.calibration.reading.labelled
-        sounds = () if benchmark.material.sounds is None else benchmark.material.sounds.kept
+        sounds = () if benchmark.material.sounds is None else benchmark.material.sounds.calibration
         subject = recalibrated(subject, used, settings, sounds)
 
     def begin(measure: Measure) -> Callable[[], None]:
         return lambda: benchmark.log(f"{training.describe()}: {measure.title}")
 
     results = {measure.name: take(measure, subject, begin(measure)) for measure in chosen}
-    return Taken(fold=training.fold, seed=training.seed, results=results)
+    return TrainingResults(fold=training.fold, seed=training.seed, results=results)

@@ -1,18 +1,17 @@
-"""The figures of a corpus: what each measure's results say, held against the targets."""
+"""Figures of a corpus: one value per seed from each measure's results, mean and deviation, and the target."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
-from overtone_cloud.recognition.figure import Figure, Target
+from overtone_cloud.corpora.registry import CORPORA
 from overtone_cloud.recognition.limits import Limits
 from overtone_cloud.recognition.predictions import Predictions, pooled
 from overtone_cloud.recognition.reliability import own_thresholds
-from overtone_cloud.recognition.results import Taken
+from overtone_cloud.recognition.results import TrainingResults
 
-UAR_TARGETS = {"ravdess": 70.0, "emodb": 85.0}
 LOSSES = {"noise": 8.0, "room": 8.0, "telephone": 6.0, "quiet": None, "loud": None}
 LOSS_NAMES = {
     "noise": "UAR lost in noise (10 dB)",
@@ -24,7 +23,64 @@ LOSS_NAMES = {
 MAX_ANGRY_PERCENT = 5.0
 PERCENT, POINTS = "%", "points"
 
-BySeed = Mapping[int, Sequence[Taken]]
+
+@dataclass(frozen=True, kw_only=True)
+class Target:
+    """A limit for the mean over seeds, or with `every` for each seed's value."""
+
+    sign: str
+    limit: float
+    every: bool = False
+
+    def met(self, values: Sequence[float]) -> bool:
+        """Return whether the values keep it."""
+        judged = values if self.every else [float(np.mean(values))]
+        return all(v >= self.limit if self.sign == ">=" else v <= self.limit for v in judged)
+
+    def __str__(self) -> str:
+        return f"{self.sign} {self.limit:,.10g}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Figure:
+    """One figure of a corpus: `values` has one entry per seed, in `unit`."""
+
+    corpus: str
+    name: str
+    unit: str
+    values: tuple[float, ...]
+    target: Target | None = None
+
+    @property
+    def mean(self) -> float:
+        """Mean over seeds."""
+        return float(np.mean(self.values))
+
+    @property
+    def sd(self) -> float | None:
+        """Standard deviation over seeds; None for one seed."""
+        return float(np.std(self.values, ddof=1)) if len(self.values) > 1 else None
+
+    @property
+    def met(self) -> bool | None:
+        """Whether the target is met; None where there is none."""
+        return None if self.target is None else self.target.met(self.values)
+
+    def to_json(self) -> dict[str, Any]:
+        """Return values, mean, deviation, target and whether it is met."""
+        return {
+            "corpus": self.corpus,
+            "figure": self.name,
+            "unit": self.unit,
+            "values": [round(v, 3) for v in self.values],
+            "mean": round(self.mean, 3),
+            "sd": None if self.sd is None else round(self.sd, 3),
+            "target": None if self.target is None else str(self.target),
+            "met": self.met,
+        }
+
+
+BySeed = Mapping[int, Sequence[TrainingResults]]
 
 
 def corpus_figures(
@@ -55,12 +111,12 @@ def corpus_figures(
     return figures if unseen else [replace(figure, target=None) for figure in figures]
 
 
-def over_seeds(taken: BySeed, value: Callable[[Sequence[Taken]], float]) -> tuple[float, ...]:
+def over_seeds(taken: BySeed, value: Callable[[Sequence[TrainingResults]], float]) -> tuple[float, ...]:
     """Return a value for each seed's folds."""
     return tuple(value(taken[seed]) for seed in sorted(taken))
 
 
-def predictions(parts: Sequence[Taken], measure: str) -> Predictions:
+def predictions(parts: Sequence[TrainingResults], measure: str) -> Predictions:
     """Return a measure's predictions of all folds of a seed as one."""
     return pooled([part.predictions(measure) for part in parts])
 
@@ -71,7 +127,7 @@ def percent(part: int, whole: int) -> float:
 
 
 def _uar(corpus: str, taken: BySeed, name: str) -> Figure:
-    least = UAR_TARGETS.get(corpus)
+    least = CORPORA[corpus].uar_target_percent if corpus in CORPORA else None
     target = None if least is None else Target(sign=">=", limit=least)
     values = over_seeds(taken, lambda parts: 100 * predictions(parts, "clean").uar)
     return Figure(corpus=corpus, name=name, unit=PERCENT, values=values, target=target)
@@ -100,7 +156,7 @@ def _calibration(corpus: str, taken: BySeed) -> list[Figure]:
 
 
 def _int8(corpus: str, taken: BySeed, limits: Limits) -> list[Figure]:
-    def same(parts: Sequence[Taken]) -> float:
+    def same(parts: Sequence[TrainingResults]) -> float:
         return 100 * float((predictions(parts, "int8").predicted == predictions(parts, "clean").predicted).mean())
 
     def largest(name: str) -> tuple[float, ...]:
@@ -137,7 +193,7 @@ def _int8(corpus: str, taken: BySeed, limits: Limits) -> list[Figure]:
 
 
 def _listening(corpus: str, taken: BySeed) -> list[Figure]:
-    def part_of(parts: Sequence[Taken], name: str) -> float:
+    def part_of(parts: Sequence[TrainingResults], name: str) -> float:
         found = [part.results["listening"] for part in parts]
         return percent(sum(f[name] for f in found), sum(f["utterances"] for f in found))
 
@@ -170,7 +226,7 @@ def _loss(corpus: str, taken: BySeed, name: str) -> Figure:
 
 
 def _undecided(corpus: str, taken: BySeed, name: str) -> Figure:
-    def share(parts: Sequence[Taken]) -> float:
+    def share(parts: Sequence[TrainingResults]) -> float:
         found = [part.results[name] for part in parts]
         return percent(sum(f["undecided"] for f in found), sum(f["seconds"] for f in found))
 
@@ -185,7 +241,7 @@ def _undecided(corpus: str, taken: BySeed, name: str) -> Figure:
 
 
 def _anger(corpus: str, taken: BySeed) -> list[Figure]:
-    def share(parts: Sequence[Taken], counts: str, total: str) -> float:
+    def share(parts: Sequence[TrainingResults], counts: str, total: str) -> float:
         found = [part.results["speech"] for part in parts]
         return percent(sum(f[counts].get("angry", 0) for f in found), sum(f[total] for f in found))
 
@@ -208,12 +264,12 @@ def _anger(corpus: str, taken: BySeed) -> list[Figure]:
     ]
 
 
-def owners(parts: Sequence[Taken]) -> list[dict[str, Any]]:
+def owners(parts: Sequence[TrainingResults]) -> list[dict[str, Any]]:
     """Return the personal rows of all speakers of a seed's folds."""
     return [row for part in parts for row in part.results["personal"]["speakers"]]
 
 
-def gains(parts: Sequence[Taken], name: str = "uar_personal") -> list[float]:
+def gains(parts: Sequence[TrainingResults], name: str = "uar_personal") -> list[float]:
     """Return what each speaker of a seed's folds gains by learning, in points of UAR."""
     return [100 * (row[name] - row["uar"]) for row in owners(parts)]
 

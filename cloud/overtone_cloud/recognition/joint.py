@@ -1,4 +1,4 @@
-"""Several corpora as one: their common classes in one manifest, folds in which every corpus has unseen speakers."""
+"""Protocols over several corpora: a manifest of their common classes, folds with unseen speakers of every corpus."""
 
 import csv
 import io
@@ -10,8 +10,8 @@ from overtone_cloud.corpora.split_file import Fold, Split
 from overtone_cloud.corpora.splits import by_corpus, by_speaker, corpus_of, hold_out
 from overtone_cloud.corpora.utterance import Reading, Utterance, utterances_digest
 from overtone_cloud.errors import CorpusError
-from overtone_cloud.recognition.protocol import Given, Protocol, Seeds, as_protocol, check_folds
-from overtone_cloud.reports.files import write_atomically
+from overtone_cloud.recognition.protocol import LoadedCorpus, Protocol, Seeds, as_protocol, check_folds
+from overtone_common.files import write_atomically
 from overtone_models.labels import ordered
 
 COLUMNS = ("path", "label", "speaker", "gender", "sentence")
@@ -28,7 +28,7 @@ def common_labels(readings: Mapping[str, Reading]) -> tuple[str, ...]:
     return labels
 
 
-def write_joint(readings: Mapping[str, Reading], folder: Path) -> Given:
+def write_joint(readings: Mapping[str, Reading], folder: Path) -> LoadedCorpus:
     """Write `manifest.csv` of all corpora's common classes and return it as a corpus; speakers are `corpus/speaker`."""
     labels = common_labels(readings)
     text = io.StringIO()
@@ -38,7 +38,7 @@ def write_joint(readings: Mapping[str, Reading], folder: Path) -> Given:
         rows.writerows(_row(corpus, u) for u in reading.labelled if u.label in labels)
     path = folder / "manifest.csv"
     write_atomically(path, text.getvalue().encode(), error=CorpusError)
-    return Given(path=path, reading=read_corpus(path))
+    return LoadedCorpus(path=path, reading=read_corpus(path))
 
 
 def _row(corpus: str, utterance: Utterance) -> dict[str, str]:
@@ -53,7 +53,7 @@ def _row(corpus: str, utterance: Utterance) -> dict[str, str]:
     }
 
 
-def joint_protocol(given: Given, seeds: Seeds, *, quick: bool = False) -> Protocol:
+def joint_protocol(given: LoadedCorpus, seeds: Seeds, *, quick: bool = False) -> Protocol:
     """Return the protocol of one model for all corpora: each fold tests some speakers of each corpus.
 
     A corpus with fewer speakers than folds is tested in the first ones and trained on whole in the others.
@@ -82,7 +82,7 @@ def joint_protocol(given: Given, seeds: Seeds, *, quick: bool = False) -> Protoc
     return as_protocol(given, split, ALL, seeds, limit=1 if quick else None)
 
 
-def cross_protocol(given: Given, corpus: str, seeds: Seeds) -> Protocol:
+def cross_protocol(given: LoadedCorpus, corpus: str, seeds: Seeds) -> Protocol:
     """Return the protocol that trains on every corpus but one and tests that one."""
     speakers = sorted({str(u.speaker) for u in given.reading.labelled if corpus_of(str(u.speaker)) == corpus})
     split = hold_out(given.reading.utterances, speakers)

@@ -1,4 +1,4 @@
-"""The limits of size that a recogniser must keep, and which layer costs most where it does not."""
+"""Limits of a recogniser's size and work; an error names the layer that costs most."""
 
 from dataclasses import asdict, dataclass
 from typing import Any

@@ -1,4 +1,4 @@
-"""Every measure by name: what it needs, what it returns as JSON. A measure sees one trained model and its test part."""
+"""The measures by name: what each needs and returns as JSON, of one trained model and its test part."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
@@ -7,32 +7,50 @@ from typing import Any
 
 from overtone_cloud.bundles.sources import RANGES
 from overtone_cloud.conditions.conditions import Condition, FarMicrophone, Level, Noise, Telephone
-from overtone_cloud.conditions.read_speech import ReadSpeech
-from overtone_cloud.conditions.sounds import Sounds, content_digest
-from overtone_cloud.recognition.heard import predict_heard
+from overtone_cloud.conditions.read_speech import ReadSpeech, read_speech
+from overtone_cloud.conditions.sounds import Sounds, content_digest, sound_halves
+from overtone_cloud.errors import ConfigError
+from overtone_cloud.recognition.label_seconds import SPEECH_S, count_label_seconds, recordings, silences
 from overtone_cloud.recognition.limits import Limits, check_bundle, costs_json
 from overtone_cloud.recognition.normalisation import CANDIDATES, describe, predict_normalised
 from overtone_cloud.recognition.personal import DRAWS, METHOD, PER_EMOTION, personalise_speakers
 from overtone_cloud.recognition.quantised import listen_to_test, predict_int8
-from overtone_cloud.recognition.subject import Subject
-from overtone_cloud.recognition.windows import SPEECH_S, count_windows, recordings, silences
+from overtone_cloud.recognition.subject import Subject, predict_test_part
 
 Result = dict[str, Any]
 QUIET_DB, LOUD_DB = -30.0, -1.0
+CLEAN = "clean"
+"""The measure that is always taken: the float network on recordings as they are."""
+NEEDS = {"noise": "--sounds", "sounds": "--sounds", "speech": "--speech"}
+"""The option whose folder a measure needs."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Material:
-    """What measures use besides the corpora: everyday sounds, neutral read speech, limits of size."""
+    """Recordings and limits that measures use besides the corpora."""
 
     sounds: Sounds | None = None
     speech: ReadSpeech | None = None
     limits: Limits = field(default_factory=Limits)
 
 
+def read_material(sounds: Path | None, speech: Path | None, parts: Sequence[str] | None, limits: Limits) -> Material:
+    """Return the material in the folders; raise ConfigError where one of the measures `parts` lacks its folder."""
+    folders = {"--sounds": sounds, "--speech": speech}
+    for part in parts or ():
+        option = NEEDS.get(part)
+        if option is not None and folders[option] is None:
+            raise ConfigError(f"--part {part} needs {option} DIR")
+    return Material(
+        sounds=None if sounds is None else sound_halves(sounds),
+        speech=None if speech is None else read_speech(speech),
+        limits=limits,
+    )
+
+
 @dataclass(frozen=True, kw_only=True)
 class Measure:
-    """A measure; `settings` is what its result follows from besides the model, so that kept results are found."""
+    """A measure; `settings` are what its result depends on besides the model: they are part of the result's key."""
 
     name: str
     title: str
@@ -41,13 +59,13 @@ class Measure:
 
 
 def measures(material: Material) -> dict[str, Measure]:
-    """Return the measures that the material allows, by name, in the order they are taken."""
+    """Return the measures that the material allows, by name, in the order in which they are taken."""
     from overtone_converters.device import device_settings
 
     device = {"device": device_settings(), "int8_ranges": RANGES}
     sizes = {**asdict(material.limits), "int8_ranges": RANGES}
     found = [
-        Measure(name="clean", title="as recorded", run=_clean, settings={}),
+        Measure(name=CLEAN, title="as recorded", run=_clean, settings={}),
         Measure(name="int8", title="int8 streaming", run=_int8(material.limits), settings=sizes),
         Measure(name="listening", title="listening against whole utterances", run=_listening, settings=device),
         *_conditions(material),
@@ -70,7 +88,7 @@ def measures(material: Material) -> dict[str, Measure]:
 
 
 NAMES = (
-    "clean",
+    CLEAN,
     "int8",
     "listening",
     "noise",
@@ -85,7 +103,7 @@ NAMES = (
     "normalised",
 )
 """Every measure; noise and sounds need everyday sounds, speech needs read speech."""
-WITHOUT_BUNDLE = ("clean", "noise", "room", "telephone", "quiet", "loud")
+WITHOUT_BUNDLE = (CLEAN, "noise", "room", "telephone", "quiet", "loud")
 """Those that can be taken where speakers are shared: a bundle's int8 ranges must not come from test speakers."""
 
 
@@ -119,11 +137,11 @@ def _windows(material: Material, device: Mapping[str, Any]) -> list[Measure]:
 
 
 def _clean(subject: Subject) -> Result:
-    return {"predictions": predict_heard(subject).to_json()}
+    return {"predictions": predict_test_part(subject).to_json()}
 
 
 def _under(condition: Condition) -> Callable[[Subject], Result]:
-    return lambda subject: {"predictions": predict_heard(subject, condition).to_json()}
+    return lambda subject: {"predictions": predict_test_part(subject, condition).to_json()}
 
 
 def _int8(limits: Limits) -> Callable[[Subject], Result]:
@@ -145,11 +163,11 @@ def _listening(subject: Subject) -> Result:
 
 
 def _silence(subject: Subject) -> Result:
-    return count_windows(subject, silences()).to_json()
+    return count_label_seconds(subject, silences()).to_json()
 
 
 def _listened(paths: Sequence[Path], max_s: float | None) -> Callable[[Subject], Result]:
-    return lambda subject: count_windows(subject, recordings(paths, max_s=max_s)).to_json()
+    return lambda subject: count_label_seconds(subject, recordings(paths, max_s=max_s)).to_json()
 
 
 def _personal(subject: Subject) -> Result:

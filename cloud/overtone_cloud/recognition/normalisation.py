@@ -1,4 +1,4 @@
-"""Measure: features normalised to each speaker with statistics learned while listening, without any label."""
+"""Measure: features normalised per speaker, with statistics that accumulate while listening, without labels."""
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
@@ -6,9 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from overtone_cloud.recognition.heard import answered
 from overtone_cloud.recognition.predictions import Predictions
-from overtone_cloud.recognition.subject import Subject
+from overtone_cloud.recognition.subject import Subject, float_probabilities
 from overtone_cloud.training.features import Features
 from overtone_models.calibration import negative_log_likelihood
 from overtone_models.front_end import F32
@@ -32,8 +31,8 @@ CANDIDATES = (
 )
 
 
-class Running:
-    """The statistics of one speaker: `normalise(mfcc)` with what was heard before it, then take it in."""
+class RunningNorm:
+    """Running statistics of one speaker: `normalise(mfcc)` uses those of earlier utterances, then adds its own."""
 
     def __init__(self, model: TrainedModel, norm: SpeakerNorm) -> None:
         self._model, self._norm = model, norm
@@ -52,11 +51,11 @@ class Running:
         if self._norm.deviation:
             deviation = np.sqrt(np.maximum(self._squares / self._count - mean**2, 1e-6))
             moved = moved / (deviation * self._model.standardise_scale)
-        self._take(mfcc.astype(np.float64))
+        self._add(mfcc.astype(np.float64))
         result: F32 = (moved + self._model.standardise_mean).astype(np.float32)
         return result
 
-    def _take(self, mfcc: Any) -> None:
+    def _add(self, mfcc: Any) -> None:
         self._count += len(mfcc)
         self._sum = self._sum + mfcc.sum(0)
         self._squares = self._squares + (mfcc**2).sum(0)
@@ -67,20 +66,24 @@ def predict_normalised(subject: Subject) -> tuple[SpeakerNorm, Predictions]:
     targets = subject.inner.targets(subject.model.labels)
 
     def loss(norm: SpeakerNorm) -> float:
-        probabilities = answered(subject, listened(subject.model, subject.inner, norm))
+        probabilities = float_probabilities(subject.model, normalised_in_order(subject.model, subject.inner, norm))
         return negative_log_likelihood(np.log(probabilities + 1e-12), targets, 1.0)
 
     chosen = min(CANDIDATES, key=loss)
-    return chosen, subject.predictions(answered(subject, listened(subject.model, subject.test, chosen)))
+    return chosen, subject.predictions(
+        float_probabilities(subject.model, normalised_in_order(subject.model, subject.test, chosen))
+    )
 
 
-def listened(model: TrainedModel, features: Features, norm: SpeakerNorm, *, seed: int = 0) -> list[F32 | None]:
-    """Return each utterance as normalised when its speaker's utterances are heard in a drawn order."""
+def normalised_in_order(
+    model: TrainedModel, features: Features, norm: SpeakerNorm, *, seed: int = 0
+) -> list[F32 | None]:
+    """Return each utterance normalised by its speaker's earlier ones, in a random order."""
     order = np.random.default_rng(seed).permutation(len(features))
-    speakers: dict[str, Running] = {}
+    speakers: dict[str, RunningNorm] = {}
     result: list[F32 | None] = [None] * len(features)
     for row in order:
-        running = speakers.setdefault(str(features.utterances[row].speaker), Running(model, norm))
+        running = speakers.setdefault(str(features.utterances[row].speaker), RunningNorm(model, norm))
         result[row] = running.normalise(features.mfcc(int(row)))
     return result
 

@@ -1,4 +1,4 @@
-"""Measure: the personal head, learned by the device's own code from a few labelled utterances of an unseen speaker."""
+"""Measure: the personal head that the device's own code trains on a few labelled utterances of an unseen speaker."""
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from overtone_cloud.recognition.subject import Subject
-from overtone_cloud.training.metrics import Targets, unweighted_average_recall
 from overtone_models.front_end import F32
+from overtone_models.metrics import Targets, unweighted_average_recall
 
 PER_EMOTION = 5
 LEFT = 2
@@ -18,7 +18,7 @@ LEAST = 4
 """Utterances that share their emotion with another one: with fewer a device cannot judge a head."""
 
 METHOD = 2
-"""Grows when devices learn or judge otherwise, so that kept results are taken anew."""
+"""Grows when devices learn or judge otherwise, so that stored results are not reused."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,7 +39,7 @@ class Draw:
 
     @property
     def uar_personal(self) -> float:
-        """The UAR with the head that the device then uses."""
+        """The UAR with the head that the device uses afterwards."""
         return self.uar_new if self.kept else self.uar
 
 

@@ -1,4 +1,4 @@
-"""Pictures of the benchmark: reliability, and coverage against accuracy."""
+"""Plots of the benchmark: reliability, and accuracy over coverage."""
 
 from collections.abc import Sequence
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""What a network said of test utterances, so that folds can be pooled and every figure computed from one thing."""
+"""Predictions of test utterances: pooled over folds, scored as a whole, by gender, and as a confusion matrix."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -7,12 +7,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from overtone_cloud.corpora.utterance import Reading
 from overtone_cloud.errors import TrainingError
-from overtone_cloud.training.metrics import Targets, unweighted_average_recall
 from overtone_models.calibration import expected_calibration_error
 from overtone_models.front_end import F32
+from overtone_models.metrics import Targets, confusion_matrix, unweighted_average_recall
 
 DIGITS = 5
+UNKNOWN_GENDER = "not told"
 
 
 @dataclass(frozen=True, eq=False)
@@ -124,3 +126,21 @@ def pooled(parts: Sequence[Predictions]) -> Predictions:
         np.concatenate([part.probabilities for part in parts]),
         np.concatenate([part.thresholds for part in parts]),
     )
+
+
+def genders_of(reading: Reading) -> dict[str, str]:
+    """Return each speaker's gender as the corpus gives it."""
+    return {str(u.speaker): u.gender or UNKNOWN_GENDER for u in reading.labelled if u.speaker is not None}
+
+
+def gender_uar(predictions: Predictions, genders: Mapping[str, str]) -> dict[str, float]:
+    """Return the UAR, 0..1, over all speakers of each gender."""
+    kinds = sorted({genders[speaker] for speaker in predictions.speakers})
+    return {kind: round(predictions.where(lambda s, k=kind: genders[s] == k).uar, 4) for kind in kinds}  # type: ignore[misc]
+
+
+def confusion(predictions: Predictions) -> list[list[int]]:
+    """Return how many utterances of each label (rows) were taken for each; the last column is "nothing heard"."""
+    classes = len(predictions.labels)
+    counts = confusion_matrix(predictions.predicted, predictions.targets, classes + 1)
+    return [[int(count) for count in row] for row in counts[:classes]]

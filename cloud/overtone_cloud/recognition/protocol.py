@@ -1,4 +1,4 @@
-"""An evaluation protocol: a corpus, its folds and seeds, and the trainings that follow; checked before any of them."""
+"""Evaluation protocols: a corpus, its folds and seeds, their checks, and the trainings that follow."""
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -67,15 +67,15 @@ class Protocol:
 
 @dataclass(frozen=True, kw_only=True)
 class Seeds:
-    """The seeds of a protocol's trainings, and how each sets inner speakers aside (`training.parts`)."""
+    """The seeds of a protocol's trainings, and how each sets inner speakers aside (`training.prepared`)."""
 
     seeds: tuple[int, ...]
     inner_fraction: float = TrainSettings.inner_fraction
 
 
 @dataclass(frozen=True, kw_only=True)
-class Given:
-    """A corpus as it was given: where it is, and what was read there."""
+class LoadedCorpus:
+    """A corpus on disk: its path, and its utterances as read there."""
 
     path: Path
     reading: Reading
@@ -86,7 +86,7 @@ class Given:
         return self.reading.corpus
 
 
-def speaker_protocol(given: Given, folds: str | None, seeds: Seeds, *, quick: bool = False) -> Protocol:
+def speaker_protocol(given: LoadedCorpus, folds: str | None, seeds: Seeds, *, quick: bool = False) -> Protocol:
     """Return the honest protocol: `folds` a number, `emobox` or `leave-one-speaker-out`, None for the usual.
 
     Usual are 6 folds, and leave one speaker out for 10 speakers or fewer. Raises SplitError for a corpus that is
@@ -97,13 +97,13 @@ def speaker_protocol(given: Given, folds: str | None, seeds: Seeds, *, quick: bo
     return as_protocol(given, split, given.name, seeds, limit=1 if quick else None)
 
 
-def shared_protocol(given: Given, seeds: Seeds) -> Protocol:
+def shared_protocol(given: LoadedCorpus, seeds: Seeds) -> Protocol:
     """Return the flattering protocol, the first fold of five at random: training heard the test's speakers."""
     split = make_split(given.reading.utterances, "random", folds=RANDOM_FOLDS)
     return as_protocol(given, split, f"{given.name}{SHARED}", seeds, limit=1)
 
 
-def as_protocol(given: Given, split: Split, name: str, seeds: Seeds, *, limit: int | None = None) -> Protocol:
+def as_protocol(given: LoadedCorpus, split: Split, name: str, seeds: Seeds, *, limit: int | None = None) -> Protocol:
     """Return the protocol of the first `limit` folds of a split (None: all)."""
     return Protocol(
         name=name,

@@ -1,4 +1,4 @@
-"""Measures of the int8 streaming network on the device's runtime: against float, and against itself when it listens."""
+"""Measures of int8 streaming on the device's runtime: against float, and listening against whole utterances."""
 
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -37,7 +37,7 @@ class Agreement:
 
 
 def listen_to_test(subject: Subject) -> Agreement:
-    """Return how a device that listens to the test recordings ends, against the network given each at once."""
+    """Return how often a device that listens to the test recordings ends as the network does on each as a whole."""
     from overtone_converters.device import Device
 
     device = Device(subject.bundle)

@@ -1,4 +1,4 @@
-"""How far probabilities can be relied on: accuracy by confidence, and what deciding less often gains."""
+"""Reliability of probabilities: accuracy per confidence bin, and accuracy against the share of decisions."""
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
@@ -27,7 +27,7 @@ class Bin:
 
 @dataclass(frozen=True, kw_only=True)
 class Cover:
-    """What a threshold does: the share of utterances decided, and of those the share that is right."""
+    """Coverage of a threshold: the share of utterances decided, and of those the share that is right."""
 
     threshold: float
     coverage: float
@@ -55,7 +55,7 @@ def reliability(predictions: Predictions, bins: int = BINS) -> tuple[Bin, ...]:
 
 
 def coverage(predictions: Predictions, thresholds: Sequence[float] | None = None) -> tuple[Cover, ...]:
-    """Return what growing thresholds do; one that nothing reaches has the accuracy None."""
+    """Return the coverage of growing thresholds; one that nothing reaches has the accuracy None."""
     asked = np.linspace(0.0, 1.0, STEPS) if thresholds is None else thresholds
     return tuple(_cover(predictions, float(t), predictions.confidence >= t) for t in asked)
 

@@ -1,9 +1,9 @@
 """The benchmark's report: `recognition.json`, pictures, and one HTML page of both."""
 
-import html
 import json
 import platform
-from collections.abc import Iterable, Mapping, Sequence
+import shlex
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
@@ -13,20 +13,21 @@ import numpy as np
 
 from overtone_cloud.corpora.splits import corpus_of
 from overtone_cloud.errors import TrainingError
-from overtone_cloud.recognition.benchmark import ALWAYS, LOUDNESS, PERSONAL, Benchmark, Finding
-from overtone_cloud.recognition.command import command_of
-from overtone_cloud.recognition.figure import Figure
-from overtone_cloud.recognition.figures import LOSSES, corpus_figures, gains, owners, predictions
+from overtone_cloud.recognition.benchmark import LOUDNESS, PERSONAL, PROTOCOLS, Benchmark, ProtocolResults
+from overtone_cloud.recognition.figures import LOSSES, Figure, corpus_figures, gains, owners, predictions
 from overtone_cloud.recognition.joint import ALL, WITHOUT
-from overtone_cloud.recognition.people import confusion, gender_uar, genders_of
+from overtone_cloud.recognition.limits import Limits
+from overtone_cloud.recognition.measures import CLEAN, NAMES
 from overtone_cloud.recognition.pictures import plot_coverage, plot_reliability
-from overtone_cloud.recognition.predictions import Predictions, pooled
+from overtone_cloud.recognition.predictions import Predictions, confusion, gender_uar, genders_of, pooled
 from overtone_cloud.recognition.protocol import SHARED, lacking
 from overtone_cloud.recognition.reliability import coverage, own_thresholds, reliability
-from overtone_cloud.recognition.results import Taken
-from overtone_cloud.reports.files import write_atomically
-from overtone_cloud.reports.html_page import note, page, picture
+from overtone_cloud.recognition.results import TrainingResults
+from overtone_cloud.reports.templates import Picture, picture, render
+from overtone_cloud.training.settings import TrainSettings
+from overtone_common.files import write_atomically
 
+SETTINGS = "settings.toml"
 FORMAT, VERSION = "overtone-recognition", 1
 JSON_NAME, HTML_NAME = "recognition.json", "report.html"
 HOW = (
@@ -40,10 +41,10 @@ HOW = (
 PACKAGES = ("numpy", "scipy", "tensorflow", "ai-edge-litert", "pyroomacoustics")
 
 
-def write_report(benchmark: Benchmark, findings: Mapping[str, Finding], *, complete: bool) -> dict[str, Any]:
+def write_report(benchmark: Benchmark, findings: Mapping[str, ProtocolResults], *, complete: bool) -> dict[str, Any]:
     """Write recognition.json, report.html and their pictures to the benchmark's folder and return the report.
 
-    Of a benchmark that still goes on it holds what was found so far, and says that it is not `complete`.
+    The report of a running benchmark holds the results so far, and is not marked `complete`.
     """
     from overtone_converters.device import device_settings
 
@@ -73,14 +74,16 @@ def write_report(benchmark: Benchmark, findings: Mapping[str, Finding], *, compl
 
 
 def _names(benchmark: Benchmark) -> list[str]:
-    return [given.name for given in benchmark.corpora]
+    return [corpus.name for corpus in benchmark.corpora]
 
 
 def _write(path: Path, text: str) -> None:
     write_atomically(path, text.encode(), error=TrainingError)
 
 
-def _figures(benchmark: Benchmark, findings: Mapping[str, Finding], corpora: Mapping[str, Finding]) -> list[Figure]:
+def _figures(
+    benchmark: Benchmark, findings: Mapping[str, ProtocolResults], corpora: Mapping[str, ProtocolResults]
+) -> list[Figure]:
     found: list[Figure] = []
     for name, finding in corpora.items():
         shared = findings.get(f"{name}{SHARED}")
@@ -89,7 +92,7 @@ def _figures(benchmark: Benchmark, findings: Mapping[str, Finding], corpora: Map
     return found
 
 
-def _joint_details(benchmark: Benchmark, finding: Finding | None) -> dict[str, Any] | None:
+def _joint_details(benchmark: Benchmark, finding: ProtocolResults | None) -> dict[str, Any] | None:
     """Return the figures of one model for all corpora, its speakers pooled, and what they were computed from."""
     if finding is None:
         return None
@@ -97,7 +100,7 @@ def _joint_details(benchmark: Benchmark, finding: Finding | None) -> dict[str, A
     return {"figures": [figure.to_json() for figure in figures], **_details(finding, benchmark.out)}
 
 
-def _protocol(finding: Finding) -> dict[str, Any]:
+def _protocol(finding: ProtocolResults) -> dict[str, Any]:
     split = finding.protocol.split
     folds = finding.protocol.folds
     return {
@@ -111,11 +114,11 @@ def _protocol(finding: Finding) -> dict[str, Any]:
     }
 
 
-def joint_rows(findings: Mapping[str, Finding]) -> list[dict[str, Any]]:
-    """Return a row a corpus: UAR of its unseen speakers by one model for all, and by one that never heard the corpus.
+def joint_rows(findings: Mapping[str, ProtocolResults]) -> list[dict[str, Any]]:
+    """Return a row per corpus: UAR of its unseen speakers by one model for all, and by one that never heard the corpus.
 
     The first also when everything is made quiet or loud; of the second also what personal heads add, in points, mean
-    of the corpus' speakers. Values are per cent, one a seed; None where that was not asked for.
+    of the corpus' speakers. Values are per cent, one per seed; None for measures that were not ordered.
     """
     joint = findings.get(ALL)
     names = {name.removeprefix(WITHOUT) for name in findings if name.startswith(WITHOUT)}
@@ -133,8 +136,8 @@ def joint_rows(findings: Mapping[str, Finding]) -> list[dict[str, Any]]:
     ]
 
 
-def _of_corpus(finding: Finding | None, corpus: str, measure: str = ALWAYS) -> list[float] | None:
-    if finding is None or not all(measure in taken.results for taken in finding.taken):
+def _of_corpus(finding: ProtocolResults | None, corpus: str, measure: str = CLEAN) -> list[float] | None:
+    if finding is None or not all(measure in taken.results for taken in finding.trainings):
         return None
     values = []
     for parts in finding.by_seed.values():
@@ -145,15 +148,15 @@ def _of_corpus(finding: Finding | None, corpus: str, measure: str = ALWAYS) -> l
     return values
 
 
-def _personal_gain(finding: Finding | None) -> list[float] | None:
-    if finding is None or not all(PERSONAL in taken.results for taken in finding.taken):
+def _personal_gain(finding: ProtocolResults | None) -> list[float] | None:
+    if finding is None or not all(PERSONAL in taken.results for taken in finding.trainings):
         return None
     found = [gains(parts) for parts in finding.by_seed.values()]
     return [round(float(np.mean(points)), 3) for points in found] if all(found) else None
 
 
-def _details(finding: Finding, out: Path) -> dict[str, Any]:
-    """Return what figures were computed from, and draw the corpus' pictures."""
+def _details(finding: ProtocolResults, out: Path) -> dict[str, Any]:
+    """Return the data behind the figures, and draw the corpus' plots."""
     name, genders = finding.protocol.name, genders_of(finding.reading)
     by_seed = finding.by_seed
     clean = {seed: predictions(parts, "clean") for seed, parts in by_seed.items()}
@@ -189,14 +192,14 @@ def _speakers(found: Predictions) -> dict[str, float]:
     return _rounded({name: found.where(lambda s, n=name: s == n).uar for name in sorted(set(found.speakers))})  # type: ignore[misc]
 
 
-def _unheard(by_seed: Mapping[int, Sequence[Taken]]) -> dict[str, int]:
+def _unheard(by_seed: Mapping[int, Sequence[TrainingResults]]) -> dict[str, int]:
     """Return in how many of the first seed's utterances the gate heard nothing, by condition."""
     parts = by_seed[min(by_seed)]
     conditions = [name for name in LOSSES if all(name in part.results for part in parts)]
     return {name: int((~predictions(parts, name).heard).sum()) for name in conditions}
 
 
-def _more(by_seed: Mapping[int, Sequence[Taken]]) -> dict[str, Any]:
+def _more(by_seed: Mapping[int, Sequence[TrainingResults]]) -> dict[str, Any]:
     """Return the rows of those measures that have some."""
     found: dict[str, Any] = {}
     parts = [part for seed in by_seed for part in by_seed[seed]]
@@ -250,25 +253,61 @@ def as_html(report: Mapping[str, Any], folder: Path) -> str:
     """Return the report's page; pictures are read from `folder`."""
     seeds = f"{len(report['seeds'])} seed{'' if len(report['seeds']) == 1 else 's'}"
     quick = "A quick run: one fold, few epochs; its figures say nothing. " if report["quick"] else ""
-    part = "" if report["complete"] else "The benchmark goes on; this is what was found so far. "
-    body = [note(f"{part}{quick}{report['date']}, {seeds}. {report['how']}")]
-    for name in report["corpora"]:
-        rows = [figure_cells(row) for row in report["figures"] if row["corpus"] == name]
-        body.append(f"<h2>{html.escape(name)}</h2>{note(report['protocols'][name]['split'])}")
-        body.append(_table(FIGURE_HEAD, rows))
-        body += [picture(folder / f"{kind}-{name}.png", f"{kind} of {name}") for kind in ("reliability", "coverage")]
-    if report["joint"]:
-        body.append("<h2>One model for all corpora: UAR</h2>")
-        body.append(_table(JOINT_HEAD, [joint_cells(row) for row in report["joint"]]))
-    if report["joint_details"]:
-        body.append(_table(FIGURE_HEAD, map(figure_cells, report["joint_details"]["figures"])))
-        body += [picture(folder / f"{kind}-{ALL}.png", f"{kind} of one model") for kind in ("reliability", "coverage")]
-    body.append(note(", ".join(f"{name} {value}" for name, value in report["versions"].items())))
-    return page("Recognition of unseen speakers", *body)
+    partial = "" if report["complete"] else "The benchmark goes on; this is what was found so far. "
+    details = report["joint_details"]
+    return render(
+        __package__,
+        "benchmark_page.html",
+        title="Recognition of unseen speakers",
+        introduction=f"{partial}{quick}{report['date']}, {seeds}. {report['how']}",
+        figure_head=FIGURE_HEAD,
+        corpora=[_corpus_section(report, name, folder) for name in report["corpora"]],
+        joint_head=JOINT_HEAD,
+        joint=[joint_cells(row) for row in report["joint"]],
+        joint_figures=[figure_cells(row) for row in details["figures"]] if details else [],
+        joint_pictures=_pictures(folder, ALL, "one model") if details else [],
+        versions=", ".join(f"{name} {value}" for name, value in report["versions"].items()),
+    )
 
 
-def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    def line(cells: Sequence[str], tag: str) -> str:
-        return f"<tr>{''.join(f'<{tag}>{html.escape(cell)}</{tag}>' for cell in cells)}</tr>"
+def _corpus_section(report: Mapping[str, Any], name: str, folder: Path) -> dict[str, Any]:
+    return {
+        "name": name,
+        "split": report["protocols"][name]["split"],
+        "figures": [figure_cells(row) for row in report["figures"] if row["corpus"] == name],
+        "pictures": _pictures(folder, name, name),
+    }
 
-    return f"<table>{line(head, 'th')}{''.join(line(row, 'td') for row in rows)}</table>"
+
+def _pictures(folder: Path, name: str, subject: str) -> list[Picture]:
+    return [picture(folder / f"{kind}-{name}.png", f"{kind} of {subject}") for kind in ("reliability", "coverage")]
+
+
+def command_of(benchmark: Benchmark) -> str:
+    """Return the command that repeats a benchmark, with placeholder paths; its settings are in the report."""
+    material, usual = benchmark.material, Limits()
+    words = ["overtone", "benchmark", "recognition"]
+    for given in benchmark.corpora:
+        words += ["--corpus", f"{given.name}=path/to/{given.name}"]
+    for name, folds in benchmark.folds.items():
+        words += ["--folds", f"{name}={folds}"]
+    words += ["--seeds", str(len(benchmark.seeds))]
+    words += ["--settings", SETTINGS] if benchmark.settings != TrainSettings() else []
+    for name in benchmark.own_settings:
+        words += ["--settings", f"{name}={name}-{SETTINGS}"]
+    if material.sounds is not None:
+        words += ["--sounds", "path/to/sounds"]
+    if material.speech is not None:
+        words += ["--speech", "path/to/speech"]
+    if benchmark.calibration is not None:
+        words += ["--calibrate-on", f"{benchmark.calibration.name}=path/to/{benchmark.calibration.name}"]
+    if tuple(benchmark.protocols) != PROTOCOLS:
+        words += [word for protocol in benchmark.protocols for word in ("--protocol", protocol)]
+    if tuple(benchmark.parts) != NAMES:
+        words += [word for part in benchmark.parts for word in ("--part", part)]
+    for option, value, default in (
+        ("--limit-bytes", material.limits.max_bytes, usual.max_bytes),
+        ("--limit-multiply-adds", material.limits.max_multiply_adds, usual.max_multiply_adds),
+    ):
+        words += [option, str(value)] if value != default else []
+    return shlex.join([*words, *(["--quick"] if benchmark.quick else [])])

@@ -1,4 +1,4 @@
-"""What measures found, kept beside each run, so that an interrupted benchmark takes no measure twice."""
+"""Results of measures, stored beside each run, so that an interrupted benchmark takes no measure twice."""
 
 import json
 from collections.abc import Callable, Mapping
@@ -10,17 +10,17 @@ from overtone_cloud.errors import TrainingError
 from overtone_cloud.recognition.measures import Measure, Result
 from overtone_cloud.recognition.predictions import Predictions
 from overtone_cloud.recognition.subject import Subject
-from overtone_cloud.reports.files import write_atomically
+from overtone_common.files import write_atomically
 from overtone_models.digests import digest_mapping
 from overtone_models.layout import weights_digest
 
 FOLDER = "measures"
 VERSION = 1
-"""Raised when measures give other numbers for the same settings, so that none of before is taken for new."""
+"""Grows when measures give other numbers for the same settings, so that stored results are not reused."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class Taken:
+class TrainingResults:
     """Every measure's result of one training, by the measure's name."""
 
     fold: str
@@ -28,32 +28,32 @@ class Taken:
     results: Mapping[str, Result]
 
     def predictions(self, measure: str) -> Predictions:
-        """Return the predictions that a measure found."""
+        """Return the predictions of a measure."""
         return Predictions.from_json(self.results[measure]["predictions"])
 
 
 def take(measure: Measure, subject: Subject, begin: Callable[[], None] = lambda: None) -> Result:
-    """Return a measure's result: kept from before where model, test part and settings are the same, else taken now.
+    """Return a measure's result: the stored one where model, test part and settings are the same, else a new one.
 
-    `begin` is called before it is taken.
+    `begin` is called before a measure is taken.
     """
     path = subject.folder / FOLDER / f"{measure.name}.json"
     key = key_of(measure, subject)
-    found = _read(path)
-    if found is not None and found["key"] == key:
-        result: Result = found["result"]
+    stored = _read(path)
+    if stored is not None and stored["key"] == key:
+        result: Result = stored["result"]
         return result
     begin()
     result = measure.run(subject)
     text = json.dumps({"key": key, "result": result}, ensure_ascii=False)
     write_atomically(path, text.encode(), error=TrainingError)
-    # Read back: a result that is kept and one that was just taken must be the same to everything after.
+    # Read back: a stored result and a new one must be the same to every reader.
     taken: Result = json.loads(text)["result"]
     return taken
 
 
 def key_of(measure: Measure, subject: Subject) -> str:
-    """Return the digest of everything that a measure's result follows from."""
+    """Return the digest of everything that a measure's result depends on."""
     model = subject.model
     return digest_mapping(
         {

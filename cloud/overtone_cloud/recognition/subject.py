@@ -1,4 +1,4 @@
-"""What measures work on: one trained model, its fold's utterances, and the bundle that devices would get of it."""
+"""The subject of measures: one trained model, its fold's utterances, its predictions, and its bundle for devices."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -14,11 +14,11 @@ from overtone_cloud.corpora.utterance import Utterance
 from overtone_cloud.errors import TrainingError
 from overtone_cloud.features import extraction
 from overtone_cloud.recognition.predictions import Predictions
-from overtone_cloud.reports.files import write_atomically
 from overtone_cloud.training.calibrating import calibration, sound_logits
 from overtone_cloud.training.features import Features
 from overtone_cloud.training.prepared import heard_sounds
 from overtone_cloud.training.settings import TrainSettings
+from overtone_common.files import write_atomically
 from overtone_models.bundle import Bundle, read_bundle
 from overtone_models.errors import BundleError
 from overtone_models.features.gated import GatedLogMelSpec
@@ -65,11 +65,11 @@ class Subject:
 
     @cached_property
     def bundle(self) -> Bundle:
-        """The bundle of this model, made once and kept; its int8 ranges come from training speakers."""
+        """The bundle of this model, built once and stored; its int8 ranges come from training speakers."""
         path = self.folder / BUNDLE
-        kept = _kept(path, self.model)
-        if kept is not None:
-            return kept
+        stored = _stored(path, self.model)
+        if stored is not None:
+            return stored
         data = _build(self)
         write_atomically(path, data, error=TrainingError)
         return read_bundle(data)
@@ -98,8 +98,8 @@ def _training_graph(network: EdgeTcnSpec) -> bytes:
     return training_model(network)
 
 
-def _kept(path: Path, model: TrainedModel) -> Bundle | None:
-    """Return the bundle kept of this very model; None where there is none, or one of another training or conversion."""
+def _stored(path: Path, model: TrainedModel) -> Bundle | None:
+    """Return the stored bundle of this very model; None without one or after another training or conversion."""
     try:
         bundle = load_bundle(path)
     except BundleError:
@@ -127,9 +127,9 @@ def recalibrated(
 ) -> Subject:
     """Return the subject with its calibration fitted to other utterances than its inner speakers'.
 
-    `sounds` are those that stay without a decision, of which nothing is asked where the training heard none.
+    `sounds` are to stay without a decision; they are ignored where the training heard none.
 
-    Raises TrainingError where they hold a speaker of the test part, or none of the model's classes.
+    Raises TrainingError where the utterances hold a speaker of the test part, or none of the model's classes.
     """
     from overtone_models.networks import edge_tcn
 
@@ -149,3 +149,24 @@ def recalibrated(
     quiet = sound_logits(model, heard_sounds(subject.train, told_apart, subject.cache))
     fitted = calibration(logits, targets, quiet, settings, speakers=part.speakers)
     return replace(subject, model=replace(model, calibration=fitted))
+
+
+def predict_test_part(subject: Subject, condition: Condition | None = None) -> Predictions:
+    """Return the float network's predictions of the test part under a condition (None: as recorded).
+
+    An utterance in which the gate hears nothing keeps a row of zeros, so it counts as wrong.
+    """
+    return subject.predictions(float_probabilities(subject.model, subject.heard(condition)))
+
+
+def float_probabilities(model: TrainedModel, utterances: Sequence[F32 | None]) -> F32:
+    """Return the float network's `(n, K)` probabilities of `(frames, n_mfcc)` utterances; zeros for None."""
+    from overtone_models.networks import edge_tcn
+
+    probabilities = np.zeros((len(utterances), len(model.labels)), np.float32)
+    rows = [row for row, mfcc in enumerate(utterances) if mfcc is not None]
+    standardised = [model.standardise(mfcc) for mfcc in utterances if mfcc is not None]
+    if rows:
+        logits = edge_tcn.logits(model.network, model.weights, standardised)
+        probabilities[rows] = model.calibration.probabilities(logits)
+    return probabilities

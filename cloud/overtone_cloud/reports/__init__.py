@@ -1,1 +1,1 @@
-"""HTML pages and files of reports."""
+"""HTML pages from templates, and atomic file writes."""

@@ -1,16 +1,17 @@
-"""A corpus of synthetic voices on disk, laid out as a folder per speaker with a CSV manifest."""
+"""Writes a corpus of synthetic voices: a folder per speaker and a CSV manifest."""
 
 import csv
 import io
-import wave
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
 
-from overtone_cloud.synthesis.errors import SynthesisError
-from overtone_cloud.synthesis.style import EMOTION_STYLES, Voice
-from overtone_cloud.synthesis.voice import F32, SAMPLE_RATE_HZ, synthesise
+from overtone_cloud.errors import SynthesisError
+from overtone_cloud.synthesis.style import EMOTION_STYLES, Voice, check_styles
+from overtone_cloud.synthesis.voice import F32, synthesise
+from overtone_common import audio
+from overtone_common.files import write_atomically
 
 MANIFEST = "manifest.csv"
 COLUMNS = ("path", "speaker", "label", "sentence", "session")
@@ -20,7 +21,7 @@ GOLDEN_SEED = 20_260
 
 
 def golden_clip() -> F32:
-    """Return the 2 s that every bundle tests itself with: one voice, first neutral, then angry."""
+    """Return 2 s of speech for the self-test in every bundle: one voice, first neutral, then angry."""
     rng = np.random.default_rng(GOLDEN_SEED)
     voice = Voice.of(GOLDEN_SEED)
     return np.concatenate([synthesise(voice, emotion, 1.0, rng) for emotion in ("neutral", "angry")])
@@ -38,7 +39,7 @@ def write_corpus(
 
     Files are `spk01/happy_03.wav`; clip n of every emotion says sentence n. Two speakers share a session.
     The manifest comes last, so that a corpus without one is known to be unfinished. `progress` is called
-    with (files written, files in all). Raise SynthesisError for unknown emotions or counts below 1.
+    with (files written, files in all). Raise SynthesisError for emotions without a style or counts below 1.
     """
     _check(speakers, emotions, per_emotion)
     (directory / MANIFEST).unlink(missing_ok=True)
@@ -63,18 +64,13 @@ def write_corpus(
 
 def write_wav(path: Path, samples: F32) -> None:
     """Write float32 samples in -1..1 as a mono 16-bit WAV at 16 kHz; louder ones saturate."""
-    pcm = np.clip(np.rint(samples * 32767.0), -32768, 32767).astype("<i2")
-    with wave.open(str(path), "wb") as file:
-        file.setnchannels(1)
-        file.setsampwidth(2)
-        file.setframerate(SAMPLE_RATE_HZ)
-        file.writeframes(pcm.tobytes())
+    path.write_bytes(audio.wav_bytes(samples))
 
 
 def _check(speakers: int, emotions: Sequence[str], per_emotion: int) -> None:
-    unknown = [emotion for emotion in emotions if emotion not in EMOTION_STYLES]
-    if unknown or not emotions:
-        raise SynthesisError(f"unknown emotions {unknown}; the voice has {', '.join(EMOTION_STYLES)}")
+    check_styles(emotions)
+    if not emotions:
+        raise SynthesisError(f"no emotions to speak; the synthetic voice has styles for {', '.join(EMOTION_STYLES)}")
     if min(speakers, per_emotion) < 1:
         raise SynthesisError(f"speakers is {speakers} and per_emotion {per_emotion}; both must be at least 1")
 
@@ -84,6 +80,5 @@ def _write_manifest(path: Path, rows: list[tuple[str, ...]]) -> Path:
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(COLUMNS)
     writer.writerows(rows)
-    unfinished = path.with_suffix(".part")
-    unfinished.write_text(text.getvalue(), encoding="utf-8")
-    return unfinished.replace(path)
+    write_atomically(path, text.getvalue().encode(), error=SynthesisError)
+    return path

@@ -1,4 +1,4 @@
-"""What the voice does in an utterance: tracks of pitch, formants and noise, one value every 5 ms."""
+"""Control tracks of an utterance: pitch, formants and noise, one value every 5 ms."""
 
 from dataclasses import dataclass
 
@@ -58,15 +58,15 @@ class Syllable:
 
 
 def write_score(voice: Voice, style: Style, ticks: int, script: np.random.Generator, rng: np.random.Generator) -> Score:
-    """Return the tracks of an utterance of `ticks`; `script` draws what is said, `rng` how."""
+    """Return the tracks of an utterance of `ticks`; `script` draws the syllables, `rng` their delivery."""
     edge = min(round(EDGE_S / TICK_S), ticks // 6)
     syllables = _syllables(voice, style, (edge, ticks - edge), script, rng)
     vowels = np.repeat(VOWELS[8][None], ticks, axis=0)
     voicing, frication, centre = np.zeros(ticks), np.zeros(ticks), np.full(ticks, 4500.0)
     for syllable in syllables:
         vowels[syllable.start :] = _target(VOWELS[syllable.vowel], syllable.stress)
-        _voice_syllable(syllable, style, voicing)
-        _rub_syllable(syllable, script, frication, centre)
+        _write_voicing(syllable, style, voicing)
+        _write_frication(syllable, script, frication, centre)
     high = np.broadcast_to(np.array(HIGH_FORMANTS_HZ), (ticks, len(HIGH_FORMANTS_HZ)))
     formants = np.concatenate([_smooth(vowels, 12), high], axis=1)
     formants *= voice.tract * 2**style.formant_oct
@@ -113,8 +113,8 @@ def _target(vowel: F64, stress: float) -> F64:
     return target
 
 
-def _voice_syllable(syllable: Syllable, style: Style, voicing: F64) -> None:
-    """Write how loud the voice is in one syllable (1 is a stressed vowel)."""
+def _write_voicing(syllable: Syllable, style: Style, voicing: F64) -> None:
+    """Write the amplitude of the voice in one syllable into `voicing` (1 is a stressed vowel)."""
     size = syllable.end - syllable.vowel_start
     if size < 1:
         return
@@ -125,8 +125,8 @@ def _voice_syllable(syllable: Syllable, style: Style, voicing: F64) -> None:
         voicing[syllable.start : syllable.vowel_start] = 0.25
 
 
-def _rub_syllable(syllable: Syllable, script: np.random.Generator, frication: F64, centre: F64) -> None:
-    """Write the noise of one syllable's consonant and where in the spectrum it lies."""
+def _write_frication(syllable: Syllable, script: np.random.Generator, frication: F64, centre: F64) -> None:
+    """Write the noise of one syllable's consonant into `frication`, and its centre frequency into `centre`."""
     colour = script.uniform(2500.0, 6200.0)
     start, stop = syllable.start, syllable.vowel_start
     if syllable.consonant == "plosive":
@@ -137,7 +137,7 @@ def _rub_syllable(syllable: Syllable, script: np.random.Generator, frication: F6
 
 
 def _pitch(voice: Voice, style: Style, syllables: list[Syllable], ticks: int, rng: np.random.Generator) -> F64:
-    """Return the pitch in Hz: declination, accents on stressed syllables, an end, wandering and tremor."""
+    """Return the pitch in Hz: declination, accents on stressed syllables, final movement, drift and tremor."""
     time = np.arange(ticks) * TICK_S
     width = voice.range_st * 2**style.range_oct
     semitones = style.pitch_st + 0.5 * width * (0.5 - time / max(time[-1], TICK_S))
@@ -148,15 +148,15 @@ def _pitch(voice: Voice, style: Style, syllables: list[Syllable], ticks: int, rn
         if syllable.last:
             near = (time - syllable.end * TICK_S + 0.22) / 0.22
             semitones += (style.final_st - 1.0) * np.where(near <= 1.0, np.clip(near, 0.0, 1.0), 0.0)
-    wander = _smooth(rng.normal(0.0, 1.0, (ticks, 1)), 40)[:, 0]
-    semitones += 0.25 * width * wander
+    drift = _smooth(rng.normal(0.0, 1.0, (ticks, 1)), 40)[:, 0]
+    semitones += 0.25 * width * drift
     semitones += style.tremor_st * np.sin(2 * np.pi * (6.0 * time + rng.random()))
     pitch: F64 = np.clip(voice.pitch_hz * 2 ** (semitones / 12.0), 50.0, 700.0)
     return pitch
 
 
 def _smooth(tracks: F64, width: int) -> F64:
-    """Return `(ticks, n)` tracks averaged over `width` ticks (Hann window), the ends held."""
+    """Return `(ticks, n)` tracks averaged over `width` ticks (Hann window); the ends are repeated."""
     window = np.hanning(width + 2)[1:-1]
     window /= window.sum()
     before, after = width // 2, width - 1 - width // 2

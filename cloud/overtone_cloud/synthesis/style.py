@@ -1,20 +1,21 @@
-"""Who speaks and how: speakers drawn from a seed, emotions as settings of the voice.
+"""Speakers drawn from a seed, and the speaking style of each emotion.
 
 The directions of the emotions follow Scherer (2003, "Vocal communication of emotion", table 2): anger
 and fear raise pitch and rate, sadness lowers pitch, range, rate and energy. A speaker shows each of
-them to a personal degree and with habits of his or her own, so that unseen speakers stay difficult.
+them to a personal degree and with personal habits, so that unseen speakers stay difficult.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass, fields
 
 import numpy as np
 
-from overtone_cloud.synthesis.errors import SynthesisError
+from overtone_cloud.errors import SynthesisError
 
 
 @dataclass(frozen=True, kw_only=True)
 class Style:
-    """How something is said, as changes against the speaker's neutral manner."""
+    """A speaking style, as differences from the speaker's neutral speech."""
 
     pitch_st: float = 0.0
     """Level of the pitch, semitones."""
@@ -116,7 +117,21 @@ EMOTION_STYLES: dict[str, Style] = {
         formant_oct=-0.02,
     ),
 }
-"""The typical manner of each emotion; `Voice.manner` makes it personal."""
+"""The typical style of each emotion that the synthetic voice can speak; `Voice.style` makes it personal.
+
+The order seeds the random generators: a new style goes to the end.
+"""
+
+
+def check_styles(emotions: Iterable[str]) -> None:
+    """Raise SynthesisError where the synthetic voice has no style for one of `emotions`."""
+    without = [emotion for emotion in emotions if emotion not in EMOTION_STYLES]
+    if without:
+        raise SynthesisError(
+            f"the synthetic voice cannot speak {', '.join(map(repr, without))}: it has styles for "
+            f"{', '.join(EMOTION_STYLES)}"
+        )
+
 
 _SPREAD = Style(
     pitch_st=0.9,
@@ -131,7 +146,7 @@ _SPREAD = Style(
     formant_oct=0.02,
     pauses=0.03,
 )
-"""Scale of what differs in each dimension between speakers and between utterances."""
+"""Scale of the variation between speakers and between utterances."""
 HABIT_SHARE, UTTERANCE_SHARE = 0.75, 0.5
 """Standard deviations as shares of `_SPREAD`: of a speaker's habit, of one utterance around it."""
 
@@ -184,16 +199,15 @@ class Voice:
             microphone_db=float(rng.uniform(-4.0, 4.0)),
         )
 
-    def manner(self, emotion: str, rng: np.random.Generator) -> Style:
-        """Return how this speaker says one utterance with `emotion`; raise SynthesisError for another."""
-        if emotion not in EMOTION_STYLES:
-            raise SynthesisError(f"unknown emotion {emotion!r}; the voice has {', '.join(EMOTION_STYLES)}")
+    def style(self, emotion: str, rng: np.random.Generator) -> Style:
+        """Return this speaker's style in one utterance; raise SynthesisError for an emotion without a style."""
+        check_styles([emotion])
         own = np.random.default_rng([self.seed, 1 + list(EMOTION_STYLES).index(emotion)])
         degree = own.uniform(0.75, 1.3) * rng.uniform(0.7, 1.25)
         size = len(fields(Style))
         habit = HABIT_SHARE * own.normal(size=size) + UTTERANCE_SHARE * rng.normal(size=size)
         values = _vector(EMOTION_STYLES[emotion]) * degree + _vector(_SPREAD) * habit
-        style = dict(zip((field.name for field in fields(Style)), values.tolist(), strict=True))
+        settings = dict(zip((field.name for field in fields(Style)), values.tolist(), strict=True))
         for name in ("roughness", "tremor_st", "pauses"):
-            style[name] = max(0.0, style[name])
-        return Style(**style)
+            settings[name] = max(0.0, settings[name])
+        return Style(**settings)

@@ -1,4 +1,4 @@
-"""From tracks to sound: glottal pulses and noise through a cascade of moving resonators (Klatt, 1980)."""
+"""Formant synthesis: glottal pulses and noise through a cascade of moving resonators (Klatt, 1980)."""
 
 from itertools import pairwise
 
@@ -6,13 +6,13 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.signal import lfilter, sosfilt
 
-from overtone_cloud.synthesis.errors import SynthesisError
+from overtone_cloud.errors import SynthesisError
 from overtone_cloud.synthesis.score import F64, TICK_S, Score, write_score
 from overtone_cloud.synthesis.style import Style, Voice
+from overtone_common.audio import SAMPLE_RATE_HZ
 
 F32 = NDArray[np.float32]
 
-SAMPLE_RATE_HZ = 16_000
 TICK_SAMPLES = round(TICK_S * SAMPLE_RATE_HZ)
 SHORTEST_S, LONGEST_S = 0.3, 60.0
 PEAK = 0.98
@@ -25,11 +25,11 @@ def synthesise(
     """Return one utterance, float32 in -1..1 at 16 kHz, of exactly `seconds`; the same for the same `rng`.
 
     `script` names what is said (the same syllables for any speaker and emotion); None draws it from `rng`.
-    Raise SynthesisError for an unknown emotion or a length outside 0.3..60 s.
+    Raise SynthesisError for an emotion without a style or a length outside 0.3..60 s.
     """
     if not SHORTEST_S <= seconds <= LONGEST_S:
         raise SynthesisError(f"seconds is {seconds}, limits are {SHORTEST_S} and {LONGEST_S:g}")
-    style = voice.manner(emotion, rng)
+    style = voice.style(emotion, rng)
     words = np.random.default_rng(int(rng.integers(2**32)) if script is None else [script, 77])
     samples = round(seconds * SAMPLE_RATE_HZ)
     ticks = -(-samples // TICK_SAMPLES)

@@ -1,12 +1,13 @@
-"""Augmentation of log-mel spectrograms: what a microphone, a room and another throat would change."""
+"""Augmentation of log-mel spectrograms: gain, noise, vocal tract length, tempo, masks."""
 
-from dataclasses import dataclass
-from typing import Any, ClassVar
+from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 
 from overtone_cloud.errors import ConfigError
 from overtone_cloud.training.examples import Examples, Ints
+from overtone_common.toml_config import check_limits, limits
 from overtone_models.front_end import F32
 
 F64 = np.ndarray[Any, np.dtype[np.float64]]
@@ -20,40 +21,23 @@ STRETCHED = 0.5
 class Augmentation:
     """How far recordings are varied; 0 switches a variation off.
 
-    `conditioned` is how often an utterance is heard under one of the training's conditions instead of as recorded.
+    `conditioned` is the share of utterances heard under one of the training's conditions instead of as recorded.
     """
 
-    gain_db: float = 6.0
-    noise_probability: float = 0.5
-    noise_below_speech_db: float = 25.0
-    vocal_tract_octaves: float = 0.15
-    stretch: float = 0.15
-    shift_frames: int = 16
-    mask_bands: int = 1
-    mask_band_width: int = 12
-    mask_times: int = 1
-    mask_time_frames: int = 20
-    conditioned: float = 0.3
-
-    LIMITS: ClassVar[dict[str, tuple[float, float]]] = {
-        "gain_db": (0.0, 60.0),
-        "noise_probability": (0.0, 1.0),
-        "noise_below_speech_db": (0.0, 100.0),
-        "vocal_tract_octaves": (0.0, 1.0),
-        "stretch": (0.0, 0.9),
-        "shift_frames": (0, 10_000),
-        "mask_bands": (0, 100),
-        "mask_band_width": (0, 128),
-        "mask_times": (0, 100),
-        "mask_time_frames": (0, 10_000),
-        "conditioned": (0.0, 1.0),
-    }
+    gain_db: float = field(default=6.0, metadata=limits(0.0, 60.0))
+    noise_probability: float = field(default=0.5, metadata=limits(0.0, 1.0))
+    noise_below_speech_db: float = field(default=25.0, metadata=limits(0.0, 100.0))
+    vocal_tract_octaves: float = field(default=0.15, metadata=limits(0.0, 1.0))
+    stretch: float = field(default=0.15, metadata=limits(0.0, 0.9))
+    shift_frames: int = field(default=16, metadata=limits(0, 10_000))
+    mask_bands: int = field(default=1, metadata=limits(0, 100))
+    mask_band_width: int = field(default=12, metadata=limits(0, 128))
+    mask_times: int = field(default=1, metadata=limits(0, 100))
+    mask_time_frames: int = field(default=20, metadata=limits(0, 10_000))
+    conditioned: float = field(default=0.3, metadata=limits(0.0, 1.0))
 
     def __post_init__(self) -> None:
-        for name, (low, high) in self.LIMITS.items():
-            value = getattr(self, name)
-            if not low <= value <= high:
-                raise ConfigError(f"augmentation setting {name} is {value}, limit is {low:g}..{high:g}")
+        check_limits(self, what="augmentation setting ", error=ConfigError)
 
 
 def augmented(

@@ -1,4 +1,4 @@
-"""The batches of an epoch: which utterances, and how they are heard."""
+"""Batches of an epoch: the utterances drawn, and their augmentation."""
 
 from collections.abc import Iterator
 from typing import Any

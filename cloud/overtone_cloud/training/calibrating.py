@@ -1,4 +1,4 @@
-"""Calibration of a trained network: by speech that it was not trained on, and by sounds that are none."""
+"""Calibration of a trained network: temperature and threshold from unheard speech and from everyday sounds."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -19,7 +19,7 @@ LEAST = 0.4
 def calibration(
     logits: F32, targets: Any, of_sounds: F32, settings: TrainSettings, *, speakers: Sequence[str]
 ) -> Calibration:
-    """Return what fits `(n, K)` logits of speech, and leaves `(m, K)` logits of sounds without a decision.
+    """Return the calibration that fits `(n, K)` logits of speech and leaves `(m, K)` logits of sounds undecided.
 
     `speakers` says who speaks each row: the fewer they are, the nearer the temperature stays to 1, since one speaker's
     own lies anywhere from 0.5 to 1.5 (docs/recognition.md).
@@ -34,7 +34,7 @@ def calibration(
 
 
 def uncalibrated(trained: F32, of_sounds: F32, settings: TrainSettings) -> Calibration:
-    """Return what goes with a training that kept no speech apart: temperature 1 and the least threshold.
+    """Return the calibration of a training without inner speakers: temperature 1 and the least threshold.
 
     `(n, K)` logits are those of the speech that was trained on. Smoothed labels and averaged weights leave networks
     sure enough: fitted temperatures lie between 0.92 and 1.05 (docs/recognition.md).

@@ -1,4 +1,4 @@
-"""What a training draws its batches from: every utterance as recorded and as heard under conditions."""
+"""Examples that batches are drawn from: every utterance as recorded and under conditions."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -1,19 +1,21 @@
-"""One training on one fold of one corpus: from paths to a run folder."""
+"""Training and evaluation of one run: a corpus, a fold, settings, and the run folder that results."""
 
-from dataclasses import asdict, dataclass
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from overtone_cloud.corpora.registry import read_corpus
+import numpy as np
+
+from overtone_cloud.corpora.registry import read_corpus, training_licence
 from overtone_cloud.corpora.split_file import Fold, Split, load_split
 from overtone_cloud.corpora.utterance import Reading
 from overtone_cloud.errors import TrainingError
 from overtone_cloud.features.extraction import Progress
 from overtone_cloud.training.features import Features, extract
 from overtone_cloud.training.metrics import Scores, scores
-from overtone_cloud.training.parts import set_aside
 from overtone_cloud.training.plots import plot_confusion, plot_curves
-from overtone_cloud.training.prepared import surroundings
+from overtone_cloud.training.prepared import set_aside, surroundings
 from overtone_cloud.training.run_folder import METRICS, SPLIT, RunFolder
 from overtone_cloud.training.settings import TrainSettings
 from overtone_models.digests import digest_mapping
@@ -24,23 +26,13 @@ from overtone_models.trained import TrainedModel
 
 CONFIG = "config.json"
 
-LICENCES = {
-    "ravdess": "CC BY-NC-SA 4.0 (RAVDESS): non-commercial, share alike",
-    "tess": "CC BY-NC-ND 4.0 (TESS): non-commercial, no derivatives of the recordings",
-    "emodb": "free for research with citation (EmoDB)",
-    "savee": "research only, on registration (SAVEE)",
-    "crema-d": "ODbL 1.0 (CREMA-D)",
-    "nemo": "CC BY-NC-SA 4.0 (nEMO): non-commercial, share alike",
-    "iemocap": "research licence of USC (IEMOCAP): no redistribution",
-}
-
 
 @dataclass(frozen=True, kw_only=True)
 class Plan:
-    """What a run trains on; kept in its folder, so that evaluation and conversion find it again.
+    """Training data of a run: corpus, split and fold; written to its folder, for evaluation and conversion.
 
-    `sounds` is a folder of everyday sounds: speech is also trained under the training half of them, and they as
-    sounds of no emotion. `speech` is a folder of read speech, for settings with `neutral_speech`.
+    `sounds` is a folder of everyday sounds: its training half is noise under speech, and trains as no emotion.
+    `speech` is a folder of read speech, for settings with `neutral_speech`.
     """
 
     corpus: Path
@@ -65,13 +57,13 @@ def check_plan(folder: RunFolder, plan: Plan, settings: TrainSettings) -> None:
     """Raise TrainingError, which names what differs, where the folder holds another run."""
     if not (folder.path / CONFIG).exists():
         return
-    kept = folder.read_json(CONFIG)
+    stored = folder.read_json(CONFIG)
     # What an older run does not name had its default.
-    settings_then = TrainSettings.from_json(kept["settings"], where=str(folder.path / CONFIG)).to_json()
-    kept, asked = _flat({**kept, "settings": settings_then}), _flat(_config(plan, settings))
-    other = [name for name in asked | kept if not _same(name, kept.get(name), asked.get(name))]
+    settings_then = TrainSettings.from_json(stored["settings"], where=str(folder.path / CONFIG)).to_json()
+    stored, wanted = _flat({**stored, "settings": settings_then}), _flat(_config(plan, settings))
+    other = [name for name in wanted | stored if not _same(name, stored.get(name), wanted.get(name))]
     if other:
-        named = ", ".join(f"{name} is {kept.get(name)!r} there, {asked.get(name)!r} here" for name in other)
+        named = ", ".join(f"{name} is {stored.get(name)!r} there, {wanted.get(name)!r} here" for name in other)
         raise TrainingError(
             f"{folder.path} holds a run with another split or other settings ({named}); choose another folder"
         )
@@ -112,7 +104,7 @@ def _same(name: str, one: Any, other: Any) -> bool:
 
 
 def load_plan(folder: RunFolder, corpus: Path | None = None) -> tuple[Plan, TrainSettings]:
-    """Return what a run folder was trained on; `corpus` names the corpus' folder where it has moved."""
+    """Return the plan and the settings of a run folder; `corpus` names the corpus' folder where it has moved."""
     config = folder.read_json(CONFIG)
     try:
         path = Path(config["corpus"]) if corpus is None else corpus
@@ -145,10 +137,20 @@ def read_features(
 def divide(features: Features, fold: Fold, settings: TrainSettings) -> tuple[Features, Features, Features]:
     """Return training, inner and test features; inner speakers are taken from the training part only.
 
-    Where a training sets nobody aside, what is chosen by inner speakers is chosen by all that it heard.
+    Without inner speakers the training part takes their place.
     """
     train, inner = set_aside(features.where(fold.train), settings)
     return train, inner if len(inner) else train, features.where(fold.test)
+
+
+def read_run_parts(
+    folder: RunFolder, *, corpus: Path | None = None, cache: Path | None = None
+) -> tuple[Features, Features, Features]:
+    """Return a run's training, inner and test features; `corpus` names the corpus' folder where it has moved."""
+    plan, settings = load_plan(folder, corpus)
+    model = folder.load_model()
+    _, features = read_features(plan, front_end=model.front_end, gate=model.gate, cache=cache)
+    return divide(features, plan.chosen, settings)
 
 
 def train_run(
@@ -160,8 +162,8 @@ def train_run(
     progress: Progress | None = None,
     report: Any = None,
 ) -> tuple[TrainedModel, Scores]:
-    """Train, evaluate on the fold's test part and leave a whole run folder; what is refused leaves none."""
-    from overtone_cloud.training.fitting import fit
+    """Train, evaluate on the fold's test part and write the run folder; a refused plan or setting leaves none."""
+    from overtone_cloud.training.trainer import fit
 
     check_plan(folder, plan, settings)
     around = surroundings(plan.sounds, settings, plan.speech)
@@ -179,17 +181,30 @@ def train_run(
         report=report,
         begin=lambda: save_plan(folder, plan, settings),
     )
-    model = described(trained, reading, plan, settings)
+    model = with_lineage(trained, reading, plan, settings)
     folder.save_model(model)
     plot_curves(history, folder.path / "curves.png")
     result = evaluate_model(model, test, plan, folder)
     return model, result
 
 
-def described(model: TrainedModel, reading: Reading, plan: Plan, settings: TrainSettings) -> TrainedModel:
-    """Return the model with its lineage and the licence that follows from its training data."""
-    from dataclasses import replace
+def summarise_seeds(results: Sequence[Scores], plan: Plan) -> dict[str, Any]:
+    """Return mean and standard deviation over the seeds of one plan."""
+    uars = np.array([scores.uar for scores in results])
+    return {
+        "split": plan.split.describe(),
+        "fold": plan.chosen.name,
+        "speakers_shared": plan.split.speakers_shared,
+        "seeds": len(results),
+        "uar": [round(float(u), 4) for u in uars],
+        "uar_mean": round(float(uars.mean()), 4),
+        "uar_sd": round(float(uars.std(ddof=1)), 4) if len(uars) > 1 else None,
+        "accuracy_mean": round(float(np.mean([scores.accuracy for scores in results])), 4),
+    }
 
+
+def with_lineage(model: TrainedModel, reading: Reading, plan: Plan, settings: TrainSettings) -> TrainedModel:
+    """Return the model with its lineage and the licence that follows from its training data."""
     lineage = {
         "training_data": reading.corpus,
         "training_data_digest": reading.digest,
@@ -197,7 +212,7 @@ def described(model: TrainedModel, reading: Reading, plan: Plan, settings: Train
         "fold": plan.chosen.name,
         "seed": str(settings.seed),
     }
-    return replace(model, lineage=lineage, licence=LICENCES.get(reading.corpus, "as the training data"))
+    return replace(model, lineage=lineage, licence=training_licence(reading.corpus))
 
 
 def evaluate_model(model: TrainedModel, test: Features, plan: Plan, folder: RunFolder) -> Scores:

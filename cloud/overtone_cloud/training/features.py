@@ -17,7 +17,7 @@ from overtone_models.gate import GateSpec
 
 @dataclass(frozen=True, eq=False)
 class Features:
-    """Utterances and the `(frames, n_mels)` decibels of the speech in each; `skipped` says why others lack."""
+    """Utterances and the `(frames, n_mels)` decibels of the speech in each; `skipped` are ids of unusable ones."""
 
     utterances: tuple[Utterance, ...]
     log_mels: tuple[F32, ...]

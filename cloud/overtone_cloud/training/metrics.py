@@ -1,16 +1,25 @@
-"""What is reported of a classifier: UAR first."""
+"""Scores of a classifier as they are reported: UAR first."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from overtone_models.calibration import expected_calibration_error
 from overtone_models.front_end import F32
+from overtone_models.metrics import (
+    F64,
+    Targets,
+    average_recall,
+    confusion_matrix,
+    macro_f1,
+    precisions,
+    recalls,
+    unweighted_average_recall,
+)
 
-Targets = NDArray[np.int64]
+__all__ = ["Scores", "Targets", "scores"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -22,8 +31,8 @@ class Scores:
     accuracy: float
     macro_f1: float
     calibration_error: float
-    recalls: F32
-    precisions: F32
+    recalls: F64
+    precisions: F64
     confusion: Targets
     per_speaker: dict[str, float]
     decided: float
@@ -54,24 +63,6 @@ def _rounded(value: float) -> float | None:
     return None if np.isnan(value) else round(float(value), 4)
 
 
-def confusion_matrix(predicted: Targets, targets: Targets, classes: int) -> Targets:
-    """Return `(classes, classes)` counts, rows the truth."""
-    return np.bincount(targets * classes + predicted, minlength=classes * classes).reshape(classes, classes)
-
-
-def recalls(confusion: Targets) -> F32:
-    """Return each class' recall; NaN for a class without utterances."""
-    totals = confusion.sum(1)
-    with np.errstate(invalid="ignore", divide="ignore"):
-        result: F32 = np.where(totals > 0, np.diag(confusion) / totals, np.nan)
-    return result
-
-
-def unweighted_average_recall(predicted: Targets, targets: Targets, classes: int) -> float:
-    """Return the mean recall of the classes that occur."""
-    return float(np.nanmean(recalls(confusion_matrix(predicted, targets, classes))))
-
-
 def scores(
     probabilities: F32,
     targets: Targets,
@@ -82,21 +73,17 @@ def scores(
     """Return the scores of `(n, K)` probabilities."""
     predicted = probabilities.argmax(1)
     confusion = confusion_matrix(predicted, targets, len(labels))
-    recall = recalls(confusion)
-    precision = recalls(confusion.T)
-    with np.errstate(invalid="ignore", divide="ignore"):
-        f1 = np.nan_to_num(2 * recall * precision / (recall + precision))
     who = np.array(speakers)
     decided = probabilities.max(1) >= threshold
     correct = predicted == targets
     return Scores(
         labels=tuple(labels),
-        uar=float(np.nanmean(recall)),
+        uar=average_recall(confusion),
         accuracy=float(correct.mean()),
-        macro_f1=float(f1[confusion.sum(1) > 0].mean()),
+        macro_f1=macro_f1(confusion),
         calibration_error=expected_calibration_error(probabilities, targets),
-        recalls=recall,
-        precisions=precision,
+        recalls=recalls(confusion),
+        precisions=precisions(confusion),
         confusion=confusion,
         per_speaker={
             s: unweighted_average_recall(predicted[who == s], targets[who == s], len(labels))

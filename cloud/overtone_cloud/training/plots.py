@@ -1,4 +1,4 @@
-"""Pictures of a training and of its confusions."""
+"""Plots of a training's history and of confusions."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from overtone_cloud.training.metrics import Targets
+from overtone_models.metrics import Targets
 
 
 def _figure(width: float, height: float) -> tuple[Any, Any]:

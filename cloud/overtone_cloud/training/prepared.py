@@ -1,4 +1,4 @@
-"""What a training works on: both parts with targets, the training part also under conditions, sounds of no emotion."""
+"""Inputs of a training: inner speakers set aside, targets, features under conditions, everyday sounds."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -11,6 +11,7 @@ from overtone_cloud.conditions.conditioned import ConditionedSpec
 from overtone_cloud.conditions.conditions import Condition, training_conditions
 from overtone_cloud.conditions.read_speech import LABEL, as_neutral, read_speech
 from overtone_cloud.conditions.sounds import sound_halves
+from overtone_cloud.corpora.splits import inner_speakers
 from overtone_cloud.corpora.utterance import Utterance
 from overtone_cloud.errors import ConfigError, TrainingError
 from overtone_cloud.features import extraction
@@ -20,22 +21,41 @@ from overtone_cloud.training.settings import TrainSettings
 from overtone_models.front_end import F32, dct_matrix
 
 
+def set_aside(outer: Features, settings: TrainSettings) -> tuple[Features, Features]:
+    """Return the part that is trained on and that of the inner speakers, empty where the settings want none.
+
+    Inner speakers decide when a training stops, and set temperature and threshold. Where utterances have no speakers,
+    the inner part is a random share of the utterances.
+    """
+    if settings.inner_fraction == 0.0:
+        return outer, outer.where(())
+    if any(u.speaker is None for u in outer.utterances):
+        ids = [u.id for u in outer.utterances]
+        number = max(1, round(settings.inner_fraction * len(ids)))
+        inner = set(np.random.default_rng(settings.seed).permutation(ids)[:number])
+    else:
+        named = inner_speakers(outer.utterances, fraction=settings.inner_fraction, seed=settings.seed)
+        inner = {u.id for u in outer.utterances if u.speaker in named}
+    train = [u.id for u in outer.utterances if u.id not in inner]
+    return outer.where(train), outer.where(sorted(inner))
+
+
 @dataclass(frozen=True, kw_only=True)
 class Surroundings:
-    """What speech is heard under in training, and sounds that are none; nothing of it by default.
+    """Conditions for a training's speech, everyday sounds, and read speech; empty by default.
 
-    `sounds` are recordings of which the network shall say that they are no speech, and no class more than another.
-    `kept` are others, which say how sure it must be to decide. `speech` are recordings that train as neutral.
+    `sounds` train as no speech, and as no class more than another.
+    `calibration` are others, which set the threshold of a decision. `speech` are recordings that train as neutral.
     """
 
     conditions: tuple[Condition, ...] = ()
     sounds: tuple[Path, ...] = ()
-    kept: tuple[Path, ...] = ()
+    calibration: tuple[Path, ...] = ()
     speech: tuple[Path, ...] = ()
 
 
 def surroundings(folder: Path | None, settings: TrainSettings, speech: Path | None = None) -> Surroundings:
-    """Return what a training hears its speech under, with the training halves of folders of sounds and of read speech.
+    """Return a training's surroundings: conditions, and the training halves of folders of sounds and of read speech.
 
     Raises CorpusError where one holds too little, ConfigError where the settings want read speech and there is none.
     """
@@ -45,7 +65,7 @@ def surroundings(folder: Path | None, settings: TrainSettings, speech: Path | No
     conditions = training_conditions(sounds) if settings.augmentation.conditioned else ()
     if halves is None or not settings.sounds_per_batch:
         return Surroundings(conditions=conditions, speech=neutral)
-    return Surroundings(conditions=conditions, sounds=sounds, kept=halves.kept, speech=neutral)
+    return Surroundings(conditions=conditions, sounds=sounds, calibration=halves.calibration, speech=neutral)
 
 
 def check_neutral_speech(labels: Sequence[str], speech: Path | None) -> None:
@@ -73,7 +93,7 @@ class Prepared:
 
     `mean` and `scale` standardise the MFCC that devices compute, `band_scale` the bands that training works on.
     `views` holds, for each training utterance, its log-mels under conditions; `sounds` those of everyday sounds,
-    `kept` those of sounds that are not trained on.
+    `calibration_sounds` those of sounds that are not trained on.
     """
 
     train: Features
@@ -84,7 +104,7 @@ class Prepared:
     band_scale: F32
     views: tuple[tuple[F32, ...], ...]
     sounds: tuple[F32, ...]
-    kept: tuple[F32, ...]
+    calibration_sounds: tuple[F32, ...]
 
     @property
     def inner_targets(self) -> Any:
@@ -108,7 +128,7 @@ class Prepared:
         return [self.standardise(part.mfcc(row)) for row in range(len(part))]
 
     def examples(self) -> Examples:
-        """Return the training part with one class a target."""
+        """Return the training part with one-hot targets."""
         targets = np.eye(len(self.labels), dtype=np.float32)[self.train.targets(self.labels)]
         return examples([(x, *views) for x, views in zip(self.train.log_mels, self.views, strict=True)], targets)
 
@@ -132,7 +152,7 @@ def prepare(
     *,
     cache: Path | None = None,
 ) -> Prepared:
-    """Return what training needs; the standardisation sees the training part only, as recorded.
+    """Return the inputs of a training; the standardisation sees the training part only, as recorded.
 
     `inner` is None for a training of a fixed number of epochs.
     """
@@ -155,7 +175,7 @@ def prepare(
         band_scale=_inverse_deviation(decibels),
         views=_views(train, around.conditions, cache),
         sounds=heard_sounds(train, around.sounds, cache),
-        kept=heard_sounds(train, around.kept, cache),
+        calibration_sounds=heard_sounds(train, around.calibration, cache),
     )
 
 
@@ -190,5 +210,5 @@ def heard_sounds(like: Features, paths: Sequence[Path], cache: Path | None) -> t
 
 
 def _long_enough(train: Features, found: Sequence[F32 | None]) -> tuple[F32, ...]:
-    """Return what the gate let through, of at least one hop."""
+    """Return the features that the gate let through and that fill at least one hop."""
     return tuple(x for x in found if x is not None and len(x) >= train.front_end.block_frames)

@@ -1,10 +1,10 @@
-"""A run folder: everything one training leaves behind, and how it is read again."""
+"""Run folders: reading and writing the model, history, metrics and checkpoint of one training."""
 
 import json
+from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
-from zipfile import BadZipFile
 
 import numpy as np
 from safetensors import SafetensorError
@@ -12,7 +12,7 @@ from safetensors.numpy import load as load_tensors
 from safetensors.numpy import save as save_tensors
 
 from overtone_cloud.errors import TrainingError
-from overtone_cloud.reports.files import write_arrays, write_atomically
+from overtone_common.files import BROKEN_ARRAYS, write_arrays, write_atomically
 from overtone_models.calibration import Calibration
 from overtone_models.errors import ModelError
 from overtone_models.front_end import FrontEndSpec
@@ -28,6 +28,11 @@ MODEL, WEIGHTS, SPLIT, METRICS, HISTORY, CHECKPOINT = (
     "history.json",
     "checkpoint.npz",
 )
+
+
+Entry = dict[str, float]
+"""One epoch of the history: `epoch`, `loss`, and where inner speakers were scored `inner_uar` and `inner_loss`."""
+Report = Callable[[Entry], None]
 
 
 class RunFolder:
@@ -95,7 +100,7 @@ class RunFolder:
             raise TrainingError(f"{self.path} holds no whole model: {error}") from error
 
     def save_checkpoint(self, arrays: dict[str, Any]) -> None:
-        """Write the state that training goes on from."""
+        """Write the state from which training resumes."""
         write_arrays(self.path / CHECKPOINT, arrays, error=TrainingError)
 
     def load_checkpoint(self) -> dict[str, Any] | None:
@@ -105,5 +110,22 @@ class RunFolder:
                 return {name: stored[name] for name in stored.files}
         except FileNotFoundError:
             return None
-        except (OSError, ValueError, EOFError, BadZipFile) as error:
+        except BROKEN_ARRAYS as error:
             raise TrainingError(f"{self.path / CHECKPOINT} is broken: {error}; remove it to begin anew") from error
+
+
+def progress_lines(say: Callable[[str], None], epochs: int, most: int) -> Report:
+    """Return a report of epochs that says at most `most` lines."""
+    every = -(-epochs // most)
+
+    def report(entry: Entry) -> None:
+        if int(entry["epoch"]) % every == 0:
+            say(f"epoch {int(entry['epoch'])} of {epochs}, {epoch_summary(entry)}")
+
+    return report
+
+
+def epoch_summary(entry: Entry) -> str:
+    """Return an epoch's loss, and the UAR of the inner speakers where they were scored."""
+    inner = f", inner UAR {100 * entry['inner_uar']:.1f} %" if "inner_uar" in entry else ""
+    return f"loss {entry['loss']:.2f}{inner}"

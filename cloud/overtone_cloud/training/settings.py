@@ -1,11 +1,14 @@
-"""How an edge network is trained; every run folder keeps these values."""
+"""Settings of a training: their limits, and how they are read from TOML and JSON; every run folder keeps them."""
 
+import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, fields, replace
-from typing import Any, ClassVar
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+from typing import Any
 
 from overtone_cloud.errors import ConfigError
 from overtone_cloud.training.augment import Augmentation
+from overtone_common.toml_config import check_limits, limits, load_toml, read_config
 from overtone_models.front_end import EDGE_FRONT_END
 from overtone_models.network_spec import EdgeTcnSpec, edge_tcn
 
@@ -20,58 +23,35 @@ class TrainSettings:
     The threshold of a decision is the least at which decisions on unheard speech are right as often as
     `no_decision_accuracy` says; with sounds a decision also asks for as much speech as leaves a share
     `no_decision_sounds` of unheard sounds undecided.
-    What is kept are weights averaged over about `average_steps` steps, of the epoch at which the inner speakers' loss
+    The result are weights averaged over about `average_steps` steps, of the epoch at which the inner speakers' loss
     was least; training ends `patience_epochs` after that. With an `inner_fraction` of 0 there are no inner speakers:
     training goes to its last epoch, the temperature is 1, and the threshold 0.4 unless sounds ask for more.
     """
 
     size: str = "M"
     separable: bool = True
-    epochs: int = 160
-    batch: int = 32
-    max_frames: int = 256
-    learning_rate: float = 3e-3
-    weight_decay: float = 1e-2
-    label_smoothing: float = 0.1
-    dropout: float = 0.15
-    warmup_steps: int = 100
-    patience_epochs: int = 80
-    evaluate_every_epochs: int = 5
-    inner_fraction: float = 0.15
-    no_decision_accuracy: float = 0.7
-    no_decision_sounds: float = 0.98
-    average_steps: int = 100
-    sounds_per_batch: int = 4
-    speaker_utterances: int = 100
+    epochs: int = field(default=160, metadata=limits(1, 10_000))
+    batch: int = field(default=32, metadata=limits(2, 1024))
+    max_frames: int = field(default=256, metadata=limits(20, 10_000))
+    learning_rate: float = field(default=3e-3, metadata=limits(1e-6, 1.0))
+    weight_decay: float = field(default=1e-2, metadata=limits(0, 1.0))
+    label_smoothing: float = field(default=0.1, metadata=limits(0, 0.9))
+    dropout: float = field(default=0.15, metadata=limits(0, 0.9))
+    warmup_steps: int = field(default=100, metadata=limits(0, 100_000))
+    patience_epochs: int = field(default=80, metadata=limits(1, 10_000))
+    evaluate_every_epochs: int = field(default=5, metadata=limits(1, 1000))
+    inner_fraction: float = field(default=0.15, metadata=limits(0, 0.5))
+    no_decision_accuracy: float = field(default=0.7, metadata=limits(0, 1.0))
+    no_decision_sounds: float = field(default=0.98, metadata=limits(0, 1.0))
+    average_steps: int = field(default=100, metadata=limits(1, 1_000_000))
+    sounds_per_batch: int = field(default=4, metadata=limits(0, 1024))
+    speaker_utterances: int = field(default=100, metadata=limits(1, 1_000_000))
     neutral_speech: bool = False
-    seed: int = 0
+    seed: int = field(default=0, metadata=limits(0, 2**31 - 1))
     augmentation: Augmentation = field(default_factory=Augmentation)
 
-    LIMITS: ClassVar[dict[str, tuple[float, float]]] = {
-        "epochs": (1, 10_000),
-        "batch": (2, 1024),
-        "max_frames": (20, 10_000),
-        "learning_rate": (1e-6, 1.0),
-        "weight_decay": (0.0, 1.0),
-        "label_smoothing": (0.0, 0.9),
-        "dropout": (0.0, 0.9),
-        "warmup_steps": (0, 100_000),
-        "patience_epochs": (1, 10_000),
-        "evaluate_every_epochs": (1, 1000),
-        "inner_fraction": (0.0, 0.5),
-        "no_decision_accuracy": (0.0, 1.0),
-        "no_decision_sounds": (0.0, 1.0),
-        "average_steps": (1, 1_000_000),
-        "sounds_per_batch": (0, 1024),
-        "speaker_utterances": (1, 1_000_000),
-        "seed": (0, 2**31 - 1),
-    }
-
     def __post_init__(self) -> None:
-        for name, (low, high) in self.LIMITS.items():
-            value = getattr(self, name)
-            if not low <= value <= high:
-                raise ConfigError(f"training setting {name} is {value}, limit is {low:g}..{high:g}")
+        check_limits(self, what="training setting ", error=ConfigError)
         if self.size not in "SML" or len(self.size) != 1:
             raise ConfigError(f"training setting size is {self.size!r}, it must be S, M or L")
         if self.patience_epochs < self.evaluate_every_epochs:
@@ -92,29 +72,23 @@ class TrainSettings:
         return asdict(self)
 
     @classmethod
-    def from_json(cls, data: Mapping[str, Any], where: str = "settings") -> "TrainSettings":
+    def from_json(cls, data: object, where: str = "settings") -> "TrainSettings":
         """Return checked settings; raise ConfigError naming `where` and the field that is wrong."""
-        if not isinstance(data, Mapping):
-            raise ConfigError(f"{where}: settings are {data!r}, they must be a table")
-        values = dict(data)
-        varied = values.pop("augmentation", {})
-        if not isinstance(varied, Mapping):
-            raise ConfigError(f"{where}: augmentation is {varied!r}, it must be a table")
-        augmentation = _checked(Augmentation, varied, f"{where}: augmentation")
-        settings: TrainSettings = _checked(cls, values, where, augmentation=augmentation)
-        return settings
+        return read_config(cls, data, where=where, folder=Path(), error=ConfigError)
 
 
-def _checked(kind: Any, values: Mapping[str, Any], where: str, **more: Any) -> Any:
-    defaults = {f.name: f.default for f in fields(kind) if f.name not in more}
-    for name, value in values.items():
-        if name not in defaults:
-            raise ConfigError(f"{where}: unknown field {name!r}; known are {', '.join(defaults)}")
-        wanted = type(defaults[name])
-        right = isinstance(value, wanted) or (wanted is float and isinstance(value, int))
-        if not right or (wanted is not bool and isinstance(value, bool)):
-            raise ConfigError(f"{where}: {name} is {value!r}, it must be a {wanted.__name__}")
+def read_settings(path: Path | None, changes: Mapping[str, Any] | None = None) -> TrainSettings:
+    """Return the settings in a TOML or JSON file, the defaults without one; `changes` override single values."""
+    values: Mapping[str, Any] = {}
+    if path is not None:
+        values = _read_json(path) if path.suffix == ".json" else load_toml(path, error=ConfigError)
+        if not isinstance(values, Mapping):
+            raise ConfigError(f"{path} holds no table of settings")
+    return TrainSettings.from_json({**values, **(changes or {})}, where=str(path or "command line"))
+
+
+def _read_json(path: Path) -> Any:
     try:
-        return kind(**values, **more)
-    except ConfigError as error:
-        raise ConfigError(f"{where}: {error}") from error
+        return json.loads(path.read_bytes())
+    except (OSError, ValueError) as error:
+        raise ConfigError(f"{path} cannot be read: {error}") from error

@@ -5,9 +5,10 @@ is to take the way from one to the other into the first layer (`Prepared.bands`)
 standardising makes as loud as the low ones, it recognises unseen speakers less well (docs/recognition.md).
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -15,13 +16,13 @@ import numpy as np
 from overtone_cloud.errors import TrainingError
 from overtone_cloud.training.batches import Batches
 from overtone_cloud.training.calibrating import calibration, sound_logits, uncalibrated
-from overtone_cloud.training.metrics import unweighted_average_recall
-from overtone_cloud.training.prepared import Prepared
-from overtone_cloud.training.progress import Report
-from overtone_cloud.training.run_folder import HISTORY, RunFolder
+from overtone_cloud.training.features import Features
+from overtone_cloud.training.prepared import Prepared, Surroundings, prepare, set_aside
+from overtone_cloud.training.run_folder import HISTORY, Entry, Report, RunFolder
 from overtone_cloud.training.settings import TrainSettings
 from overtone_models.calibration import Calibration, fit_temperature, negative_log_likelihood
 from overtone_models.front_end import F32, dct_matrix
+from overtone_models.metrics import unweighted_average_recall
 from overtone_models.networks import edge_tcn as networks
 from overtone_models.networks import tf
 from overtone_models.trained import TrainedModel
@@ -31,7 +32,7 @@ COMPILED_FROM = 400
 
 
 class Trainer:
-    """One training; `run()` goes on from the run folder's checkpoint when there is one.
+    """One training; `run()` resumes from the run folder's checkpoint when there is one.
 
     Without inner speakers it goes to its last epoch.
     """
@@ -136,7 +137,7 @@ class Trainer:
 
     @contextmanager
     def _averaged(self) -> Iterator[None]:
-        """Hold the averaged weights in the network for a while."""
+        """Hold the averaged weights in the network inside the context."""
         variables = self.network.trainable_variables
         own = [variable.numpy() for variable in variables]
         for variable, average in zip(variables, self.averages, strict=True):
@@ -174,7 +175,7 @@ class Trainer:
             calibration=Calibration(),
             label_smoothing=self.settings.label_smoothing,
         )
-        sounds = sound_logits(model, self.data.kept)
+        sounds = sound_logits(model, self.data.calibration_sounds)
         speech = self._inner or self.data.utterances_of(self.data.train)
         logits = networks.logits(self.spec, self.best_weights, speech)
         if not self._inner:
@@ -209,3 +210,25 @@ class Trainer:
         self.best_uar, self.best_loss = float(arrays["best"][0]), float(arrays["best"][1])
         self.best_epoch, self.best_weights = int(arrays["best"][2]), arrays["best_weights"]
         self.history = self.folder.read_json(HISTORY)[: self.epoch]
+
+
+def fit(
+    outer: Features,
+    labels: tuple[str, ...],
+    settings: TrainSettings,
+    folder: RunFolder,
+    *,
+    around: Surroundings | None = None,
+    cache: Path | None = None,
+    report: Report | None = None,
+    begin: Callable[[], None] = lambda: None,
+) -> tuple[TrainedModel, list[Entry]]:
+    """Return the model trained on the speakers of `outer`, and its history; resume from the checkpoint in `folder`.
+
+    `begin` is called once every check has passed, before the first epoch.
+    """
+    train, inner = set_aside(outer, settings)
+    data = prepare(train, inner if settings.inner_fraction else None, labels, around, cache=cache)
+    trainer = Trainer(data, settings, folder)
+    begin()
+    return trainer.run(report), trainer.history

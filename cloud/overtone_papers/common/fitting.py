@@ -11,9 +11,10 @@ from numpy.typing import NDArray
 
 from overtone_cloud.errors import TrainingError
 from overtone_models.front_end import F32
+from overtone_models.metrics import Targets
 from overtone_models.networks import tf
 from overtone_papers.common.report import CURVES, History
-from overtone_papers.common.scoring import Targets, auc_one_vs_rest, balanced_weights, scores, softmax
+from overtone_papers.common.scoring import auc_one_vs_rest, balanced_weights, scores, softmax
 from overtone_papers.common.study import no_log
 
 __all__ = [
@@ -86,7 +87,7 @@ def fit(
         callbacks.append(keeper)
     started = time.monotonic()
     with _quiet():
-        kept = model.fit(
+        training = model.fit(
             _arrays(x),
             y,
             batch_size=batch,
@@ -96,10 +97,10 @@ def fit(
             callbacks=callbacks,
             verbose=0,
         )
-    curves = {key: [float(v) for v in kept.history.get(key, [])] for key in CURVES}
-    best = None if patience is None else _best_epoch(kept.history[monitor], mode)
+    curves = {key: [float(v) for v in training.history.get(key, [])] for key in CURVES}
+    best = None if patience is None else _best_epoch(training.history[monitor], mode)
     return History(
-        name=name, **curves, seconds=round(time.monotonic() - started, 3), epochs=len(kept.epoch), best_epoch=best
+        name=name, **curves, seconds=round(time.monotonic() - started, 3), epochs=len(training.epoch), best_epoch=best
     )
 
 

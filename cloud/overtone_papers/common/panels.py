@@ -7,13 +7,13 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from overtone_cloud.corpora import audio
-from overtone_cloud.corpora.plots import COLOURS
 from overtone_cloud.corpora.utterance import Utterance
+from overtone_common.audio import SAMPLE_RATE_HZ
 from overtone_models.features.spectra import HOP_SAMPLES, chroma, decibels, magnitudes, mel_power
 from overtone_models.front_end import F32
+from overtone_models.labels import EMOTIONS
 from overtone_papers.common.pictures import figure
 
-RATE_HZ = audio.SAMPLE_RATE_HZ
 N_MELS = 128
 PITCHES = ("C", "D", "E", "F", "G", "A", "B")
 PITCH_ROWS = (0, 2, 4, 5, 7, 9, 11)
@@ -44,8 +44,8 @@ def chromagrams(shown: Sequence[Utterance], title: str) -> Figure:
 def _panels(shown: Sequence[Utterance], title: str, draw: Draw, y_label: str, *, bar: str = "") -> Figure:
     columns = min(4, len(shown))
     rows = -(-len(shown) // columns)
-    made = figure(2.9 * columns, 2.1 * rows + 0.4)
-    places = np.ravel(np.asarray(made.subplots(rows, columns, sharex=True, sharey=True, squeeze=False)))
+    canvas = figure(2.9 * columns, 2.1 * rows + 0.4)
+    places = np.ravel(np.asarray(canvas.subplots(rows, columns, sharex=True, sharey=True, squeeze=False)))
     sounds = [audio.load(utterance.path) for utterance in shown]
     image = None
     for place, utterance, samples in zip(places, shown, sounds, strict=False):
@@ -56,37 +56,37 @@ def _panels(shown: Sequence[Utterance], title: str, draw: Draw, y_label: str, *,
         place.set_axis_off()
     for place in places[len(shown) - columns : len(shown)]:
         place.tick_params(labelbottom=True)  # where the row below is not full
-    places[0].set_xlim(0.0, max(HOP_SAMPLES, *(samples.size for samples in sounds)) / RATE_HZ)
+    places[0].set_xlim(0.0, max(HOP_SAMPLES, *(samples.size for samples in sounds)) / SAMPLE_RATE_HZ)
     if bar and image is not None:
-        made.colorbar(image, ax=list(places), label=bar, pad=0.02)
-    made.supxlabel("time (s)", fontsize=9)
-    made.supylabel(y_label, fontsize=9)
-    made.suptitle(title, fontsize=10)
-    return made
+        canvas.colorbar(image, ax=list(places), label=bar, pad=0.02)
+    canvas.supxlabel("time (s)", fontsize=9)
+    canvas.supylabel(y_label, fontsize=9)
+    canvas.suptitle(title, fontsize=10)
+    return canvas
 
 
 def _waveform(place: Any, utterance: Utterance, samples: F32) -> Any:
-    place.plot(np.arange(samples.size) / RATE_HZ, samples, lw=0.4, color=COLOURS[str(utterance.label)])
+    place.plot(np.arange(samples.size) / SAMPLE_RATE_HZ, samples, lw=0.4, color=EMOTIONS[str(utterance.label)].colour)
 
 
 def _spectrogram(place: Any, _utterance: Utterance, samples: F32) -> Any:
-    return _image(place, decibels(np.square(magnitudes(samples))), samples, top=RATE_HZ / 2000, lowest=-80.0)
+    return _image(place, decibels(np.square(magnitudes(samples))), samples, top=SAMPLE_RATE_HZ / 2000, lowest=-80.0)
 
 
 def _mel_spectrogram(place: Any, _utterance: Utterance, samples: F32) -> Any:
-    power = mel_power(np.square(magnitudes(samples)), sample_rate_hz=RATE_HZ, n_mels=N_MELS)
+    power = mel_power(np.square(magnitudes(samples)), sample_rate_hz=SAMPLE_RATE_HZ, n_mels=N_MELS)
     return _image(place, decibels(power), samples, top=N_MELS, lowest=-80.0)
 
 
 def _chromagram(place: Any, _utterance: Utterance, samples: F32) -> Any:
-    image = _image(place, chroma(np.square(magnitudes(samples)), RATE_HZ), samples, top=12, lowest=None)
+    image = _image(place, chroma(np.square(magnitudes(samples)), SAMPLE_RATE_HZ), samples, top=12, lowest=None)
     place.set_yticks([row + 0.5 for row in PITCH_ROWS], PITCHES)
     return image
 
 
 def _image(place: Any, values: F32, samples: F32, *, top: float, lowest: float | None) -> Any:
     """Draw `(frames, bands)`; decibels are shown relative to the largest, other values from 0 to 1."""
-    seconds = max(samples.size, HOP_SAMPLES) / RATE_HZ
+    seconds = max(samples.size, HOP_SAMPLES) / SAMPLE_RATE_HZ
     image = values - values.max() if lowest is not None else values
     scale = (lowest, 0.0) if lowest is not None else (0.0, 1.0)
     return place.imshow(

@@ -12,9 +12,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from overtone_cloud.corpora.sources import SOURCES
+from overtone_cloud.corpora.registry import CORPORA
 from overtone_cloud.errors import TrainingError
-from overtone_cloud.reports.files import write_arrays
+from overtone_common.files import write_arrays
 from overtone_models.window_model import CALIBRATION, DESCRIPTION, TEST, WEIGHTS, WindowModel
 from overtone_papers.common.data import Scaler
 
@@ -75,7 +75,7 @@ def saved_files(folder: Path) -> list[Path]:
 def licence_of(corpora: Iterable[str]) -> str:
     """Return the terms of the recordings that a network learned from."""
     names = sorted(set(corpora))
-    return "; ".join(SOURCES[name].licence if name in SOURCES else f"{name}: unknown" for name in names)
+    return "; ".join(CORPORA[name].licence if name in CORPORA else f"{name}: unknown" for name in names)
 
 
 def write_rows(

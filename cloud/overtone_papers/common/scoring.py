@@ -7,8 +7,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from overtone_models.front_end import F32
-
-Targets = NDArray[np.int64]
+from overtone_models.metrics import (
+    Targets,
+    average_recall,
+    confusion_matrix,
+    f1_scores,
+    macro_f1,
+    mean_of_occurring,
+    precisions,
+    recalls,
+)
 
 
 def softmax(logits: F32) -> F32:
@@ -34,17 +42,15 @@ def scores(outputs: NDArray[Any], y: Targets, labels: Sequence[str]) -> dict[str
     predicted = np.asarray(outputs if np.ndim(outputs) == 1 else np.argmax(outputs, -1), np.int64)
     truth = np.asarray(y, np.int64)
     size = len(labels)
-    confusion = np.bincount(truth * size + predicted, minlength=size * size).reshape(size, size)
+    confusion = confusion_matrix(predicted, truth, size)
     totals, hits = confusion.sum(1), np.diag(confusion)
-    recall = hits / np.maximum(totals, 1)
-    precision = hits / np.maximum(confusion.sum(0), 1)
-    f1 = 2 * hits / np.maximum(totals + confusion.sum(0), 1)
+    recall, precision, f1 = recalls(confusion), np.nan_to_num(precisions(confusion)), f1_scores(confusion)
     there = totals > 0
     return {
         "accuracy": _share(hits.sum() / max(1, totals.sum())),
-        "macro_f1": _share(f1[there].mean()) if there.any() else 0.0,
-        "macro_precision": _share(precision[there].mean()) if there.any() else 0.0,
-        "uar": _share(recall[there].mean()) if there.any() else 0.0,
+        "macro_f1": _share(macro_f1(confusion)) if there.any() else 0.0,
+        "macro_precision": _share(mean_of_occurring(precision, confusion)) if there.any() else 0.0,
+        "uar": _share(average_recall(confusion)) if there.any() else 0.0,
         "n": int(totals.sum()),
         "per_class": {
             label: {

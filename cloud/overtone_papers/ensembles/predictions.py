@@ -2,11 +2,11 @@
 
 from pathlib import Path
 from typing import Any
-from zipfile import BadZipFile
 
 import numpy as np
 
 from overtone_cloud.errors import TrainingError
+from overtone_common.files import BROKEN_ARRAYS
 from overtone_models.front_end import F32
 from overtone_papers.common import fitting
 from overtone_papers.ensembles.division import Division
@@ -21,7 +21,7 @@ def read_arrays(path: Path) -> dict[str, Any]:
     try:
         with path.open("rb") as file, np.load(file, allow_pickle=False) as stored:
             return {name: stored[name] for name in stored.files}
-    except (OSError, ValueError, EOFError, BadZipFile) as error:
+    except BROKEN_ARRAYS as error:
         raise TrainingError(
             f"{path}: predictions cannot be read ({error}): remove it, and its training is done again"
         ) from error

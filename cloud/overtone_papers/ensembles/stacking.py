@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from overtone_cloud.errors import TrainingError
-from overtone_cloud.reports.files import write_arrays
+from overtone_common.files import write_arrays
 from overtone_models.front_end import F32
 from overtone_models.networks import tf
 from overtone_models.networks.papers import build

@@ -8,10 +8,10 @@ from typing import Any
 
 import numpy as np
 
-from overtone_cloud.corpora.sources import SOURCES
+from overtone_cloud.corpora.registry import CORPORA
 from overtone_cloud.errors import TrainingError
-from overtone_cloud.reports.files import write_arrays
 from overtone_cloud.training.metrics import Targets
+from overtone_common.files import write_arrays
 from overtone_models.front_end import F32
 from overtone_models.networks import tf
 from overtone_models.networks.papers import build
@@ -157,7 +157,7 @@ def keep_network(
         scale_std=tuple(s.std for s in data.scalers),
         weights=[np.asarray(w) for w in model.get_weights()],
         lineage={"system": "E", "corpora": ", ".join(corpora), "seed": seed, "quick": material.study.quick},
-        licence="; ".join(SOURCES[c].licence for c in corpora if c in SOURCES) or "that of the recordings",
+        licence="; ".join(CORPORA[c].licence for c in corpora if c in CORPORA) or "that of the recordings",
         split=DESCRIPTIONS[division.kind],
     ).save(folder)
     write_rows(

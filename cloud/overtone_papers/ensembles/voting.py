@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from overtone_cloud.errors import ConfigError
 from overtone_cloud.training.metrics import Targets
+from overtone_models import metrics
 from overtone_models.front_end import F32
 
 F64 = NDArray[np.float64]
@@ -54,10 +55,7 @@ def combined(members: F32, weights: F64 | None = None) -> F32:
 
 def macro_f1(predicted: Targets, y: Targets, classes: int) -> float:
     """Return the mean F1 of the classes that occur in `y`."""
-    confusion = np.bincount(y * classes + predicted, minlength=classes * classes).reshape(classes, classes)
-    totals, hits = confusion.sum(1), np.diag(confusion)
-    f1 = 2.0 * hits / np.maximum(totals + confusion.sum(0), 1)
-    return float(f1[totals > 0].mean())
+    return metrics.macro_f1(metrics.confusion_matrix(predicted, y, classes))
 
 
 def searched(members: F32, y: Targets, *, seed: int, settings: GeneticSettings | None = None) -> Found:

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from overtone_cloud.corpora.sources import SOURCES
+from overtone_cloud.corpora.registry import CORPORA
 from overtone_models.front_end import F32
 from overtone_models.networks import papers, tf
 from overtone_papers.common import fitting
@@ -152,7 +152,7 @@ def save(folder: Path, model: Any, task: Task, fitted: Scaling, engine: str) -> 
     from overtone_models.window_model import WindowModel
 
     data, division = task.data, task.division
-    sources = [SOURCES.get(corpus) for corpus in sorted({u.corpus for u in data.utterances})]
+    sources = [CORPORA.get(corpus) for corpus in sorted({u.corpus for u in data.utterances})]
     licences = sorted({source.licence for source in sources if source is not None})
     WindowModel(
         network=task.network,

@@ -60,9 +60,9 @@ def claims(results: Sequence[CorpusResult], *, quick: bool = False) -> tuple[Cla
         _warm_start,
     )
     return tuple(
-        replace(made, claim=f"{result.name}: {made.claim}")
+        replace(read, claim=f"{result.name}: {read.claim}")
         for result in results
-        for made in judged(readers, result, quick=quick)
+        for read in judged(readers, result, quick=quick)
     )
 
 

@@ -78,8 +78,8 @@ def run(study: Study) -> Report:
     settings = study.settings(Settings)
     text_keys(settings)
     feature = audio_feature(settings)
-    heard = [u for reading in study.readings.values() for u in spoken(reading, settings.transcripts)]
-    sources = text_sources(settings, (str(u.text) for u in heard))
+    utterances = [u for reading in study.readings.values() for u in spoken(reading, settings.transcripts)]
+    sources = text_sources(settings, (str(u.text) for u in utterances))
     digests = {key: source.encoder.digest for key, source in sources.items()}
     results = [
         run_corpus(study, settings, read(study, settings, name, reading, sources, feature), digests)

@@ -22,8 +22,9 @@ scale of the spectrogram | decibels below the recording's loudest point, -80..0,
   | not given; it is the range of the generator's tanh
 centre of a crop | a random point of a random word (IEMOCAP's alignment, CTM files), else a random voiced frame; one
   crop an epoch; validation and test crops are drawn once | as in the paper; other corpora have no word times
-labels of corpora without ratings | a table of valence and activation by category and intensity (ratings.py), set by
-  hand | figures on it say how well categories are told apart along valence, not how people rate it
+labels of corpora without ratings | a table of valence and activation by category and intensity
+  (overtone_models/labels.py), set by hand
+  | figures on it say how well categories are told apart along valence, not how people rate it
 filters of the four convolutions | the same number in each | table 1 gives one number
 activations, fully connected layer, noise | leaky ReLU 0.2 in the discriminator, ReLU in the generator; 128 units
   (--option dense); 100 values | not given; usual for a DCGAN

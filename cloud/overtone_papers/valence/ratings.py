@@ -1,10 +1,8 @@
 """Ratings of valence and activation in 1..5, as distributions over five classes, and the paper's measures of them.
 
-A corpus' own ratings come first; without them a table rates the categories. The table is not measured: it sets the
-categories on the circumplex of affect (valence: unpleasant to pleasant, activation: calm to excited) by hand, on the
-five-point scale of IEMOCAP's raters: 1 very negative or very calm, 3 neutral, 5 very positive or very excited. Played
-more strongly, an emotion moves away from neutral. Surprise lies between neutral and positive, so it is 3.5, and
-either answer counts as right.
+A corpus' own ratings come first; without them those of emotion and intensity (`overtone_models.labels`) stand in, set
+by hand and not measured, on the scale of IEMOCAP's raters. Played more strongly, an emotion moves away from neutral.
+Surprise lies between neutral and positive, and either answer counts as right.
 """
 
 from collections.abc import Sequence
@@ -13,35 +11,19 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from overtone_cloud.corpora.registry import CORPORA
 from overtone_cloud.corpora.utterance import Utterance
 from overtone_cloud.errors import CorpusError
 from overtone_models.front_end import F32
-from overtone_papers.common.fitting import scores
+from overtone_models.labels import EMOTIONS, Affect
+from overtone_papers.common.scoring import scores
 
 LOWEST, HIGHEST = 1.0, 5.0
 SLACK = 0.5
 """A few of IEMOCAP's means lie half a point outside its scale; they are taken for its end."""
 
-# category -> (valence, activation) when played weakly, normally, and strongly
-TABLE: dict[str, tuple[tuple[float, float], tuple[float, float], tuple[float, float]]] = {
-    "neutral": ((3.0, 2.0), (3.0, 2.0), (3.0, 2.0)),
-    "calm": ((3.0, 1.5), (3.0, 1.0), (4.0, 1.0)),
-    "happy": ((3.5, 3.0), (4.0, 4.0), (5.0, 5.0)),
-    "sad": ((2.5, 2.0), (2.0, 2.0), (1.0, 3.0)),
-    "angry": ((2.5, 3.0), (2.0, 4.0), (1.0, 5.0)),
-    "fearful": ((2.5, 3.0), (2.0, 4.0), (1.0, 5.0)),
-    "disgust": ((2.5, 2.5), (2.0, 3.0), (1.0, 4.0)),
-    "surprised": ((3.5, 3.0), (3.5, 4.0), (3.5, 5.0)),
-    "bored": ((2.5, 1.5), (2.0, 1.0), (2.0, 1.0)),
-    "frustrated": ((2.5, 2.5), (2.0, 3.0), (1.0, 4.0)),
-}
-
-# What the corpora call an intensity -> the column of TABLE; where a corpus says nothing it is the second.
-INTENSITIES = {"low": 0, "weak": 0, "normal": 1, "medium": 1, "strong": 2, "high": 2}
-
-# (corpus, its own label) -> (valence, activation), where the project's label says less than the corpus'
-OWN = {("tess", "ps"): (4.0, 4.0)}
-"""TESS plays a *pleasant* surprise."""
+# What the corpora call an intensity -> whether the emotion is played weakly or strongly; otherwise normally.
+WEAK, STRONG = ("low", "weak"), ("strong", "high")
 
 CLASSES = 5
 NAMES = ("very negative", "negative", "neutral", "positive", "very positive")
@@ -54,19 +36,27 @@ Classes = NDArray[np.int64]
 F64 = NDArray[np.float64]
 
 
-def dimensions(utterance: Utterance) -> tuple[float, float] | None:
+def dimensions(utterance: Utterance) -> Affect | None:
     """Return (valence, activation) in 1..5, or None where there is neither a rating nor a category.
 
     Raise CorpusError for a rating on another scale.
     """
     if utterance.valence is not None and utterance.activation is not None:
-        return _rated(utterance, "valence", utterance.valence), _rated(utterance, "activation", utterance.activation)
-    own = OWN.get((utterance.corpus, (utterance.corpus_label or "").lower()))
-    if own is not None:
+        return Affect(
+            _rated(utterance, "valence", utterance.valence), _rated(utterance, "activation", utterance.activation)
+        )
+    if (own := _own_label_affect(utterance)) is not None:
         return own
     if utterance.label is None:
         return None
-    return TABLE[utterance.label][INTENSITIES.get((utterance.intensity or "").lower(), 1)]
+    emotion, intensity = EMOTIONS[utterance.label], (utterance.intensity or "").lower()
+    return emotion.weak if intensity in WEAK else emotion.strong if intensity in STRONG else emotion.normal
+
+
+def _own_label_affect(utterance: Utterance) -> Affect | None:
+    """Return what the corpus' own label says where the emotion says less: TESS plays a *pleasant* surprise."""
+    corpus = CORPORA.get(utterance.corpus)
+    return None if corpus is None else corpus.affect.get((utterance.corpus_label or "").lower())
 
 
 def is_rated(utterance: Utterance) -> bool:

@@ -32,7 +32,7 @@ def needs(readings: Mapping[str, Reading]) -> None:
         if len({valence for valence, _ in rated}) < LEAST_CLASSES:
             raise CorpusError(
                 f"{name}: {len(rated)} of {len(reading.utterances)} utterances have a valence or a category that "
-                "valence/ratings.py rates, with fewer than 2 values; --option unlabelled=PATH takes speech without "
+                "the table of emotions rates, with fewer than 2 values; --option unlabelled=PATH takes speech without "
                 "labels"
             )
     try:

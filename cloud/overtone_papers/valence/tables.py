@@ -83,7 +83,7 @@ ORIGINS: Columns = {
 
 def folds_part(experiment: Experiment, results: Results) -> Part:
     """Return the networks' figures on speakers that were never heard, beside the paper's."""
-    every = [r for found in results.values() for r in found]
+    every = [r for group in results.values() for r in group]
     files, dcgan = experiment.files, results.get("b-basic-dcgan")
     return Part(
         name="folds",
@@ -95,13 +95,13 @@ def folds_part(experiment: Experiment, results: Results) -> Part:
             *([_confusion_beside_paper(dcgan)] if dcgan else []),
             _origins(results),
             table("Each training", TRAININGS, every),
-            table("Sizes and rates", NETWORKS, [found[0] for found in results.values()]),
+            table("Sizes and rates", NETWORKS, [group[0] for group in results.values()]),
             _ratings(experiment.data),
         ),
-        pictures=tuple(p for network, found in results.items() for p in _pictures(experiment.study, network, found)),
+        pictures=tuple(p for network, group in results.items() for p in _pictures(experiment.study, network, group)),
         seconds=float(sum(r["seconds"] for r in every)),
         figures={
-            "results": {network: list(found) for network, found in results.items()},
+            "results": {network: list(group) for network, group in results.items()},
             "unlabelled_hours": files.hours,
             "unlabelled_files": len(files.paths),
             "unlabelled_unreadable": files.unreadable,
@@ -115,13 +115,13 @@ def search_part(experiment: Experiment, trials: Results) -> Part:
     fold, judged = experiment.folds[0], {**SIZES, "validation 5 %": "acc5"}
     rows = {
         (name,): result
-        for network, found in trials.items()
+        for network, group in trials.items()
         for name, result in (
             (f"{network[2:]}, paper", {"settings": published(network).to_json(), "acc5": None}),
-            (f"{network[2:]}, ours", best_of(found)),
+            (f"{network[2:]}, ours", best_of(group)),
         )
     }
-    every = [r for found in trials.values() for r in found]
+    every = [r for group in trials.values() for r in group]
     lasting = {"network": lambda r: r["network"][2:], **judged, "epochs": "epochs", "seconds": "seconds"}
     speakers = ", ".join(speakers_of(experiment.data.utterances, fold.inner))
     return Part(
@@ -133,17 +133,17 @@ def search_part(experiment: Experiment, trials: Results) -> Part:
             table("Every trial", lasting, every),
         ),
         seconds=float(sum(r["seconds"] for r in every)),
-        figures={"trials": {network: list(found) for network, found in trials.items()}},
+        figures={"trials": {network: list(group) for network, group in trials.items()}},
     )
 
 
 def _beside_paper(results: Results, split: str) -> Table:
     rows: list[tuple[Cell, ...]] = []
-    for network, found in results.items():
+    for network, group in results.items():
         acc5, acc3, rho = PAPER[network]
-        ours5, ours3 = (_spread(found, f"figures.{name}", lambda v: f"{100 * v:.2f}") for name in ("acc5", "acc3"))
-        correlation = _spread(found, "figures.rho", lambda v: f"{v:.3f}")
-        chance = [100 * mean_of(found, f"figures.{name}") for name in ("chance5", "chance3")]
+        ours5, ours3 = (_spread(group, f"figures.{name}", lambda v: f"{100 * v:.2f}") for name in ("acc5", "acc3"))
+        correlation = _spread(group, "figures.rho", lambda v: f"{v:.3f}")
+        chance = [100 * mean_of(group, f"figures.{name}") for name in ("chance5", "chance3")]
         rows.append((network[2:], f"{acc5:.2f}", ours5, f"{acc3:.2f}", ours3, f"{rho:.3f}", correlation, *chance))
     columns = ("network", "5 classes: paper %", "ours %", "3 classes: paper %", "ours %", "rho: paper", "ours")
     return Table(
@@ -155,8 +155,8 @@ def _beside_paper(results: Results, split: str) -> Table:
     )
 
 
-def _spread(found: Sequence[Result], place: str, form: Callable[[float], str]) -> str:
-    mean, deviation = over_seeds(found, lambda group: mean_of(group, place))
+def _spread(group: Sequence[Result], place: str, form: Callable[[float], str]) -> str:
+    mean, deviation = over_seeds(group, lambda own: mean_of(own, place))
     return form(mean) if deviation is None else f"{form(mean)} +- {form(deviation)}"
 
 
@@ -164,16 +164,16 @@ def _classes(results: Results) -> Table:
     """Return recall, precision and F1 of each class, over all folds and seeds."""
     rows = [
         (network[2:], *row)
-        for network, found in results.items()
-        for row in class_rows(summed(found, "figures.confusion"), NAMES)
+        for network, group in results.items()
+        for row in class_rows(summed(group, "figures.confusion"), NAMES)
     ]
     return Table(title="Each class of valence", columns=("network", "valence", *CLASS_COLUMNS), rows=tuple(rows))
 
 
-def _confusion_beside_paper(found: Sequence[Result]) -> Table:
+def _confusion_beside_paper(group: Sequence[Result]) -> Table:
     """Return BasicDCGAN's confusion beside the paper's table 3, rows of the true class in per cent."""
     rows: list[tuple[Cell, ...]] = []
-    for name, paper, counts in zip(NAMES, PAPER_CONFUSION, summed(found, "figures.confusion"), strict=True):
+    for name, paper, counts in zip(NAMES, PAPER_CONFUSION, summed(group, "figures.confusion"), strict=True):
         ours = [per_cent(count, sum(counts)) for count in counts]
         cells = zip(paper, ours, strict=True)
         rows.append((name, *(f"{p:.1f} | {'-' if share is None else f'{share:.1f}'}" for p, share in cells)))
@@ -184,9 +184,9 @@ def _confusion_beside_paper(found: Sequence[Result]) -> Table:
 def _origins(results: Results) -> Table:
     """Return the figures of each corpus' test speakers."""
     groups = {
-        (network[2:], corpus): [r["by_corpus"][corpus] for r in found if corpus in r["by_corpus"]]
-        for network, found in results.items()
-        for corpus in sorted({c for r in found for c in r["by_corpus"]})
+        (network[2:], corpus): [r["by_corpus"][corpus] for r in group if corpus in r["by_corpus"]]
+        for network, group in results.items()
+        for corpus in sorted({c for r in group for c in r["by_corpus"]})
     }
     return table("By origin, mean over folds and seeds", ORIGINS, groups, heads=("network", "corpus"))
 
@@ -204,7 +204,7 @@ def _ratings(data: Data) -> Table:
         source = "people" if rated == len(own) else f"people {rated}, our table the rest" if rated else "our table"
         rows.append((corpus, len(own), source, "words" if words else "voiced frames", *counts))
     columns = ("corpus", "utterances", "rated by", "crops on", *NAMES)
-    note = "A rating between two classes counts half for either. Our table: valence/ratings.py."
+    note = "A rating between two classes counts half for either. Our table: overtone_models/labels.py."
     return Table(title="Valence in the corpora", columns=columns, rows=tuple(rows), note=note)
 
 
@@ -213,15 +213,15 @@ def _as_published(result: Mapping[str, Any]) -> bool:
     return all(result["settings"][name] == paper[name] for name in TABLE_1)
 
 
-def _pictures(study: Study, network: str, found: Sequence[Result]) -> list[Picture]:
+def _pictures(study: Study, network: str, group: Sequence[Result]) -> list[Picture]:
     album, name = Album(study, "folds"), network[2:]
-    histories = [{**r["history"], "name": r["fold"]} for r in found if r["seed"] == 0]
+    histories = [{**r["history"], "name": r["fold"]} for r in group if r["seed"] == 0]
     generated = sorted((study.out / "generated" / network).glob("epoch-*.png"))
     places = sorted({round(place) for place in np.linspace(0, len(generated) - 1, MOST_PICTURES)} if generated else ())
     return [
         album.confusion(
             f"{name}-confusion",
-            summed(found, "figures.confusion"),
+            summed(group, "figures.confusion"),
             NAMES,
             title=f"{name}, test speakers of all folds",
             caption=f"{name}: confusion of valence",

@@ -4,14 +4,11 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
-import soundfile
-import soxr
-
 from overtone_cloud.corpora import audio
-from overtone_cloud.corpora.base import find_audio
+from overtone_cloud.corpora.files import find_audio
 from overtone_cloud.corpora.utterance import Utterance
 from overtone_cloud.errors import AudioError, CorpusError, TrainingError
+from overtone_common.audio import SAMPLE_RATE_HZ, read_pieces, resample, write_flac
 from overtone_models.digests import digest_bytes, digest_mapping
 from overtone_papers.common.study import Study
 from overtone_papers.valence.data import Recording, spectrograms
@@ -91,14 +88,7 @@ def _pieces(path: Path, study: Study) -> list[Path]:
 
 
 def _cut(path: Path, folder: Path) -> None:
-    try:
-        with soundfile.SoundFile(path) as sound:
-            frames = int(PIECE_S * sound.samplerate)
-            for number, block in enumerate(sound.blocks(frames, dtype="float32", always_2d=True)):
-                if len(block) < SHORTEST_S * sound.samplerate:
-                    continue
-                mono = soxr.resample(block.mean(1), sound.samplerate, audio.SAMPLE_RATE_HZ, quality="HQ")
-                limited = np.clip(mono, -1.0, 1.0)
-                soundfile.write(folder / f"{number:05}.flac", limited, audio.SAMPLE_RATE_HZ, subtype="PCM_16")
-    except (soundfile.SoundFileError, OSError) as error:
-        raise TrainingError(f"{path}: cannot be cut into pieces: {str(error).splitlines()[0]}") from error
+    for number, (block, rate_hz) in enumerate(read_pieces(path, PIECE_S, error=TrainingError)):
+        if block.size >= SHORTEST_S * rate_hz:
+            piece = resample(block, rate_hz, SAMPLE_RATE_HZ)
+            write_flac(folder / f"{number:05}.flac", piece, error=TrainingError)

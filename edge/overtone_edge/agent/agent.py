@@ -17,6 +17,7 @@ import time
 from collections.abc import Callable, Iterable
 from typing import Any
 
+from overtone_common.link import Delivery
 from overtone_edge import __version__
 from overtone_edge.agent.control import ControlServer
 from overtone_edge.agent.requests import Requests
@@ -24,7 +25,6 @@ from overtone_edge.core.config import Config
 from overtone_edge.core.errors import AgentError, StorageError
 from overtone_edge.core.jobs import INSTALL, ROUND, JobResult, Jobs
 from overtone_edge.core.memory import give_back
-from overtone_edge.fleet.link import Delivery
 from overtone_edge.fleet.participant import Participant
 from overtone_edge.fleet.rounds import Patience
 from overtone_edge.fleet.uplink import LinkFactory

@@ -17,13 +17,14 @@ from typing import Any
 
 import numpy as np
 
+from overtone_common.audio import SAMPLE_RATE_HZ
 from overtone_edge import __version__
 from overtone_edge.bench.figures import spread, table
 from overtone_edge.bench.machine import describe, health
 from overtone_edge.bench.phases import Request, measure
 from overtone_edge.core.errors import AgentError, TrustError
 from overtone_edge.core.files import read_limited
-from overtone_edge.hearing.audio import RATE_HZ, check_length, read_blocks
+from overtone_edge.hearing.audio import check_length, read_blocks
 from overtone_edge.hearing.runtime import runtime_name
 from overtone_edge.install.trust import MAX_SIGNED_BYTES, TrustStore
 from overtone_models import loops
@@ -112,7 +113,7 @@ def run(arguments: argparse.Namespace) -> dict[str, Any]:
         "bundle": _described(subject),
         "clip": {
             "source": str(arguments.wav) if arguments.wav else "golden clip",
-            "seconds": round(clip.size / RATE_HZ, 3),
+            "seconds": round(clip.size / SAMPLE_RATE_HZ, 3),
             "gate_held_open": held_open,
         },
         "seconds": arguments.seconds,
@@ -153,7 +154,7 @@ def read_clip(path: Path | None, bundle: Bundle, seconds: float) -> F32:
     if path is None:
         return bundle.golden_samples
     blocks: list[F32] = []
-    total, wanted = 0, round(seconds * RATE_HZ)
+    total, wanted = 0, round(seconds * SAMPLE_RATE_HZ)
     for block in read_blocks(path, 1000):
         blocks.append(block)
         total += block.size

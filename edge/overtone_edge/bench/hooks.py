@@ -7,8 +7,8 @@ from array import array
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+from overtone_common.audio import SAMPLE_RATE_HZ, from_s16le
 from overtone_edge.bench.figures import STAGES
-from overtone_edge.hearing.audio import RATE_HZ, from_s16le
 from overtone_edge.hearing.events import Emotion
 from overtone_edge.hearing.outputs import Output
 from overtone_edge.hearing.recogniser import Hop
@@ -18,7 +18,7 @@ from overtone_models.front_end import F32
 from overtone_models.gate import GateSpec, WebRtcDetector
 
 BLOCK_MS = 100
-BLOCK_BYTES = RATE_HZ * BLOCK_MS // 1000 * 2
+BLOCK_BYTES = SAMPLE_RATE_HZ * BLOCK_MS // 1000 * 2
 _MERGED = {"recognise": "head"}
 
 

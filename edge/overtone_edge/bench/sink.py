@@ -13,10 +13,9 @@ import threading
 import time
 from typing import IO
 
-from overtone_edge.core.config import MqttConfig
+from overtone_common.link import MqttConfig, Will
+from overtone_common.mqtt import MqttLink
 from overtone_edge.core.errors import LinkError
-from overtone_edge.fleet.link import Will
-from overtone_edge.fleet.mqtt import MqttLink
 
 MAX_PACKET_BYTES = 1 << 20
 CONNECT, PUBLISH, SUBSCRIBE, PINGREQ, DISCONNECT = 1, 3, 8, 12, 14
@@ -77,14 +76,16 @@ class Sink:
         self.link = MqttLink(
             config,
             client_id="overtone-bench",
-            subscriptions=("overtone/1/bench/device/bench/down",),
-            will=Will("overtone/1/bench/device/bench/presence", b""),
             max_message_bytes=65_536,
+            error=LinkError,
+            will=Will("overtone/1/bench/device/bench/presence", b""),
         )
 
     def connect(self) -> None:
         """Connect the link; raise LinkError where the sink does not answer."""
-        self.link.start(lambda _delivery: None, lambda up: self._up.set() if up else None)
+        self.link.open(
+            ["overtone/1/bench/device/bench/down"], lambda _delivery: None, lambda up: self._up.set() if up else None
+        )
         if not self._up.wait(_WAIT_S):
             raise LinkError(f"the local sink did not answer within {_WAIT_S:g} s")
         # The subscription's own packets are not to meet the first block.

@@ -9,11 +9,11 @@ from typing import Any
 
 import numpy as np
 
+from overtone_common.audio import SAMPLE_RATE_HZ, from_s16le
 from overtone_edge.bench.figures import spread
 from overtone_edge.bench.machine import peak_resident_mb
 from overtone_edge.core.errors import JobError
 from overtone_edge.core.jobs import JobResult, Jobs
-from overtone_edge.hearing.audio import RATE_HZ, from_s16le
 from overtone_edge.hearing.runtime import SCOPES, TrainingGraph
 from overtone_edge.learning.training_steps import Plan
 from overtone_edge.state.examples import Store
@@ -104,8 +104,8 @@ def _children_cpu_s() -> float:
 def _fill(store: Store, bundle: Bundle, clip: Path) -> None:
     """Store examples cut out of the clip, each at another place."""
     with clip.open("rb") as file:
-        data = file.read(int(EXAMPLE_S * RATE_HZ) * 2)
-    samples = np.resize(from_s16le(data, 1), int(EXAMPLE_S * RATE_HZ))
+        data = file.read(int(EXAMPLE_S * SAMPLE_RATE_HZ) * 2)
+    samples = np.resize(from_s16le(data, 1), int(EXAMPLE_S * SAMPLE_RATE_HZ))
     manifest = bundle.manifest
     frames = mfcc(samples, manifest.front_end)
     for number in range(EXAMPLES):

@@ -5,11 +5,11 @@ import time
 import uuid
 from collections.abc import Callable
 
+from overtone_common.link import OnConnection, OnDelivery
 from overtone_edge import __version__
 from overtone_edge.core.config import Config
 from overtone_edge.core.errors import AgentError, JobError
 from overtone_edge.core.jobs import JobResult, Jobs
-from overtone_edge.fleet.link import OnConnection, OnDelivery
 from overtone_edge.fleet.releases import Updates
 from overtone_edge.fleet.rollout import Rollout
 from overtone_edge.fleet.rounds import Federation, Patience, Standing, TrainingReport
@@ -85,7 +85,6 @@ class Participant:
     def connected(self) -> None:
         """Say who this is, and ask again for everything that was under way."""
         now_s = time.monotonic()
-        _log.info("connected to the broker")
         self.uplink.connected_again()
         self.announce()
         self.uplink.send(self._federation.connected(now_s))

@@ -4,8 +4,9 @@ import logging
 from collections import deque
 from collections.abc import Callable, Iterable
 
+from overtone_common.link import Link, OnConnection, OnDelivery, Will
 from overtone_edge.core.config import Config
-from overtone_edge.fleet.link import Link, OnConnection, OnDelivery, Will
+from overtone_edge.core.errors import LinkError
 from overtone_protocol import DEFAULT_LIMITS, Health, Message, Presence, RoundReply, Topics, encode, lifetime_s
 
 _log = logging.getLogger(__name__)
@@ -13,7 +14,10 @@ _log = logging.getLogger(__name__)
 EVENT_EXPIRY_S = 60
 MAX_UNSENT = 32
 
-LinkFactory = Callable[[tuple[str, ...], Will], Link]
+MAX_IN_FLIGHT = 8
+MAX_QUEUED = 512
+
+LinkFactory = Callable[[Will], Link]
 
 
 class Uplink:
@@ -45,20 +49,21 @@ class Uplink:
             return
         topics, device = self.topics, self._device
         subscriptions = (topics.down(device), topics.label(device), topics.release)
-        self._link = self._make_link(subscriptions, Will(topics.presence(device), encode(will)))
-        self._link.start(on_delivery, on_connection)
+        self._link = self._make_link(Will(topics.presence(device), encode(will)))
+        self._link.open(subscriptions, on_delivery, on_connection)
 
-    def _make_link(self, subscriptions: tuple[str, ...], will: Will) -> Link:
+    def _make_link(self, will: Will) -> Link:
         if self._link_factory is not None or self._config.mqtt is None:
-            return (self._link_factory or _no_link)(subscriptions, will)
-        from overtone_edge.fleet.mqtt import MqttLink
+            return (self._link_factory or _no_link)(will)
+        from overtone_common.mqtt import Flow, MqttLink
 
         return MqttLink(
             self._config.mqtt,
             client_id=self._client_id(),
-            subscriptions=subscriptions,
-            will=will,
             max_message_bytes=DEFAULT_LIMITS.max_message_bytes,
+            error=LinkError,
+            will=will,
+            flow=Flow(max_in_flight=MAX_IN_FLIGHT, max_queued=MAX_QUEUED, keep_offline=False),
         )
 
     def connected_again(self) -> None:
@@ -97,5 +102,5 @@ class Uplink:
             self._link.close()
 
 
-def _no_link(_subscriptions: tuple[str, ...], _will: Will) -> Link:
+def _no_link(_will: Will) -> Link:
     raise AssertionError("an uplink without configuration is not started")

@@ -8,11 +8,12 @@ from typing import Protocol
 
 import numpy as np
 
+from overtone_common.audio import SAMPLE_RATE_HZ
 from overtone_edge.hearing.recent_speech import Rows
 from overtone_models.errors import FrontEndError
 from overtone_models.front_end import F32, FrontEndSpec, mfcc
 from overtone_models.manifest import Manifest
-from overtone_models.window_inputs import RATE_HZ, WindowInputs
+from overtone_models.window_inputs import WindowInputs
 from overtone_models.window_spec import WindowSpec
 
 
@@ -53,7 +54,7 @@ class KeptMfcc:
 class KeptWindow:
     """Raw inputs `(1, values)` of the last window of a piece of speech."""
 
-    hop_s, hop_samples = 1.0 / RATE_HZ, 1
+    hop_s, hop_samples = 1.0 / SAMPLE_RATE_HZ, 1
 
     def __init__(self, spec: WindowSpec) -> None:
         self._spec = spec

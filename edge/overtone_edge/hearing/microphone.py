@@ -11,9 +11,9 @@ from typing import Any
 
 import numpy as np
 
+from overtone_common.audio import SAMPLE_RATE_HZ, Resampler, from_s16le
 from overtone_edge.core.config import SourceConfig
 from overtone_edge.core.errors import SourceError
-from overtone_edge.hearing.audio import RATE_HZ, Resampler, from_s16le
 from overtone_models.front_end import F32
 from overtone_models.native import native_stderr_silenced
 
@@ -134,7 +134,7 @@ class Microphone:
             return None, pyaudio.paContinue
 
         complaint = ""
-        for rate_hz in dict.fromkeys((RATE_HZ, device.rate_hz)):
+        for rate_hz in dict.fromkeys((SAMPLE_RATE_HZ, device.rate_hz)):
             try:
                 stream = audio.open(
                     rate=rate_hz,

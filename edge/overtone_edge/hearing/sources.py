@@ -9,17 +9,10 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import IO, Protocol
 
+from overtone_common.audio import SAMPLE_RATE_HZ, Resampler, from_f32le, from_s16le
 from overtone_edge.core.config import SourceConfig
 from overtone_edge.core.errors import ConfigError, SourceError
-from overtone_edge.hearing.audio import (
-    RATE_HZ,
-    Resampler,
-    check_finite,
-    check_length,
-    from_f32le,
-    from_s16le,
-    read_blocks,
-)
+from overtone_edge.hearing.audio import check_finite, check_length, read_blocks
 from overtone_models.front_end import F32
 
 MAX_COMPLAINT_BYTES = 500
@@ -68,7 +61,7 @@ class FileSource:
             total += block.size
             if self._paced:
                 # A block is there when its last sample has been spoken.
-                self._closed.wait(max(0.0, started + total / RATE_HZ - self._now()))
+                self._closed.wait(max(0.0, started + total / SAMPLE_RATE_HZ - self._now()))
             if self._closed.is_set():
                 return
             if block.size:

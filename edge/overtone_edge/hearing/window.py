@@ -6,13 +6,14 @@ from collections import deque
 
 import numpy as np
 
+from overtone_common.audio import SAMPLE_RATE_HZ
 from overtone_edge.core.errors import InferenceError
 from overtone_edge.hearing.recogniser import HeadInUse, Hop
 from overtone_edge.hearing.runtime import WindowBody
 from overtone_models.bundle import Bundle
 from overtone_models.errors import FrontEndError
 from overtone_models.front_end import F32
-from overtone_models.window_inputs import RATE_HZ, WindowInputs
+from overtone_models.window_inputs import WindowInputs
 
 _log = logging.getLogger(__name__)
 
@@ -38,13 +39,13 @@ class WindowRecogniser(HeadInUse):
         self._body = WindowBody(bundle.streaming_model)
         if (self._body.input_shapes, self._body.embedding_size) != (spec.input_shapes, spec.embedding_size):
             raise InferenceError("the body's inputs or embedding differ from the bundle's manifest")
-        self._every = round(spec.decision_every_s * RATE_HZ)
+        self._every = round(spec.decision_every_s * SAMPLE_RATE_HZ)
         self.begin()
 
     @property
     def hop_s(self) -> float:
         """Seconds of speech from one look to the next."""
-        return self._every / RATE_HZ
+        return self._every / SAMPLE_RATE_HZ
 
     def samples_until(self, time_s: float) -> int:
         """Return how many samples are missing for the next look at `time_s` or later; at least 1."""
@@ -70,7 +71,7 @@ class WindowRecogniser(HeadInUse):
 
     def end(self) -> Hop | None:
         """Return the answer for the end of the utterance, None where it was too short to say; and begin anew."""
-        result = self._look() if self._count >= SHORTEST_S * RATE_HZ else None
+        result = self._look() if self._count >= SHORTEST_S * SAMPLE_RATE_HZ else None
         self.begin()
         return result
 
@@ -92,12 +93,12 @@ class WindowRecogniser(HeadInUse):
         try:
             inputs = self._inputs.compute(np.concatenate(self._blocks))
         except FrontEndError as error:
-            _log.debug("no answer after %.2f s: %s", self._count / RATE_HZ, error)
+            _log.debug("no answer after %.2f s: %s", self._count / SAMPLE_RATE_HZ, error)
             return None
         heard = np.concatenate(self._new)[:, None] if self._new else np.zeros((0, 1), np.float32)
         self._new = []
         embedding = self._embedding(inputs)
-        return Hop(self._count / RATE_HZ, self._count, heard, embedding, self.probabilities(embedding))
+        return Hop(self._count / SAMPLE_RATE_HZ, self._count, heard, embedding, self.probabilities(embedding))
 
     def _embedding(self, inputs: list[F32]) -> F32:
         bundle, spec = self.bundle, self._spec

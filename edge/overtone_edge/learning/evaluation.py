@@ -16,6 +16,7 @@ from overtone_edge.state.home import Home
 from overtone_models.bundle import Bundle
 from overtone_models.front_end import F32
 from overtone_models.gate import speech_span
+from overtone_models.metrics import Targets, unweighted_average_recall
 
 
 def evaluate(home: Home, rows: Sequence[Row], *, progress: Callable[[int], None] = lambda _: None) -> dict[str, Any]:
@@ -30,11 +31,12 @@ def evaluate(home: Home, rows: Sequence[Row], *, progress: Callable[[int], None]
     embeddings, targets = _embeddings(home, bundle, rows, progress)
     recogniser = open_recogniser(bundle)
     base = recogniser.probabilities(embeddings).argmax(1)
+    classes = len(bundle.manifest.labels)
     result: dict[str, Any] = {
         "recordings": len(targets),
         "skipped": len(rows) - len(targets),
         "bundle_version": bundle.manifest.version,
-        "uar": _uar(base, targets),
+        "uar": unweighted_average_recall(base, targets, classes),
         "accuracy": float((base == targets).mean()),
         "uar_personal": None,
         "accuracy_personal": None,
@@ -43,13 +45,16 @@ def evaluate(home: Home, rows: Sequence[Row], *, progress: Callable[[int], None]
     if head is not None:
         recogniser.set_head(head)
         own = recogniser.probabilities(embeddings).argmax(1)
-        result |= {"uar_personal": _uar(own, targets), "accuracy_personal": float((own == targets).mean())}
+        result |= {
+            "uar_personal": unweighted_average_recall(own, targets, classes),
+            "accuracy_personal": float((own == targets).mean()),
+        }
     return result
 
 
 def _embeddings(
     home: Home, bundle: Bundle, rows: Sequence[Row], progress: Callable[[int], None]
-) -> tuple[F32, "np.ndarray[tuple[int], np.dtype[np.int64]]"]:
+) -> tuple[F32, Targets]:
     recogniser = open_recogniser(bundle)
     manifest = bundle.manifest
     kept = kept_for(manifest)
@@ -69,7 +74,3 @@ def _embeddings(
     if not embeddings:
         raise LearningError(f"none of {len(rows)} recordings holds speech that could be evaluated")
     return np.stack(embeddings), np.array(targets, np.int64)
-
-
-def _uar(predicted: "np.ndarray[tuple[int], np.dtype[np.int64]]", targets: Any) -> float:
-    return float(np.mean([(predicted[targets == label] == label).mean() for label in np.unique(targets)]))

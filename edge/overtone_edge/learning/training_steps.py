@@ -17,6 +17,7 @@ from overtone_edge.hearing.streaming import open_recogniser
 from overtone_edge.state.examples import Example
 from overtone_models.bundle import Bundle
 from overtone_models.front_end import F32
+from overtone_models.metrics import unweighted_average_recall
 
 Indices = NDArray[np.int64]
 
@@ -202,11 +203,10 @@ def cross_entropy(logits: F32, targets: F32) -> NDArray[np.float64]:
 
 def quality_of(logits: F32, labels: Indices, temperature: float) -> tuple[Quality, NDArray[np.float64]]:
     """Return how good `(n, K)` logits are for label numbers `(n,)`, and the loss `(n,)` of each row in nats."""
-    guess = logits.argmax(axis=1)
-    recalls = [float((guess[labels == label] == label).mean()) for label in np.unique(labels)]
+    uar = unweighted_average_recall(logits.argmax(axis=1), labels, logits.shape[1])
     targets = np.eye(logits.shape[1], dtype=np.float32)[labels]
     losses = cross_entropy((logits / np.float32(temperature)).astype(np.float32), targets)
-    return Quality(float(np.mean(recalls)), float(losses.mean())), losses
+    return Quality(uar, float(losses.mean())), losses
 
 
 def clipped(delta: F32, max_norm: float) -> F32:

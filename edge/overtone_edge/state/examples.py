@@ -11,7 +11,6 @@ import io
 import logging
 import math
 import os
-import wave
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -19,9 +18,9 @@ from pathlib import Path
 
 import numpy as np
 
-from overtone_edge.core.arrays import read_arrays
+from overtone_common.audio import wav_bytes
 from overtone_edge.core.errors import StorageError
-from overtone_edge.core.files import make_folder, remove, remove_leftovers, storing, write_atomically
+from overtone_edge.core.files import make_folder, read_arrays, remove, remove_leftovers, storing, write_atomically
 from overtone_models.front_end import F32
 
 _log = logging.getLogger(__name__)
@@ -85,7 +84,7 @@ class Store:
             data = _npz(frames)
             self._check_size(len(data) + (2 * audio.size if audio is not None else 0))
             if audio is not None:
-                write_atomically(entry.audio, _wav(audio))
+                write_atomically(entry.audio, wav_bytes(audio))
             try:
                 write_atomically(entry.path, data)
             except StorageError:
@@ -206,13 +205,3 @@ def _read_frames(path: Path) -> F32:
     if frames.ndim != 2 or frames.dtype != np.float32 or not np.isfinite(frames).all():
         raise StorageError(f"{path}: not an example (frames are {frames.dtype} of shape {frames.shape})")
     return frames
-
-
-def _wav(samples: F32) -> bytes:
-    buffer = io.BytesIO()
-    with wave.open(buffer, "wb") as file:
-        file.setnchannels(1)
-        file.setsampwidth(2)
-        file.setframerate(16_000)
-        file.writeframes(np.clip(np.rint(samples * 32767.0), -32768, 32767).astype("<i2").tobytes())
-    return buffer.getvalue()

@@ -83,8 +83,7 @@ class Outbox:
         if parcel is None:
             return False
         remove(parcel.path)
-        with storing(self._folder):
-            sync_folder(self._folder)
+        sync_folder(self._folder)
         return True
 
     def erase(self) -> None:

@@ -8,9 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from overtone_edge.core.arrays import read_arrays
 from overtone_edge.core.errors import StorageError
-from overtone_edge.core.files import make_folder, remove, write_atomically
+from overtone_edge.core.files import make_folder, read_arrays, remove, write_atomically
 from overtone_models.front_end import F32
 
 MAX_BYTES = 64 * 1024 * 1024

@@ -7,6 +7,7 @@ from typing import Any, ClassVar, NoReturn, Protocol
 
 import numpy as np
 
+from overtone_common.audio import SAMPLE_RATE_HZ
 from overtone_models.digests import digest_mapping
 from overtone_models.errors import FrontEndError
 from overtone_models.front_end import F32, check_samples
@@ -49,7 +50,7 @@ class FeatureSpec:
     version: ClassVar[int] = 1
     """Raised when the same parameters give other numbers, so that no cache keeps the old ones."""
 
-    sample_rate_hz: int = 16_000
+    sample_rate_hz: int = SAMPLE_RATE_HZ
 
     def __post_init__(self) -> None:
         for item in fields(self):

@@ -7,6 +7,9 @@ from typing import Any
 
 import numpy as np
 import pytest
+from tests.support.loopback import LoopbackBroker
+from tests.support.twin_device import TwinDevice
+from tests.support.twins import FolderPublisher, TargetEvaluator, first_model, read_twin, small_layout
 
 from overtone_cloud.aggregator.aggregator import Aggregator
 from overtone_cloud.aggregator.config import (
@@ -18,12 +21,10 @@ from overtone_cloud.aggregator.config import (
     ServerConfig,
 )
 from overtone_cloud.aggregator.gatekeeper import Gatekeeper
-from overtone_cloud.aggregator.loopback import LoopbackBroker
-from overtone_cloud.aggregator.report import status
 from overtone_cloud.aggregator.rounds import RoundConfig
 from overtone_cloud.aggregator.state import Store
-from overtone_cloud.aggregator.twin_device import TwinDevice
-from overtone_cloud.aggregator.twins import FolderPublisher, TargetEvaluator, first_model, read_twin, small_layout
+from overtone_cloud.aggregator.status import status
+from overtone_common.link import Delivery, Will
 from overtone_protocol import RoundCall
 
 FLEET = "home"
@@ -78,9 +79,9 @@ class Rig:
         def send(topic: str, payload: bytes, retain: bool) -> None:
             client.publish(topic, payload, retain=retain)
 
-        def receive(incoming: Any) -> None:
-            device.receive(incoming.payload)
-            client.ack(incoming)
+        def receive(delivery: Delivery) -> None:
+            device.receive(delivery.payload)
+            delivery.acknowledge()
 
         device = TwinDevice(
             name,
@@ -93,8 +94,8 @@ class Rig:
             examples=examples,
             **changes,
         )
-        client = self.broker.link(name, will=(device.topics.presence(name), device.presence(online=False)))
-        client.open(device.subscriptions, receive, lambda *_: None)
+        client = self.broker.link(name, will=Will(device.topics.presence(name), device.presence(online=False)))
+        client.open(device.subscriptions, receive)
         device.connected()
         return device
 

@@ -1,6 +1,6 @@
 """An aggregator with twins instead of real models, as a process of its own: to be killed by its test.
 
-python run_twin.py FOLDER BROKER PORT
+python -m tests.cloud.aggregator.run_twin FOLDER BROKER PORT
 """
 
 import logging
@@ -8,6 +8,8 @@ import sys
 import time
 from dataclasses import dataclass
 from pathlib import Path
+
+from tests.support.twins import FolderPublisher, TargetEvaluator, first_model, small_layout
 
 from overtone_cloud.aggregator.aggregator import Aggregator
 from overtone_cloud.aggregator.averaging import F32
@@ -19,12 +21,11 @@ from overtone_cloud.aggregator.config import (
     MqttConfig,
     ServerConfig,
 )
+from overtone_cloud.aggregator.errors import LinkError
 from overtone_cloud.aggregator.gatekeeper import Evaluation, Gatekeeper
-from overtone_cloud.aggregator.mqtt import MqttLink
 from overtone_cloud.aggregator.rounds import RoundConfig
 from overtone_cloud.aggregator.state import Store
-from overtone_cloud.aggregator.twins import FolderPublisher, TargetEvaluator, first_model, small_layout
-from overtone_cloud.cli.aggregator import client_id
+from overtone_common.mqtt import MqttLink
 
 BODY, HEAD = 1900, 100
 
@@ -59,7 +60,7 @@ def main(folder: Path, broker: Path, port: int) -> None:
     aggregator = Aggregator(
         config,
         store=store,
-        link=MqttLink(config.mqtt, client_id=client_id(store), max_message_bytes=65_536),
+        link=MqttLink(config.mqtt, client_id=store.client_id(), max_message_bytes=65_536, error=LinkError),
         gatekeeper=gatekeeper,
         initial=first_model(folder / "releases", layout=small_layout(BODY, HEAD)),
         tick_s=0.02,

@@ -8,12 +8,12 @@ from typing import Any
 import numpy as np
 import pytest
 from sqlalchemy import select
+from tests.support.twins import TargetEvaluator, read_twin, small_layout
 
 from overtone_cloud.aggregator.config import ServerConfig
 from overtone_cloud.aggregator.errors import StateError
 from overtone_cloud.aggregator.gatekeeper import Evaluation
 from overtone_cloud.aggregator.state import ChunkRow, UpdateRow
-from overtone_cloud.aggregator.twins import TargetEvaluator, read_twin, small_layout
 from overtone_protocol import Release, RoundCall, decode
 
 

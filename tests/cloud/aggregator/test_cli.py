@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.support.twins import FolderPublisher, TargetEvaluator, first_model
 
 from overtone_cloud.aggregator.errors import StateError
 from overtone_cloud.aggregator.state import Store
-from overtone_cloud.aggregator.twins import FolderPublisher, TargetEvaluator, first_model
 from overtone_cloud.broker.configuration import BrokerSettings, configure
 from overtone_cloud.broker.mosquitto import Mosquitto
 from overtone_cloud.cli import aggregator as cli
@@ -42,7 +42,7 @@ def twins(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """Stand in for `overtone_cloud.aggregator.publisher`, which needs TensorFlow."""
     module: Any = types.ModuleType("overtone_cloud.aggregator.publisher")
     out = tmp_path / "releases"
-    module.build = lambda config: (TargetEvaluator(), FolderPublisher(out), first_model(out))
+    module.release_parts = lambda config: (TargetEvaluator(), FolderPublisher(out), first_model(out))
     monkeypatch.setitem(sys.modules, "overtone_cloud.aggregator.publisher", module)
     monkeypatch.setattr("signal.signal", lambda *_: None)
 
@@ -81,7 +81,7 @@ def test_the_client_identifier_is_made_once_and_cannot_be_guessed(tmp_path: Path
     ids = []
     for folder in ("one", "one", "two"):
         store = Store(f"sqlite:///{tmp_path / folder / 'a.sqlite'}").create()
-        ids.append(cli.client_id(store))
+        ids.append(store.client_id())
         store.close()
     assert ids[0] == ids[1] != ids[2] and len(ids[0]) > 30
 

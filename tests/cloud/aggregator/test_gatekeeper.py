@@ -5,11 +5,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from tests.support.twins import FolderPublisher, TargetEvaluator, first_model, read_twin
 
 from overtone_cloud.aggregator.config import ServerConfig
 from overtone_cloud.aggregator.errors import ReleaseError
-from overtone_cloud.aggregator.gatekeeper import Evaluation, Gatekeeper, Published, Work, base_digest
-from overtone_cloud.aggregator.twins import FolderPublisher, TargetEvaluator, first_model, read_twin
+from overtone_cloud.aggregator.gatekeeper import Evaluation, Gatekeeper, Published, Work
 from overtone_models.layout import weights_digest
 
 
@@ -89,8 +89,3 @@ def test_whatever_goes_wrong_is_the_reason_and_is_logged(tmp_path: Path, caplog:
     assert (verdict.outcome, verdict.reason) == ("failed", "RuntimeError: converter ended")
     assert verdict.after is not None
     assert "Traceback" in caplog.text
-
-
-def test_the_digest_is_the_layouts_own() -> None:
-    weights = np.linspace(-1, 1, 7, dtype=np.float32)
-    assert base_digest(weights).hex() == weights_digest(weights)

@@ -16,17 +16,18 @@ from paho.mqtt.client import Client, MQTTMessage
 from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
 from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
+from tests.support.twin_device import TwinDevice
+from tests.support.twins import first_model, read_twin, small_layout
 
 from overtone_cloud.aggregator.averaging import F32, average, server_step
-from overtone_cloud.aggregator.report import status
 from overtone_cloud.aggregator.state import Store
-from overtone_cloud.aggregator.twin_device import TwinDevice
-from overtone_cloud.aggregator.twins import first_model, read_twin, small_layout
+from overtone_cloud.aggregator.status import status
 from overtone_cloud.broker.configuration import BrokerSettings, configure
 from overtone_cloud.broker.mosquitto import Mosquitto
 from overtone_protocol import RoundCall
 
-HERE = Path(__file__).parent
+REPOSITORY = Path(__file__).parents[3]
+RUN_TWIN = "tests.cloud.aggregator.run_twin"
 NAMES = ("pi-0", "pi-1", "pi-2")
 ROUNDS = 6
 PATIENCE_S = 480.0
@@ -85,7 +86,15 @@ def running(folder: Path, broker: Mosquitto) -> Iterator[subprocess.Popen[str]]:
     """Start the aggregator, wait until it says that it is ready, and kill it in the end."""
     with (folder / "aggregator.log").open("a") as log:
         child = subprocess.Popen(
-            [sys.executable, str(HERE / "run_twin.py"), str(folder), str(broker.directory), str(broker.port)],
+            [
+                sys.executable,
+                "-m",
+                RUN_TWIN,
+                str(folder),
+                str(broker.directory),
+                str(broker.port),
+            ],
+            cwd=REPOSITORY,
             stdout=subprocess.PIPE,
             stderr=log,
             text=True,

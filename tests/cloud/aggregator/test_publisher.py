@@ -16,7 +16,7 @@ from overtone_cloud.aggregator.config import (
     ServerConfig,
 )
 from overtone_cloud.aggregator.errors import ReleaseError
-from overtone_cloud.aggregator.publisher import build, model_of
+from overtone_cloud.aggregator.publisher import model_of, release_parts
 from overtone_cloud.aggregator.rounds import RoundConfig
 from overtone_cloud.bundles.sources import load_bundle
 from overtone_cloud.corpora.registry import read_corpus
@@ -51,7 +51,7 @@ def own_cache(monkeypatch: pytest.MonkeyPatch, cache: Path) -> None:
 
 
 def test_first_model_is_the_bundles(setting: AggregatorConfig) -> None:
-    _, _, first = build(setting)
+    _, _, first = release_parts(setting)
     bundle = load_bundle(setting.model.bundle)
     np.testing.assert_array_equal(first.weights, bundle.weights)
     assert first.version == 1
@@ -59,7 +59,7 @@ def test_first_model_is_the_bundles(setting: AggregatorConfig) -> None:
 
 
 def test_weights_are_measured_on_the_test_speakers(setting: AggregatorConfig) -> None:
-    evaluator, _, first = build(setting)
+    evaluator, _, first = release_parts(setting)
     found = evaluator.evaluate(first.weights)
     assert found.n == 12
     assert 0.0 <= found.uar <= 1.0
@@ -69,7 +69,7 @@ def test_weights_are_measured_on_the_test_speakers(setting: AggregatorConfig) ->
 
 
 def test_speech_that_is_taken_for_a_sound_is_not_recognised(setting: AggregatorConfig) -> None:
-    evaluator, _, first = build(setting)
+    evaluator, _, first = release_parts(setting)
     plain = evaluator.evaluate(first.weights)
     manifest = evaluator.bundle.manifest
     for speech, uar in ((-100.0, plain.uar), (100.0, 0.0)):
@@ -83,14 +83,14 @@ def test_speech_that_is_taken_for_a_sound_is_not_recognised(setting: AggregatorC
 
 
 def test_weights_that_cannot_be_measured(setting: AggregatorConfig) -> None:
-    evaluator, _, first = build(setting)
+    evaluator, _, first = release_parts(setting)
     for weights in (np.full_like(first.weights, np.inf), first.weights[:-1]):
         with pytest.raises(ReleaseError, match="the new weights cannot be measured"):
             evaluator.evaluate(weights)
 
 
 def test_a_release_is_signed_newer_and_says_where_it_comes_from(setting: AggregatorConfig) -> None:
-    _, publisher, first = build(setting)
+    _, publisher, first = release_parts(setting)
     weights = (first.weights * np.float32(0.9)).astype(np.float32)
     path = publisher.publish(weights, round_number=3, version=2)
     released = load_bundle(path, setting.model.keys / "root.json")
@@ -103,7 +103,7 @@ def test_a_release_is_signed_newer_and_says_where_it_comes_from(setting: Aggrega
 
 
 def test_weights_that_cannot_be_released(setting: AggregatorConfig) -> None:
-    _, publisher, first = build(setting)
+    _, publisher, first = release_parts(setting)
     with pytest.raises(ReleaseError, match=r"version 2 cannot be released: .*not finite"):
         publisher.publish(np.full_like(first.weights, np.nan), round_number=1, version=2)
     with pytest.raises(ReleaseError, match="version 0 cannot be released"):
@@ -121,7 +121,7 @@ def test_weights_that_cannot_be_released(setting: AggregatorConfig) -> None:
 )
 def test_a_model_that_is_not_there(setting: AggregatorConfig, change: dict[str, Path]) -> None:
     with pytest.raises(ReleaseError, match="cannot read nowhere"):
-        build(replace(setting, model=replace(setting.model, **change)))
+        release_parts(replace(setting, model=replace(setting.model, **change)))
 
 
 def test_a_corpus_that_does_not_fit(setting: AggregatorConfig, tmp_path: Path) -> None:
@@ -130,7 +130,7 @@ def test_a_corpus_that_does_not_fit(setting: AggregatorConfig, tmp_path: Path) -
         ({"corpus": tmp_path / "nowhere"}, "nowhere"),
     ):
         with pytest.raises(ReleaseError, match=text):
-            build(replace(setting, evaluation=replace(setting.evaluation, **change)))
+            release_parts(replace(setting, evaluation=replace(setting.evaluation, **change)))
 
 
 @pytest.mark.parametrize(
@@ -153,13 +153,13 @@ def test_a_split_that_does_not_fit(setting: AggregatorConfig, tmp_path: Path, ki
     split.save(tmp_path / "split.json")
     evaluation = replace(setting.evaluation, split=tmp_path / "split.json", test_speakers=())
     with pytest.raises(ReleaseError, match=text):
-        build(replace(setting, evaluation=evaluation))
+        release_parts(replace(setting, evaluation=evaluation))
 
 
 def test_a_split_that_fits(setting: AggregatorConfig, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     split = make_split(read_corpus(setting.evaluation.corpus).utterances, "holdout", test_speakers=["spk05"])
     split.save(tmp_path / "split.json")
-    evaluator, _, _ = build(
+    evaluator, _, _ = release_parts(
         replace(setting, evaluation=replace(setting.evaluation, split=tmp_path / "split.json", test_speakers=()))
     )
     assert len(evaluator.targets) == 12
@@ -181,7 +181,7 @@ def test_a_model_that_heard_the_test_speakers_is_told(
     path = tmp_path / "heard.bundle"
     path.write_bytes(sign_bundle(data, name="tiny", version=1, keys=setting.model.keys))
     evaluation = replace(setting.evaluation, test_speakers=(tested,))
-    build(replace(setting, model=replace(setting.model, bundle=path), evaluation=evaluation))
+    release_parts(replace(setting, model=replace(setting.model, bundle=path), evaluation=evaluation))
     assert ("it may have heard the test speakers" in caplog.text) is (tested == "spk06")
 
 
@@ -190,7 +190,7 @@ def test_what_could_not_be_signed_is_refused_at_the_start(setting: AggregatorCon
     shutil.copytree(setting.model.keys, keys)
     (keys / "targets.pem").unlink()
     with pytest.raises(ReleaseError, match=r"cannot read .*targets\.pem"):
-        build(replace(setting, model=replace(setting.model, keys=keys)))
+        release_parts(replace(setting, model=replace(setting.model, keys=keys)))
 
 
 def test_what_a_bundle_was_made_of() -> None:

@@ -6,12 +6,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.support.twins import first_model, small_layout
 
 from overtone_cloud.aggregator import journal
 from overtone_cloud.aggregator.errors import AggregatorError, ReleaseError
 from overtone_cloud.aggregator.releases import Shelf, announcement, measure
 from overtone_cloud.aggregator.state import ReleaseRow
-from overtone_cloud.aggregator.twins import first_model, small_layout
 from overtone_protocol import Assembly, Fetch, Limits
 
 LIMITS = Limits(chunk_bytes=100, max_bundle_bytes=5000)

@@ -9,13 +9,13 @@ from typing import Any
 import numpy as np
 import pytest
 from sqlalchemy import func, select
+from tests.support.twin_device import TwinDevice
+from tests.support.twins import read_twin
 
 from overtone_cloud.aggregator import journal
 from overtone_cloud.aggregator.coordinator import Coordinator
 from overtone_cloud.aggregator.mailbox import Outgoing
 from overtone_cloud.aggregator.state import ChunkRow, EventRow, RoundRow, Store, TransferRow, UpdateRow
-from overtone_cloud.aggregator.twin_device import TwinDevice
-from overtone_cloud.aggregator.twins import read_twin
 from overtone_protocol import (
     Chunk,
     Message,

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from overtone_cloud.broker.interrupts import interrupts_wait
+from overtone_cloud.broker.mosquitto import defer_interrupts
 from overtone_cloud.demo import fleet
 
 ASLEEP = (sys.executable, "-c", "import time; time.sleep(60)")
@@ -25,7 +25,7 @@ def heeding() -> object:
 
 def test_an_interrupt_waits_for_the_end_of_the_block() -> None:
     done = []
-    with pytest.raises(KeyboardInterrupt), interrupts_wait():
+    with pytest.raises(KeyboardInterrupt), defer_interrupts():
         os.kill(os.getpid(), signal.SIGINT)
         time.sleep(0.05)
         done.append("the rest")
@@ -34,22 +34,22 @@ def test_an_interrupt_waits_for_the_end_of_the_block() -> None:
 
 
 def test_without_an_interrupt_nothing_changes() -> None:
-    with interrupts_wait():
+    with defer_interrupts():
         pass
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
-    with pytest.raises(ValueError, match="own"), interrupts_wait():
+    with pytest.raises(ValueError, match="own"), defer_interrupts():
         raise ValueError("own")
 
 
 def test_other_threads_and_ignored_interrupts_are_left_alone() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    with interrupts_wait():
+    with defer_interrupts():
         assert signal.getsignal(signal.SIGINT) is signal.SIG_IGN
     signal.signal(signal.SIGINT, signal.default_int_handler)
     seen = []
 
     def elsewhere() -> None:
-        with interrupts_wait():
+        with defer_interrupts():
             seen.append(signal.getsignal(signal.SIGINT))
 
     thread = threading.Thread(target=elsewhere)

@@ -1,4 +1,4 @@
-"""`overtone convert`, `verify` and `keys`, end to end on a run of synthetic voices."""
+"""`overtone convert`, `verify`, `sign`, `export` and `keys`, end to end on a run of synthetic voices."""
 
 import errno
 import json
@@ -35,7 +35,6 @@ def signed(trained: Path, cache: Path, keys: Path, tmp_path_factory: pytest.Temp
 
     path = tmp_path_factory.mktemp("bundles") / "voices.bundle"
     words = ["convert", trained, "--out", path, "--keys", keys, "--version", 4, "--name", "voices", "--cache", cache]
-    words += ["--onnx", path.with_suffix(".onnx")]
     assert main(list(map(str, words))) == 0
     return path
 
@@ -63,11 +62,15 @@ def test_the_signed_bundle_is_the_runs_model(bundle: Bundle, trained: Path) -> N
     assert len(bundle.golden_probabilities) == 19
 
 
-def test_a_run_is_written_as_onnx_too(signed: Path, bundle: Bundle) -> None:
+def test_a_run_is_written_as_onnx(
+    overtone: Overtone, trained: Path, cache: Path, bundle: Bundle, tmp_path: Path
+) -> None:
     from overtone_converters.onnx_export import OnnxNetwork, check_parity
 
-    model = signed.with_suffix(".onnx").read_bytes()
-    assert OnnxNetwork(model).metadata["bundle"] == bundle.digest
+    status, out, _ = overtone("export", trained, "--onnx", tmp_path / "run.onnx", "--cache", cache)
+    assert (status, "of the float network in ONNX Runtime" in out) == (0, True)
+    model = (tmp_path / "run.onnx").read_bytes()
+    assert OnnxNetwork(model).metadata["labels"] == json.dumps(bundle.manifest.labels)
     assert check_parity(bundle, model, bundle.golden_samples).hops == 19
 
 
@@ -75,7 +78,7 @@ def test_a_missing_library_is_named_before_the_work(
     overtone: Overtone, trained: Path, cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(__import__("sys").modules, "onnxruntime", None)
-    words = ("convert", trained, "--out", tmp_path / "x", "--onnx", tmp_path / "y", "--cache", cache)
+    words = ("export", trained, "--onnx", tmp_path / "y", "--cache", cache)
     status, out, err = overtone(*words)
     assert (status, out) == (1, "")
     assert err.startswith("overtone: the library onnxruntime is not installed; ")
@@ -232,13 +235,37 @@ def test_a_finished_bundle_is_signed_for_a_fleet(
     (tmp_path / "pretrained" / "tiny").mkdir(parents=True)
     rewritten(bundle, tmp_path / "pretrained" / "tiny" / "tiny.bundle")
     out = tmp_path / "first.bundle"
-    status, text, _ = overtone("convert", "tiny", "--keys", keys, "--out", out, "--version", 7)
+    status, text, _ = overtone("sign", "tiny", "--keys", keys, "--out", out, "--version", 7)
     assert (status, "signed" in text) == (0, True)
     found = load_bundle(out, keys / "root.json")
     assert (found.manifest.version, found.manifest.name, found.base) == (7, "voices", bundle.base)
-    status, _, err = overtone("convert", "tiny", "--out", out)
-    assert (status, err.count("\n")) == (1, 1)
-    assert "is a bundle already: --keys DIR and --out FILE sign it" in err
+    again = tmp_path / "renewed.bundle"
+    status, text, _ = overtone("sign", out, "--keys", keys, "--out", again, "--version", 8, "--name", "mine", "--json")
+    described = {"file": str(again), "bytes": again.stat().st_size, "name": "mine", "version": 8}
+    assert (status, json.loads(text)) == (0, described)
+    assert load_bundle(again, keys / "root.json").base == bundle.base
+
+
+@pytest.mark.parametrize(
+    ("words", "command"),
+    [
+        (("--keys", "keys", "--out", "x"), "overtone sign {source} --keys DIR --out FILE"),
+        (("--out", "x"), "overtone sign {source} --keys DIR --out FILE"),
+        (("--micro", "c"), "overtone export {source} --micro c"),
+        (("--onnx", "m.onnx"), "overtone export {source} --onnx m.onnx"),
+    ],
+)
+def test_old_spellings_name_the_new_command(
+    overtone: Overtone, signed: Path, words: tuple[str, ...], command: str
+) -> None:
+    status, out, err = overtone("convert", signed, *words)
+    assert (status, out, err.count("\n")) == (2, "", 1)
+    assert command.format(source=signed) in err
+
+
+def test_an_export_says_what_it_needs(overtone: Overtone, signed: Path) -> None:
+    status, _, err = overtone("export", signed)
+    assert (status, err) == (1, "overtone: export needs --micro DIR or --onnx FILE\n")
 
 
 def test_keys_are_made_once(overtone: Overtone, keys: Path, tmp_path: Path) -> None:

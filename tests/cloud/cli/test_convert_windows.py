@@ -76,7 +76,7 @@ def test_a_folder_with_a_broken_file_is_one_line(overtone, network: Path, tmp_pa
 
 @pytest.mark.parametrize("option", ["--micro", "--onnx"])
 def test_forms_of_networks_that_stream_are_refused(overtone, network: Path, tmp_path: Path, option: str) -> None:
-    status, out, err = overtone("convert", network, option, tmp_path / "x")
+    status, out, err = overtone("export", network, option, tmp_path / "x")
     assert (status, out) == (1, "")
     assert err.endswith(f"holds networks that look at whole windows; {option} takes a run or its bundle\n")
     assert err.count("\n") == 1 and list(tmp_path.iterdir()) == []

@@ -62,7 +62,7 @@ def test_check_tells_by_its_status(run: Run, corpus: Path) -> None:
     status, text = run("check", corpus)
     assert status == 1
     assert "unreadable: 1 of 12 utterances cannot be used" in text
-    assert "0.wav: 0 bytes" in text
+    assert "0.wav: the file is empty (0 bytes)" in text
     status, text = run("check", corpus, "--json")
     report = json.loads(text)
     assert status == 1

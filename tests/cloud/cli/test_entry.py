@@ -30,9 +30,10 @@ def test_the_scripts_reach_their_commands(monkeypatch: pytest.MonkeyPatch, capsy
 def test_an_interrupt_while_libraries_load_is_one_line(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    def interrupted(_: str) -> None:
+    def interrupted() -> entry.Main:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(entry.importlib, "import_module", interrupted)
+    monkeypatch.setattr(entry, "_overtone_main", interrupted)
+    monkeypatch.setattr(entry, "_aggregator_main", interrupted)
     assert (entry.overtone(), capsys.readouterr().err) == (130, "overtone: interrupted\n")
     assert (entry.aggregator(), capsys.readouterr().err) == (130, "overtone-aggregator: interrupted\n")

@@ -11,14 +11,14 @@ from overtone_cloud.conditions.conditioned import ConditionedSpec
 from overtone_cloud.conditions.conditions import Noise
 from overtone_cloud.conditions.sounds import content_digest, is_test, sound, sound_halves
 from overtone_cloud.errors import CorpusError
-from overtone_cloud.features.recording import of_file
+from overtone_cloud.features.computation import compute_file
 from overtone_models.features.gated import GatedLogMelSpec
 
 
 def test_halves_are_apart_and_whole(sounds: Path) -> None:
     halves = sound_halves(sounds)
-    assert not (set(halves.training) | set(halves.kept)) & set(halves.test)
-    assert set(halves.training) | set(halves.kept) | set(halves.test) == set(sounds.iterdir())
+    assert not (set(halves.training) | set(halves.calibration)) & set(halves.test)
+    assert set(halves.training) | set(halves.calibration) | set(halves.test) == set(sounds.iterdir())
 
 
 def test_clips_of_one_recording_are_in_one_half() -> None:
@@ -37,12 +37,12 @@ def test_some_sounds_are_kept_from_training_where_there_are_enough(sounds: Path,
     for number in range(60):
         (tmp_path / f"1-{number}-A.wav").write_bytes(next(sounds.iterdir()).read_bytes())
     halves = sound_halves(tmp_path)
-    assert not set(halves.training) & set(halves.kept)
-    assert 0 < len(halves.kept) < len(halves.training)
-    for path in (*halves.training, *halves.kept[1:]):
+    assert not set(halves.training) & set(halves.calibration)
+    assert 0 < len(halves.calibration) < len(halves.training)
+    for path in (*halves.training, *halves.calibration[1:]):
         path.unlink()
     alone = sound_halves(tmp_path)
-    assert alone.training == alone.kept == halves.kept[:1]
+    assert alone.training == alone.calibration == halves.calibration[:1]
 
 
 @pytest.mark.data
@@ -50,11 +50,11 @@ def test_esc10_gives_two_halves_of_every_kind(speech_data: Path) -> None:
     halves = sound_halves(speech_data / "esc10")
     kinds = {path.parent.name for path in halves.training + halves.test}
     assert len(kinds) == 10
-    assert not set(halves.training) & set(halves.kept)
-    for half in (halves.training + halves.kept, halves.test):
+    assert not set(halves.training) & set(halves.calibration)
+    for half in (halves.training + halves.calibration, halves.test):
         assert {path.parent.name for path in half} == kinds
         assert 35 <= len(half) <= 65
-    assert len(halves.kept) >= 6
+    assert len(halves.calibration) >= 6
 
 
 def test_folders_without_two_halves_are_refused(sounds: Path, tmp_path: Path) -> None:
@@ -74,7 +74,7 @@ def test_sounds_that_cannot_be_heard_are_named_at_once(sounds: Path, tmp_path: P
     soundfile.write(tmp_path / "long.wav", np.zeros(4_000 * 601, np.float32), 4_000)
     with pytest.raises(CorpusError, match="2 of 10 sounds cannot be heard") as caught:
         sound_halves(tmp_path)
-    assert "broken.wav: not a sound file" in str(caught.value)
+    assert "broken.wav: not a recording that can be read" in str(caught.value)
     assert "long.wav: lasts 601.0 s, limit is 600 s" in str(caught.value)
 
 
@@ -92,4 +92,4 @@ def test_a_broken_sound_is_no_fault_of_the_recording_under_it(voices: Path, tmp_
         sound(broken)
     spec = ConditionedSpec(inner=GatedLogMelSpec(), condition=Noise(sounds=(broken,)))
     with pytest.raises(CorpusError, match=r"noise: .*broken\.wav"):
-        of_file(voices / "spk01" / "angry_01.wav", spec)
+        compute_file(voices / "spk01" / "angry_01.wav", spec)

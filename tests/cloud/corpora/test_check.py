@@ -1,4 +1,4 @@
-"""Listening through a corpus: unreadable, identical and silent utterances; statistics; pictures."""
+"""Integrity check of a corpus: unreadable, identical and silent utterances; statistics; plots."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -8,7 +8,7 @@ import pytest
 import soundfile
 
 from overtone_cloud.corpora import Problem, read_corpus
-from overtone_cloud.corpora.check import Checked, check, measure
+from overtone_cloud.corpora.check import Inspection, check, measure
 from overtone_cloud.corpora.plots import plot
 from overtone_cloud.corpora.statistics import statistics
 from overtone_cloud.errors import CorpusError
@@ -17,8 +17,8 @@ Tree = Callable[..., Path]
 NAMES = ["ann/happy/a.wav", "ann/sad/b.wav", "bob/happy/c.wav", "bob/sad/d.wav"]
 
 
-def of_kind(checked: Checked, kind: str) -> list[Problem]:
-    return [p for p in checked.reading.problems if p.kind == kind]
+def of_kind(inspection: Inspection, kind: str) -> list[Problem]:
+    return [p for p in inspection.reading.problems if p.kind == kind]
 
 
 def test_unreadable_files_are_named_and_left_out(tree: Tree) -> None:
@@ -26,15 +26,15 @@ def test_unreadable_files_are_named_and_left_out(tree: Tree) -> None:
     (root / NAMES[0]).write_bytes(b"")
     soundfile.write(root / NAMES[1], np.full(100, np.nan), 16_000, subtype="FLOAT")
     seen: list[tuple[int, int]] = []
-    checked = check(read_corpus(root), lambda done, total: seen.append((done, total)))
-    assert [u.id for u in checked.reading.utterances] == NAMES[2:]
-    summary, empty, broken = of_kind(checked, "unreadable")
+    inspection = check(read_corpus(root), lambda done, total: seen.append((done, total)))
+    assert [u.id for u in inspection.reading.utterances] == NAMES[2:]
+    summary, empty, broken = of_kind(inspection, "unreadable")
     assert summary.text == "2 of 4 utterances cannot be used, skipped"
     assert summary.names == tuple(NAMES[:2])
     assert "0 bytes" in empty.text
     assert "not a finite number" in broken.text
     assert seen == [(1, 4), (2, 4), (3, 4), (4, 4)]
-    assert set(checked.durations_s) == set(NAMES[2:])
+    assert set(inspection.durations_s) == set(NAMES[2:])
 
 
 def test_identical_sound_is_named_and_kept(tree: Tree) -> None:
@@ -43,9 +43,9 @@ def test_identical_sound_is_named_and_kept(tree: Tree) -> None:
     soundfile.write(root / "bob/happy/c.flac", samples, rate)
     (root / "bob/happy/c.wav").unlink()
     soundfile.write(root / NAMES[1], samples, rate)
-    checked = check(read_corpus(root))
-    assert len(checked.reading.utterances) == 4
-    (duplicate,) = of_kind(checked, "duplicate")
+    inspection = check(read_corpus(root))
+    assert len(inspection.reading.utterances) == 4
+    (duplicate,) = of_kind(inspection, "duplicate")
     assert duplicate.names == (NAMES[0], NAMES[1], "bob/happy/c.flac")
     assert "under different labels" in duplicate.text
 
@@ -75,9 +75,9 @@ def test_statistics_count_and_time(tree: Tree) -> None:
 def test_measure_leaves_out_what_has_no_header(tree: Tree) -> None:
     root = tree(NAMES)
     (root / NAMES[2]).write_text("x")
-    checked = measure(read_corpus(root))
-    assert len(checked.reading.utterances) == 3
-    assert of_kind(checked, "unreadable")[0].names == (NAMES[2],)
+    inspection = measure(read_corpus(root))
+    assert len(inspection.reading.utterances) == 3
+    assert of_kind(inspection, "unreadable")[0].names == (NAMES[2],)
 
 
 def test_pictures(tree: Tree, tmp_path: Path) -> None:

@@ -8,16 +8,16 @@ import stat
 import threading
 import zipfile
 from collections.abc import Iterator
-from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
 
 from overtone_cloud.corpora import download as download_module
+from overtone_cloud.corpora.corpus import Archive
 from overtone_cloud.corpora.download import Download, Retries
-from overtone_cloud.corpora.fetch import fetch, source, unpack
-from overtone_cloud.corpora.sources import SOURCES, Source
+from overtone_cloud.corpora.fetch import archive_of, fetch, unpack
+from overtone_cloud.corpora.registry import CORPORA
 from overtone_cloud.errors import DownloadError
 
 
@@ -94,19 +94,13 @@ def archive(files: dict[str, bytes]) -> bytes:
     return buffer.getvalue()
 
 
-def origin(server: Server, **changes: object) -> Source:
-    made = Source(
-        name="ravdess",
-        title="RAVDESS",
-        language="English",
-        licence="x",
-        page="x",
+def origin(server: Server) -> Archive:
+    return Archive(
         url=server.url,
         file_name="corpus.zip",
         size_bytes=len(server.content),
         checksum=f"md5:{hashlib.md5(server.content, usedforsecurity=False).hexdigest()}",
     )
-    return replace(made, **changes)
 
 
 class Waits(list[float]):
@@ -135,13 +129,13 @@ def left(folder: Path) -> list[str]:
 
 def test_whole_way(server: Server, tmp_path: Path) -> None:
     seen: list[tuple[int, int | None]] = []
-    folder = fetch(origin(server), tmp_path / "data", progress=lambda done, total: seen.append((done, total)))
-    assert folder == tmp_path / "data" / "ravdess"
+    folder = tmp_path / "data" / "ravdess"
+    fetch(origin(server), folder, progress=lambda done, total: seen.append((done, total)))
     assert (folder / "corpus/Actor_01/03-01-01-01-01-01-01.wav").stat().st_size == 200_000
     assert left(tmp_path / "data") == ["ravdess"]
     assert seen[-1] == (len(server.content), len(server.content))
     with pytest.raises(DownloadError, match="already there"):
-        fetch(origin(server), tmp_path / "data")
+        fetch(origin(server), folder)
 
 
 def test_interruptions_are_taken_up_where_they_were(server: Server, tmp_path: Path) -> None:
@@ -261,11 +255,12 @@ def test_full_disk(server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPat
 
 def test_archive_that_is_there_is_checked_and_used(server: Server, tmp_path: Path) -> None:
     (tmp_path / "corpus.zip").write_bytes(server.content)
-    assert fetch(origin(server), tmp_path).is_dir()
+    fetch(origin(server), tmp_path / "ravdess")
+    assert (tmp_path / "ravdess").is_dir()
     assert server.asked == []
     (tmp_path / "corpus.zip").write_bytes(server.content[:-1] + b"!")
     with pytest.raises(DownloadError, match="md5 is"):
-        fetch(origin(server, name="other"), tmp_path)
+        fetch(origin(server), tmp_path / "other")
     assert (tmp_path / "corpus.zip").exists()
 
 
@@ -307,13 +302,15 @@ def test_size_before_unpacking(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     assert "2 files, limit is 1" in unpacking(tmp_path, archive({"a": b"", "b": b""}))
 
 
-def test_table_of_sources() -> None:
-    for one in SOURCES.values():
-        assert (one.url is None) == bool(one.how)
-        assert one.url is None or one.file_name
-        assert one.checksum is None or one.checksum.partition(":")[0] in hashlib.algorithms_available
-    assert source("ravdess").size_bytes == 208_468_073
+def test_every_corpus_has_an_archive_or_instructions() -> None:
+    for corpus in CORPORA.values():
+        assert (corpus.archive is None) == bool(corpus.instructions)
+    archives = [corpus.archive for corpus in CORPORA.values() if corpus.archive is not None]
+    assert all(archive.file_name.endswith(".zip") for archive in archives)
+    checksums = [archive.checksum for archive in archives if archive.checksum is not None]
+    assert checksums and all(c.partition(":")[0] in hashlib.algorithms_available for c in checksums)
+    assert archive_of("ravdess").size_bytes == 208_468_073
     with pytest.raises(DownloadError, match=r"IEMOCAP cannot simply be downloaded: ask for it at https"):
-        source("iemocap")
+        archive_of("iemocap")
     with pytest.raises(DownloadError, match="git lfs"):
-        source("crema-d")
+        archive_of("crema-d")

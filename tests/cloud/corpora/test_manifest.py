@@ -1,4 +1,4 @@
-"""The CSV manifest: columns, paths, and lines that cannot be."""
+"""The CSV manifest: columns, paths, and rows that are refused."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from overtone_cloud.corpora import read_corpus
-from overtone_cloud.corpora.tables import MAX_TABLE_BYTES
+from overtone_cloud.corpora.files import MAX_TABLE_BYTES
 from overtone_cloud.errors import CorpusError
 
 

@@ -1,4 +1,4 @@
-"""Every reader, in the layouts people have: what names say, and what is said of odd ones."""
+"""Every corpus reader, in the folder layouts in use: the fields of names, and the problems reported."""
 
 from collections import Counter
 from collections.abc import Callable
@@ -333,7 +333,7 @@ def test_real_names_of_crema_d(speech_data: Path) -> None:
     from pathlib import PurePosixPath
 
     corpus = CORPORA["crema-d"]
-    described = [corpus.describe(PurePosixPath(f"AudioWAV/{name}.wav")) for name in names]
+    described = [corpus.parse_name(PurePosixPath(f"AudioWAV/{name}.wav")) for name in names]
     assert all(described)
     assert Counter(d.corpus_label for d in described if d) == corpus.official.labels
     assert {d.speaker for d in described if d} == set(corpus.official.speakers)

@@ -1,4 +1,4 @@
-"""Folds: disjoint where they say so, complete, repeatable; what cannot be split; the file."""
+"""Splits: disjoint where they claim it, complete, repeatable; refusals; the file."""
 
 import json
 from collections import Counter

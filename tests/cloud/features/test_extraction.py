@@ -1,4 +1,4 @@
-"""Extraction: the same features whoever computes them, kept by content, and what is lost is named."""
+"""Feature extraction: the same for any number of processes, cached by content, failures reported."""
 
 import os
 import subprocess
@@ -12,9 +12,9 @@ import soundfile
 from overtone_cloud.corpora import audio
 from overtone_cloud.corpora.utterance import Utterance
 from overtone_cloud.errors import ConfigError, TrainingError
-from overtone_cloud.features import cache, pools, recording
+from overtone_cloud.features import cache, computation
+from overtone_cloud.features.computation import Outcome
 from overtone_cloud.features.extraction import extract
-from overtone_cloud.features.recording import Outcome
 from overtone_models.features.crops import VoicedSpectrogramSpec
 from overtone_models.features.means import MeanMfccSpec
 from overtone_models.features.short_term import ShortTermSpec
@@ -47,7 +47,7 @@ def test_what_is_kept_is_not_computed_again(
 ) -> None:
     first = extract(tones, SPEC, cache=tmp_path / "cache", jobs=1)
     moved = [utterance(u.path.rename(u.path.with_name(f"moved-{u.id}"))) for u in tones]
-    monkeypatch.setattr(pools, "of_file", lambda path, spec: pytest.fail("computed again"))
+    monkeypatch.setattr(computation, "compute_file", lambda path, spec: pytest.fail("computed again"))
     lines: list[str] = []
     again = extract(moved, SPEC, cache=tmp_path / "cache", jobs=1, log=lines.append)
     assert all(np.array_equal(a, b) for a, b in zip(first, again, strict=True)) and not lines
@@ -72,7 +72,7 @@ def test_a_broken_entry_is_computed_again(tones: list[Utterance], tmp_path: Path
     data[len(data) // 2] ^= 0x10
     entry.write_bytes({"cut": data[: len(data) // 2], "flipped": data, "empty": b"", "text": b"no feature"}[damage])
     assert np.array_equal(extract(tones[:1], SPEC, cache=folder)[0], first)
-    assert np.array_equal(cache.read(folder, cache.key_of(tones[0].path, SPEC)), first)
+    assert np.array_equal(cache.read_feature(folder, cache.key_of(tones[0].path, SPEC)), first)
     assert entries(folder) == [entry]
 
 
@@ -88,8 +88,8 @@ def test_unusable_files_are_none_and_named_with_their_count(tones: list[Utteranc
         assert [feature is None for feature in found] == [True] * 4 + [False] * 20
         assert "4 of 24 recordings left out" in lines[-1]
         for words in (
-            "text.wav: not a sound file",
-            "empty.wav: 0 bytes",
+            "text.wav: not a recording that can be read",
+            "empty.wav: the file is empty (0 bytes)",
             "short.wav: feature short-term: 800",
             "gone.wav: No",
         ):
@@ -107,12 +107,14 @@ def test_the_line_stays_short_when_all_are_lost(tmp_path: Path) -> None:
 def test_an_interrupted_extraction_goes_on(
     tones: list[Utterance], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def of_file(path: Path, spec: Feature) -> Outcome:
+    original = computation.compute_file
+
+    def compute_file(path: Path, spec: Feature) -> Outcome:
         if path == tones[12].path:
             raise KeyboardInterrupt
-        return recording.of_file(path, spec)
+        return original(path, spec)
 
-    monkeypatch.setattr(pools, "of_file", of_file)
+    monkeypatch.setattr(computation, "compute_file", compute_file)
     with pytest.raises(KeyboardInterrupt):
         extract(tones, SPEC, cache=tmp_path / "cache", jobs=1)
     monkeypatch.undo()
@@ -146,7 +148,7 @@ def test_bad_arguments_are_one_line(tones: list[Utterance], tmp_path: Path) -> N
     with pytest.raises(ConfigError, match="jobs is 0, it must be at least 1"):
         extract(tones, SPEC, cache=tmp_path / "cache", jobs=0)
     (tmp_path / "file").write_text("")
-    with pytest.raises(TrainingError, match=r"features cannot be kept in .*file"):
+    with pytest.raises(TrainingError, match=r"file/.*cannot be written"):
         extract(tones[:1], SPEC, cache=tmp_path / "file")
 
 

@@ -22,7 +22,7 @@ def test_ray_gives_what_one_process_does(tones: list[Utterance], tmp_path: Path)
     lines: list[str] = []
     found = extract(utterances, SPEC, cache=tmp_path / "ray", jobs=2, ray="local", log=lines.append)
     expected = extract(utterances, SPEC, cache=tmp_path / "here", jobs=1)
-    assert found[10] is None and f"left out: {broken}: not a sound file" in lines[-1]
+    assert found[10] is None and f"left out: {broken}: not a recording that can be read" in lines[-1]
     for a, b in zip(found, expected, strict=True):
         assert (a is None and b is None) or np.allclose(a, b, atol=1e-6)
     assert not ray.is_initialized()

@@ -1,4 +1,4 @@
-"""Texts become vectors once, and are found again on the disk."""
+"""Text embeddings are computed once and read from the cache afterwards."""
 
 from pathlib import Path
 

@@ -1,16 +1,11 @@
 """What a card says of figures: shares of what was spoken, the worst first, nothing where there is nothing."""
 
-from pathlib import Path
-
 import pytest
 
-from overtone_cloud.corpora.utterance import Reading
+from overtone_cloud.corpora.registry import pretrained_licence
+from overtone_cloud.pretraining.benchmark_figures import _coverage, _over_seeds
+from overtone_cloud.pretraining.card import _table, confusions, worst
 from overtone_cloud.pretraining.card_data import selection
-from overtone_cloud.pretraining.card_figures import confusions, worst
-from overtone_cloud.pretraining.figures import _coverage, _over_seeds
-from overtone_cloud.pretraining.markdown import table
-from overtone_cloud.pretraining.training import Order, licence
-from overtone_cloud.training.settings import TrainSettings
 
 
 def test_confusions_are_shares_of_what_was_spoken_and_never_the_right_ones() -> None:
@@ -51,11 +46,8 @@ def test_coverage_is_the_mean_of_the_seeds_and_leaves_out_what_nobody_reached() 
 
 
 @pytest.mark.parametrize(("corpora", "commercial"), [(("crema-d",), True), (("crema-d", "ravdess"), False)])
-def test_one_non_commercial_corpus_makes_the_model_so(
-    tmp_path: Path, corpora: tuple[str, ...], commercial: bool
-) -> None:
-    readings = {name: Reading(corpus=name, root=tmp_path, utterances=()) for name in corpora}
-    terms = licence(Order(readings=readings, settings=TrainSettings(), work=tmp_path))
+def test_one_non_commercial_corpus_makes_the_model_so(corpora: tuple[str, ...], commercial: bool) -> None:
+    terms = pretrained_licence(corpora)
     assert ("non-commercial research only" in terms) is not commercial
     assert "ODbL 1.0 (CREMA-D)" in terms
 
@@ -67,4 +59,4 @@ def test_what_the_weights_were_chosen_by() -> None:
 
 
 def test_a_table_is_markdown() -> None:
-    assert table(("a", "b"), [("1", "2")]) == "| a | b |\n| --- | --- |\n| 1 | 2 |"
+    assert _table(("a", "b"), [("1", "2")]) == "| a | b |\n| --- | --- |\n| 1 | 2 |"

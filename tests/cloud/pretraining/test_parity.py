@@ -1,11 +1,11 @@
-"""What int8 is compared with float on: every inner utterance, as recorded and as otherwise heard."""
+"""The utterances on which int8 is compared with float: every inner one, as recorded and under each condition."""
 
 from pathlib import Path
 
 import numpy as np
 
 from overtone_cloud.corpora.registry import read_corpus
-from overtone_cloud.pretraining.parity import HEARD, parity_utterances
+from overtone_cloud.pretraining.checking import PARITY_CONDITIONS, parity_utterances
 from overtone_cloud.training.features import extract
 from overtone_models.front_end import EDGE_FRONT_END
 from overtone_models.gate import GateSpec
@@ -16,7 +16,7 @@ def test_every_utterance_is_heard_in_every_way_and_keeps_its_label(voices: Path,
     features = extract(read_corpus(voices).labelled[:6], EDGE_FRONT_END, GateSpec(), cache=cache)
     labels = ordered({str(u.label) for u in features.utterances})
     utterances, targets = parity_utterances(features, labels, cache=cache)
-    assert len(HEARD) == 4
+    assert len(PARITY_CONDITIONS) == 4
     assert len(utterances) == 5 * len(features)
     np.testing.assert_array_equal(targets.reshape(5, -1), np.tile(features.targets(labels), (5, 1)))
     for row in range(len(features)):

@@ -143,7 +143,7 @@ def test_an_interrupted_training_goes_on(
         (("--name", "x", "--version", 0), "--version is 0, limit is 1..2147483647"),
         (("--name", "x", "--figures", "nowhere.json"), "nowhere.json cannot be read"),
         (("--name", "x", "--corpus", "manifest=nowhere"), "nowhere: no such folder"),
-        (("--name", "x", "--settings", "nowhere.toml"), "nowhere.toml cannot be read"),
+        (("--name", "x", "--settings", "nowhere.toml"), "nowhere.toml: No such file or directory"),
     ],
 )
 def test_what_cannot_be_is_one_line_before_any_training(

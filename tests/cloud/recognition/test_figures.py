@@ -5,12 +5,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from overtone_cloud.recognition.figure import Figure, Target
-from overtone_cloud.recognition.figures import corpus_figures
+from overtone_cloud.recognition.figures import Figure, Target, corpus_figures
 from overtone_cloud.recognition.limits import Limits
 from overtone_cloud.recognition.predictions import Predictions
 from overtone_cloud.recognition.report import figure_cells, joint_cells
-from overtone_cloud.recognition.results import Taken
+from overtone_cloud.recognition.results import TrainingResults
 
 LABELS = ("neutral", "angry")
 
@@ -27,11 +26,11 @@ def said(right: int, wrong: int, name: str, confidence: float = 0.9) -> dict[str
     return {"predictions": found.to_json()}
 
 
-def taken(seed: int, **more: Any) -> list[Taken]:
+def taken(seed: int, **more: Any) -> list[TrainingResults]:
     """Return two folds of a seed: the first has 6 of 8 right, the second 8 of 8, in each class."""
     firsts = {"clean": said(6, 2, "a"), "noise": said(4, 4, "a"), **more}
     seconds = {"clean": said(8, 0, "b"), "noise": said(7, 1, "b"), **more}
-    return [Taken(fold="1", seed=seed, results=firsts), Taken(fold="2", seed=seed, results=seconds)]
+    return [TrainingResults(fold="1", seed=seed, results=firsts), TrainingResults(fold="2", seed=seed, results=seconds)]
 
 
 def by_name(figures: list[Figure]) -> dict[str, Figure]:
@@ -60,7 +59,7 @@ def test_figures_of_shared_speakers_say_so_and_have_no_target() -> None:
 
 
 def test_the_shared_figure_stands_right_below_the_honest_one() -> None:
-    shared = {0: [Taken(fold="1", seed=0, results={"clean": said(8, 0, "c")})]}
+    shared = {0: [TrainingResults(fold="1", seed=0, results={"clean": said(8, 0, "c")})]}
     first, second, *_ = corpus_figures("other", {0: taken(0)}, shared, Limits())
     assert (first.name, first.target) == ("UAR, unseen speakers", None)
     assert second.name == "UAR, speakers shared (random split)"

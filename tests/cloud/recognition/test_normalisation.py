@@ -5,12 +5,18 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from overtone_cloud.recognition.normalisation import CANDIDATES, Running, SpeakerNorm, listened, predict_normalised
+from overtone_cloud.recognition.normalisation import (
+    CANDIDATES,
+    RunningNorm,
+    SpeakerNorm,
+    normalised_in_order,
+    predict_normalised,
+)
 from overtone_cloud.recognition.subject import Subject
 
 
 def test_no_normalisation_leaves_everything_as_it_is(subject: Subject) -> None:
-    heard = listened(subject.model, subject.test, SpeakerNorm(prior_s=None))
+    heard = normalised_in_order(subject.model, subject.test, SpeakerNorm(prior_s=None))
     for row, mfcc in enumerate(heard):
         np.testing.assert_array_equal(mfcc, subject.test.mfcc(row))
 
@@ -19,7 +25,7 @@ def test_no_normalisation_leaves_everything_as_it_is(subject: Subject) -> None:
 def test_a_speakers_offset_and_scale_are_learned(subject: Subject, deviation: bool) -> None:
     model = subject.model
     rng = np.random.default_rng(0)
-    running = Running(model, SpeakerNorm(prior_s=1.0, deviation=deviation))
+    running = RunningNorm(model, SpeakerNorm(prior_s=1.0, deviation=deviation))
 
     def spoken() -> np.ndarray:
         noise = rng.normal(size=(300, model.front_end.n_mfcc))
@@ -37,7 +43,7 @@ def test_a_speakers_offset_and_scale_are_learned(subject: Subject, deviation: bo
 def test_an_utterance_is_normalised_with_what_came_before_it_only(subject: Subject) -> None:
     model = subject.model
     frames = subject.test.mfcc(0)
-    running = Running(model, SpeakerNorm(prior_s=10.0))
+    running = RunningNorm(model, SpeakerNorm(prior_s=10.0))
     np.testing.assert_allclose(running.normalise(frames), frames, atol=1e-3)
     assert not np.allclose(running.normalise(frames), frames, atol=1e-3)
 
@@ -46,7 +52,9 @@ def test_labels_change_nothing(subject: Subject) -> None:
     norm = SpeakerNorm(prior_s=3.0)
     relabelled = replace(subject.test, utterances=tuple(replace(u, label="sad") for u in subject.test.utterances))
     for a, b in zip(
-        listened(subject.model, subject.test, norm), listened(subject.model, relabelled, norm), strict=True
+        normalised_in_order(subject.model, subject.test, norm),
+        normalised_in_order(subject.model, relabelled, norm),
+        strict=True,
     ):
         assert a is not None and b is not None
         np.testing.assert_array_equal(a, b)

@@ -14,13 +14,13 @@ from overtone_cloud.recognition.joint import (
     joint_protocol,
     write_joint,
 )
-from overtone_cloud.recognition.protocol import Given, Seeds, lacking, shared_protocol, speaker_protocol
+from overtone_cloud.recognition.protocol import LoadedCorpus, Seeds, lacking, shared_protocol, speaker_protocol
 
 SEEDS = Seeds(seeds=(0, 1, 2))
 LABELS = ("neutral", "sad", "angry")
 
 
-def made(speakers: int, name: str = "ravdess", labels: tuple[str, ...] = LABELS, each: int = 4) -> Given:
+def made(speakers: int, name: str = "ravdess", labels: tuple[str, ...] = LABELS, each: int = 4) -> LoadedCorpus:
     utterances = tuple(
         Utterance(
             id=f"{speaker:02}/{label}-{take}.wav",
@@ -34,10 +34,10 @@ def made(speakers: int, name: str = "ravdess", labels: tuple[str, ...] = LABELS,
         for label in labels
         for take in range(each)
     )
-    return Given(path=Path(name), reading=Reading(corpus=name, root=Path(name), utterances=utterances))
+    return LoadedCorpus(path=Path(name), reading=Reading(corpus=name, root=Path(name), utterances=utterances))
 
 
-def without(given: Given, *unwanted: tuple[str, str]) -> Given:
+def without(given: LoadedCorpus, *unwanted: tuple[str, str]) -> LoadedCorpus:
     """Return the corpus without a speaker's utterances of a label, for each (speaker, label)."""
     kept = tuple(u for u in given.reading.utterances if (u.speaker, u.label) not in unwanted)
     return replace(given, reading=replace(given.reading, utterances=kept))
@@ -118,7 +118,7 @@ def test_a_fold_that_cannot_test_a_class_is_refused_unless_it_is_one_speaker() -
 
 
 @pytest.fixture
-def joint(tmp_path: Path) -> Given:
+def joint(tmp_path: Path) -> LoadedCorpus:
     corpora = {
         "ravdess": made(9).reading,
         "emodb": made(5, "emodb", ("neutral", "sad", "angry", "bored")).reading,
@@ -127,7 +127,7 @@ def joint(tmp_path: Path) -> Given:
     return write_joint(corpora, tmp_path)
 
 
-def test_one_model_for_all_has_the_common_classes_and_unseen_speakers_of_each_corpus(joint: Given) -> None:
+def test_one_model_for_all_has_the_common_classes_and_unseen_speakers_of_each_corpus(joint: LoadedCorpus) -> None:
     protocol = joint_protocol(joint, SEEDS)
     assert protocol.labels == LABELS
     speakers = {u.id: str(u.speaker) for u in joint.reading.utterances}
@@ -143,7 +143,7 @@ def test_one_model_for_all_has_the_common_classes_and_unseen_speakers_of_each_co
     assert {corpus_of(speakers[i]) for i in last.test} == {"ravdess", "emodb"}
 
 
-def test_cross_corpus_training_never_hears_the_corpus(joint: Given) -> None:
+def test_cross_corpus_training_never_hears_the_corpus(joint: LoadedCorpus) -> None:
     protocol = cross_protocol(joint, "emodb", SEEDS)
     speakers = {u.id: str(u.speaker) for u in joint.reading.utterances}
     (fold,) = protocol.split.folds

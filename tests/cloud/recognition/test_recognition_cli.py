@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from overtone_cloud.cli.benchmark import read_settings
+from overtone_cloud.recognition.benchmark import TRIAL_SETTINGS
+from overtone_cloud.training.settings import read_settings
 
 Overtone = Callable[..., tuple[int, str, str]]
 
@@ -92,7 +93,7 @@ def test_an_interrupted_benchmark_goes_on(
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr("overtone_cloud.recognition.measures.predict_heard", interrupted)
+        patch.setattr("overtone_cloud.recognition.measures.predict_test_part", interrupted)
         status, _, err = overtone(*words)
     assert status == 130
     assert "the same command goes on from there" in err
@@ -158,7 +159,7 @@ def test_calibration_with_the_tests_speakers_is_refused_before_any_training(
         ),
         (("--quick", "--limit-bytes", 1000), "bytes, limit is 1000; its layer stem takes most"),
         (("--limit-bytes", 0), "max_bytes is 0"),
-        (("--settings", "nowhere.toml"), "nowhere.toml cannot be read"),
+        (("--settings", "nowhere.toml"), "nowhere.toml: No such file or directory"),
         (("--calibrate-on", "nonsense"), "--calibrate-on 'nonsense' is not of the form NAME=PATH"),
         (("--corpus", "mystery=here"), "unknown corpus 'mystery'; there are"),
     ],
@@ -218,7 +219,7 @@ def test_broken_material_is_named_before_any_training(
 def test_a_trial_is_one_with_any_settings(tmp_path: Path) -> None:
     file = tmp_path / "long.toml"
     file.write_text('size = "M"\nepochs = 500\nlearning_rate = 1e-4\n')
-    settings = read_settings(file, quick=True)
+    settings = read_settings(file, TRIAL_SETTINGS)
     assert (settings.size, settings.epochs, settings.learning_rate) == ("S", 4, 1e-4)
     assert read_settings(file).epochs == 500
 

@@ -8,21 +8,20 @@ import numpy as np
 import pytest
 
 from overtone_cloud.errors import ConfigError, TrainingError
-from overtone_cloud.recognition.heard import predict_heard
+from overtone_cloud.recognition.label_seconds import count_label_seconds, silences
 from overtone_cloud.recognition.limits import Limits, check_bundle, check_network
 from overtone_cloud.recognition.measures import Material, measures
 from overtone_cloud.recognition.personal import drawn_rows, personalise_speakers
 from overtone_cloud.recognition.quantised import listen_to_test, predict_int8
 from overtone_cloud.recognition.results import key_of, take
-from overtone_cloud.recognition.subject import BUNDLE, Subject, recalibrated, refuse_test_speakers
-from overtone_cloud.recognition.windows import count_windows, silences
+from overtone_cloud.recognition.subject import BUNDLE, Subject, predict_test_part, recalibrated, refuse_test_speakers
 from overtone_cloud.training.experiment import predict
 from overtone_cloud.training.settings import TrainSettings
 from overtone_models.calibration import Calibration
 
 
 def test_the_float_network_is_scored_as_overtone_train_does(subject: Subject) -> None:
-    found = predict_heard(subject)
+    found = predict_test_part(subject)
     np.testing.assert_allclose(found.probabilities, predict(subject.model, subject.test), atol=1e-6)
     assert set(found.speakers) == {"spk05", "spk06"}
     assert found.thresholds.tolist() == [np.float32(subject.model.calibration.threshold)] * 24
@@ -39,7 +38,7 @@ def test_what_the_gate_does_not_hear_is_wrong(subject: Subject) -> None:
             return {"name": "deaf"}
 
     few = replace(subject, test=subject.test.where([u.id for u in subject.test.utterances[:8]]))
-    found = predict_heard(few, Deaf())
+    found = predict_test_part(few, Deaf())
     assert not found.heard.any()
     assert found.uar == 0.0
 
@@ -58,7 +57,7 @@ def test_the_bundle_is_made_once_and_anew_for_another_model(subject: Subject) ->
 
 
 def test_int8_and_listening_agree_with_whole_utterances(subject: Subject) -> None:
-    floating, int8 = predict_heard(subject), predict_int8(subject)
+    floating, int8 = predict_test_part(subject), predict_int8(subject)
     assert np.abs(int8.probabilities - floating.probabilities).mean() < 0.05
     agreement = listen_to_test(subject)
     assert agreement.utterances == 24
@@ -105,7 +104,7 @@ def test_sizes_over_a_limit_name_the_costliest_layer(subject: Subject) -> None:
 
 
 def test_silence_is_no_decision(subject: Subject) -> None:
-    found = count_windows(subject, silences())
+    found = count_label_seconds(subject, silences())
     assert (found.recordings, found.seconds) == (5, 100)
     assert found.undecided >= 95
     assert sum(found.ends.values()) == 5
@@ -116,7 +115,7 @@ def test_seconds_of_speech_have_the_labels_that_were_in_force(subject: Subject, 
 
     sure = replace(subject, model=replace(subject.model, calibration=Calibration(temperature=0.05, threshold=0.0)))
     speech = np.concatenate([audio.load(voices / "spk05" / "angry_01.wav")] * 2)
-    found = count_windows(sure, [speech, np.zeros(32_000, np.float32)])
+    found = count_label_seconds(sure, [speech, np.zeros(32_000, np.float32)])
     assert found.recordings == 2
     assert found.seconds == -(-speech.size // 16_000) + 2
     assert 2 <= found.undecided < found.seconds

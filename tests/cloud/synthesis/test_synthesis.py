@@ -131,14 +131,18 @@ def test_a_corpus_is_the_same_again_and_other_for_another_seed(tmp_path: Path):
 
 def test_requests_that_cannot_be_met_are_named(tmp_path: Path):
     rng = np.random.default_rng(0)
-    with pytest.raises(SynthesisError, match="unknown emotion 'hungry'; the voice has neutral"):
+    with pytest.raises(SynthesisError, match="cannot speak 'hungry': it has styles for neutral"):
         synthesise(Voice.of(0), "hungry", 1.0, rng)
     with pytest.raises(SynthesisError, match=r"seconds is 0\.1, limits are 0\.3 and 60"):
         synthesise(Voice.of(0), "happy", 0.1, rng)
     with pytest.raises(SynthesisError, match="speaker seed is -1"):
         Voice.of(-1)
-    with pytest.raises(SynthesisError, match=r"unknown emotions \['hungry'\]"):
+    with pytest.raises(SynthesisError, match="cannot speak 'hungry': it has styles for neutral"):
         write_corpus(tmp_path, 1, ("hungry",), 1, 0)
+    with pytest.raises(SynthesisError, match="cannot speak 'bored'"):
+        write_corpus(tmp_path, 1, ("happy", "bored"), 1, 0)
+    with pytest.raises(SynthesisError, match="no emotions to speak"):
+        write_corpus(tmp_path, 1, (), 1, 0)
     with pytest.raises(SynthesisError, match="speakers is 0"):
         write_corpus(tmp_path, 0, ("happy",), 1, 0)
     assert list(tmp_path.iterdir()) == []

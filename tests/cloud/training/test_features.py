@@ -89,7 +89,7 @@ def test_a_broken_cache_is_made_anew(
 
 def test_a_cache_that_cannot_be_written(utterances: tuple[Utterance, ...], tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
-    with pytest.raises(TrainingError, match="features cannot be kept in"):
+    with pytest.raises(TrainingError, match="cannot be written"):
         extract(utterances, FRONT_END, GATE, cache=tmp_path / "file")
 
 

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from overtone_cloud.training.metrics import confusion_matrix, recalls, scores, unweighted_average_recall
+from overtone_cloud.training.metrics import scores
 
 
 def certain(predicted: list[int], classes: int) -> np.ndarray:
@@ -58,10 +58,3 @@ def test_equal_to_scikit_learn(classes: int, n: int, seed: int) -> None:
     common = {"labels": there, "average": "macro", "zero_division": 0}
     assert found.uar == pytest.approx(recall_score(targets, predicted, **common))
     assert found.macro_f1 == pytest.approx(f1_score(targets, predicted, **common))
-
-
-def test_uar_is_the_mean_recall() -> None:
-    confusion = confusion_matrix(np.array([0, 1, 1]), np.array([0, 0, 1]), 3)
-    np.testing.assert_array_equal(recalls(confusion)[:2], [0.5, 1.0])
-    assert np.isnan(recalls(confusion)[2])
-    assert unweighted_average_recall(np.array([0, 1, 1]), np.array([0, 0, 1]), 3) == 0.75

@@ -13,10 +13,10 @@ from overtone_cloud.errors import ConfigError, TrainingError
 from overtone_cloud.training.augment import Augmentation
 from overtone_cloud.training.calibrating import pieces, sound_logits
 from overtone_cloud.training.features import Features, extract
-from overtone_cloud.training.fitting import fit
 from overtone_cloud.training.prepared import Surroundings, heard_sounds, prepare, surroundings
 from overtone_cloud.training.run_folder import RunFolder
 from overtone_cloud.training.settings import TrainSettings
+from overtone_cloud.training.trainer import fit
 from overtone_models.calibration import Calibration
 from overtone_models.front_end import EDGE_FRONT_END
 from overtone_models.gate import GateSpec
@@ -128,7 +128,7 @@ def test_sounds_are_of_no_emotion(features: Features, sounds: Path, cache: Path,
     around = surroundings(sounds, settings)
     data = prepare(part(features, "spk01"), part(features, "spk04"), LABELS, around, cache=cache)
     assert len(data.sounds) == len(around.sounds)
-    assert len(data.kept) == len(around.kept)
+    assert len(data.calibration_sounds) == len(around.calibration)
     assert all(len(views) == len(around.conditions) for views in data.views)
     trainer = Trainer(data, settings, RunFolder(tmp_path))
     x, counts, y = trainer.batches.batch(np.arange(8), np.random.default_rng(0))
@@ -137,7 +137,7 @@ def test_sounds_are_of_no_emotion(features: Features, sounds: Path, cache: Path,
     assert (y[8:] == 0.0).all()
     model = trainer.run()
     assert np.isfinite(model.weights).all()
-    said = model.calibration.probabilities(sound_logits(model, data.kept)).max(1)
+    said = model.calibration.probabilities(sound_logits(model, data.calibration_sounds)).max(1)
     unheard = model.calibration.probabilities(edge_tcn.logits(trainer.spec, model.weights, trainer._inner)).max(1)
     silenced = (said < model.calibration.threshold).mean()
     decided = (unheard >= model.calibration.threshold).mean()
@@ -196,7 +196,7 @@ def test_without_inner_speakers_all_are_trained_on_to_the_last_epoch(
     assert [entry["epoch"] for entry in history] == [1.0, 2.0, 3.0, 4.0]
     assert "inner_uar" not in history[-1]
     assert model.calibration.temperature == 1.0
-    kept = heard_sounds(outer, around.kept, cache)
+    kept = heard_sounds(outer, around.calibration, cache)
     said = model.calibration.probabilities(sound_logits(model, kept)).max(1)
     heard = [model.standardise(outer.mfcc(row)) for row in range(len(outer))]
     trained = model.calibration.probabilities(edge_tcn.logits(model.network, model.weights, heard)).max(1)

@@ -8,12 +8,12 @@ from pathlib import Path
 
 import pytest
 import soundfile
+from tests.support.loopback import LoopbackBroker, LoopbackLink
 
 from overtone_edge.agent.agent import Agent
 from overtone_edge.agent.cli import main
 from overtone_edge.agent.control import ask
 from overtone_edge.core.config import load_config
-from overtone_edge.fleet.link import LoopbackBroker, LoopbackLink
 from overtone_edge.fleet.rounds import Patience
 from overtone_models.bundle import read_bundle
 from overtone_protocol import (
@@ -55,8 +55,7 @@ class Cloud:
         self.silent = False
         self._assemblies: dict[bytes, Assembly] = {}
         self._arrived = threading.Condition()
-        self._link = LoopbackLink(broker, (TOPICS.any_up,))
-        self._link.start(self._delivered, lambda _up: None)
+        broker.link(AGGREGATOR).open([TOPICS.any_up], self._delivered)
 
     def release(self, signed: bytes, version: int) -> Release:
         digest = hashlib.sha256(signed).digest()
@@ -84,6 +83,7 @@ class Cloud:
                 self._arrived.wait(0.05)
 
     def _delivered(self, delivery) -> None:
+        delivery.acknowledge()
         device, message = TOPICS.device_of(delivery.topic), decode(delivery.payload)
         assert message.device == device
         if isinstance(message, Fetch):
@@ -125,9 +125,9 @@ class Running:
     def __init__(self, config: Path, broker: LoopbackBroker | None) -> None:
         self.link: LoopbackLink | None = None
 
-        def connect(subscriptions, will) -> LoopbackLink:
+        def connect(will) -> LoopbackLink:
             assert broker is not None
-            self.link = LoopbackLink(broker, subscriptions, will)
+            self.link = broker.link(will.topic, will=will)
             return self.link
 
         self.agent = Agent(

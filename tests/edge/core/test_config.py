@@ -55,7 +55,7 @@ def test_the_example_file_needs_no_other_file_and_no_root() -> None:
     [
         (
             BASE + "[decision]\nsmoothing_ms = 500\n",
-            "[decision] has an unknown key 'smoothing_ms'; did you mean 'smoothing_s'",
+            "[decision] unknown key 'smoothing_ms'; did you mean 'smoothing_s'",
         ),
         (
             BASE + '[decision]\nsmoothing_s = "500ms"\n',

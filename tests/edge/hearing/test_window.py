@@ -2,15 +2,15 @@
 
 import json
 import logging
-import subprocess
-import sys
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 import soundfile
+from tests.bundles import committed_bundles
 
+from overtone_converters.signing import sign_bundle
 from overtone_edge.agent.cli import main
 from overtone_edge.core.config import DecisionConfig, load_config
 from overtone_edge.core.errors import AgentError, InferenceError, LearningError
@@ -29,36 +29,18 @@ from overtone_edge.state.home import Home
 from overtone_models.bundle import Bundle, read_bundle
 from overtone_models.errors import BundleError
 
-_MAKE = """
-import sys
-from pathlib import Path
-from overtone_converters.window_testing import tiny_window_bundle
-folder = Path(sys.argv[1])
-for kind in ("two-inputs", "lstm", "text"):
-    (folder / f"{kind}.zip").write_bytes(tiny_window_bundle(folder / kind, kind))
-"""
-
 
 @pytest.fixture(scope="module")
-def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder of unsigned window bundles, made in a process of its own (TensorFlow stays there)."""
-    folder = tmp_path_factory.mktemp("windows")
-    subprocess.run([sys.executable, "-c", _MAKE, str(folder)], check=True, capture_output=True, timeout=280)
-    return folder
-
-
-@pytest.fixture(scope="module")
-def bundle(made: Path) -> Bundle:
-    return read_bundle((made / "two-inputs.zip").read_bytes())
+def bundle() -> Bundle:
+    return read_bundle(committed_bundles()["two-inputs"])
 
 
 @pytest.fixture
-def install(made: Path, fleet, make_config, tmp_path: Path):
+def install(fleet, make_config, tmp_path: Path):
     """Return a function that signs a kind's bundle as version 5 and installs it on `device-a`."""
-    from overtone_converters.signing import sign_bundle
 
     def install(kind: str, sections: str = "") -> tuple[int, Path]:
-        data = (made / f"{kind}.zip").read_bytes()
+        data = committed_bundles()[kind]
         signed = tmp_path / "window.signed"
         signed.write_bytes(sign_bundle(data, name=kind, version=5, keys=fleet.folder / "keys"))
         config = make_config(sections)
@@ -107,22 +89,20 @@ def test_too_little_sound_is_no_answer(bundle: Bundle) -> None:
     assert recogniser.end() is None
 
 
-def test_the_golden_clip_and_the_training_file_pass_the_self_test(made: Path) -> None:
+def test_the_golden_clip_and_the_training_file_pass_the_self_test() -> None:
     for kind in ("two-inputs", "lstm"):
-        found = read_bundle((made / f"{kind}.zip").read_bytes())
+        found = read_bundle(committed_bundles()[kind])
         assert golden_difference(found) < 1e-6
         self_test(found)
     with pytest.raises(InferenceError, match="differ from the bundle's manifest"):
-        open_recogniser(
-            replace(found, streaming_model=read_bundle((made / "two-inputs.zip").read_bytes()).streaming_model)
-        )
+        open_recogniser(replace(found, streaming_model=read_bundle(committed_bundles()["two-inputs"]).streaming_model))
 
 
-def test_networks_that_need_text_are_refused_in_one_line(made: Path, install, capsys) -> None:
+def test_networks_that_need_text_are_refused_in_one_line(install, capsys) -> None:
     with pytest.raises(
         InferenceError, match=r"^the network text needs text \(input 0\), which a device does not have$"
     ):
-        open_recogniser(read_bundle((made / "text.zip").read_bytes()))
+        open_recogniser(read_bundle(committed_bundles()["text"]))
     status, config = install("text")
     assert status == 1
     assert "the network text needs text (input 0), which a device does not have" in capsys.readouterr().err

@@ -1,6 +1,7 @@
 """The store of examples: bounded, private, with a fair held-out part."""
 
 import errno
+import os
 from pathlib import Path
 
 import numpy as np
@@ -8,7 +9,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from overtone_edge.core import files
 from overtone_edge.core.errors import StorageError
 from overtone_edge.state.examples import Store
 
@@ -109,7 +109,7 @@ def test_a_full_disk_leaves_nothing_half_written(tmp_path: Path, monkeypatch: py
     def full(_descriptor: int) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr(files.os, "fsync", full)
+    monkeypatch.setattr(os, "fsync", full)
     with pytest.raises(StorageError, match="No space left on device"):
         add(store, 2, audio=np.zeros(1600, np.float32))
     assert sorted((tmp_path / "store").iterdir()) == before

@@ -8,9 +8,7 @@ import pytest
 
 from overtone_cloud.corpora.utterance import Utterance
 from overtone_cloud.errors import CorpusError
-from overtone_models.labels import EMOTIONS
 from overtone_papers.valence.ratings import (
-    TABLE,
     accepted,
     counted_as,
     dimensions,
@@ -79,11 +77,6 @@ def test_three_classes_come_from_pooling_five() -> None:
 def test_pearson_is_numpys() -> None:
     a, b = np.random.default_rng(0).normal(size=(2, 50))
     assert pearson(a, b) == pytest.approx(np.corrcoef(a, b)[0, 1])
-
-
-def test_table_rates_every_category_of_the_project() -> None:
-    assert set(TABLE) == set(EMOTIONS)
-    assert all(1 <= value <= 5 for row in TABLE.values() for pair in row for value in pair)
 
 
 def test_strong_emotions_lie_further_out_and_ratings_of_people_come_first() -> None:

@@ -1,0 +1,95 @@
+"""Structure of the whole product: command lines stay in their modules, imports are named in code, no circles."""
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+import grimp
+import pytest
+
+REPOSITORY = Path(__file__).resolve().parents[1]
+PACKAGES = {
+    path.name: path
+    for path in sorted(REPOSITORY.glob("*/overtone_*"))
+    if (path / "__init__.py").is_file() and path.parent.name != "tests"
+}
+COMMAND_LINES = ("cli", "__main__")
+"""Names of modules and packages that parse arguments."""
+IMPORTS_BY_STRING = {
+    "overtone_edge.hearing.runtime": "takes whichever TFLite runtime is installed",
+    "overtone_models.loops": "takes the compiled loops where they were built",
+    "overtone_models.features.registry": "imports a feature's libraries only when that feature is computed",
+    "overtone_models.networks.papers": "imports a published system's networks only when they are built",
+    "overtone_converters.window_body": "TensorFlow's error type has no public name",
+    "overtone_papers.common.catalogue": "imports a published system only when it runs",
+    "overtone_papers.ensembles.search": "an optional library without type information",
+    "overtone_papers.ensembles.voting": "an optional library without type information",
+}
+"""Modules that import by a name in a string, each with its reason."""
+CIRCLES = {
+    "overtone_edge.agent.agent > overtone_edge.agent.requests",
+    "overtone_papers.fusion.saving > overtone_papers.fusion.training",
+}
+"""Circles that are still there; none may be added."""
+
+
+def modules() -> Iterator[tuple[str, Path]]:
+    """Yield the dotted name and the file of every module of the product."""
+    for package, folder in PACKAGES.items():
+        for path in sorted(folder.rglob("*.py")):
+            parts = path.relative_to(folder).with_suffix("").parts
+            inner = parts[:-1] if parts[-1] == "__init__" else parts
+            yield ".".join((package, *inner)), path
+
+
+MODULES = dict(modules())
+
+
+def names_used(path: Path) -> set[str]:
+    """Return every name that a module's code mentions, imported, called or read."""
+    names: set[str] = set()
+    for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+        if isinstance(node, ast.Name):
+            names.add(node.id)
+        elif isinstance(node, ast.Attribute):
+            names.add(node.attr)
+        elif isinstance(node, ast.Import | ast.ImportFrom):
+            names |= {alias.name for alias in node.names}
+            names |= {node.module} if isinstance(node, ast.ImportFrom) and node.module else set()
+    return names
+
+
+def test_the_packages_are_found() -> None:
+    assert {"overtone_protocol", "overtone_models", "overtone_converters", "overtone_edge"} <= set(PACKAGES)
+    assert {"overtone_cloud", "overtone_papers"} <= set(PACKAGES)
+    assert len(MODULES) > 300
+
+
+@pytest.mark.parametrize("package", PACKAGES)
+def test_only_command_lines_know_argparse(package: str) -> None:
+    inside = {name: path for name, path in MODULES.items() if name.split(".")[0] == package}
+    others = {name: path for name, path in inside.items() if not set(name.split(".")) & set(COMMAND_LINES)}
+    assert [name for name, path in others.items() if {"argparse", "Namespace"} & names_used(path)] == []
+
+
+def test_nothing_is_imported_by_a_string() -> None:
+    by_string = {name for name, path in MODULES.items() if {"import_module", "__import__"} & names_used(path)}
+    assert by_string <= set(IMPORTS_BY_STRING)
+
+
+def test_the_cloud_prints_only_in_commands() -> None:
+    printing = [name for name, path in MODULES.items() if "print" in names_used(path)]
+    assert [name for name in printing if name.startswith("overtone_cloud.") and ".cli." not in name] == []
+
+
+def test_no_module_imports_itself_through_others() -> None:
+    """Imports inside functions and for type checkers count: a circle is two modules that are one thought."""
+    graph = grimp.build_graph(*PACKAGES, cache_dir=None)
+    circles = set()
+    for module in graph.modules:
+        for imported in graph.find_modules_directly_imported_by(module):
+            chain = graph.find_shortest_chain(importer=imported, imported=module)
+            if chain:
+                start = chain.index(min(chain))
+                circles.add((*chain[start:], *chain[:start]))
+    assert {" > ".join(circle) for circle in circles} <= CIRCLES
