@@ -20,7 +20,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from tests import golden
 
 from overtone_models.archive import unpack
 from overtone_models.bundle import MANIFEST, MAX_BYTES, Bundle, read_bundle
@@ -85,6 +84,8 @@ def write(bundles: dict[str, bytes], file: Path = FILE) -> None:
 
 def differences(stored: dict[str, bytes], converted: dict[str, bytes]) -> Iterator[str]:
     """Yield a line for each bundle that is on one side only, and for each part of one that differs."""
+    from tests import golden
+
     for name in sorted(set(stored) | set(converted)):
         if name not in stored or name not in converted:
             yield f"{name}: only in the {'file' if name in stored else 'code'}"

@@ -18,12 +18,12 @@ from overtone_cloud.corpora.utterance import Reading
 from overtone_cloud.errors import ConfigError
 from overtone_papers.catalogue import system, systems
 from overtone_papers.common.options import spelled
+from overtone_papers.common.report import VERDICTS, cell_text
 from overtone_papers.common.study import Study
 from overtone_papers.common.system import System
 
 EXIT_INTERRUPTED = 130
 PLAIN_WIDTH = 140
-VERDICTS = {True: "holds", False: "does not hold", None: "cannot be told here"}
 
 
 def register(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -162,8 +162,6 @@ def _options(texts: Sequence[str], chosen: System) -> dict[str, str]:
 
 def show(report: dict[str, Any]) -> None:
     """Print the first table of each part and the reading of the claims; the rest is in the report's page."""
-    from overtone_papers.common.page import cell_text
-
     console = Console(width=None if sys.stdout.isatty() else PLAIN_WIDTH)
     for part in report["parts"]:
         for table in part["tables"][:1]:

@@ -1,11 +1,13 @@
 """A first look at the corpora, as papers C and E give it: counts, durations, and how each emotion looks."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from matplotlib.figure import Figure
 
 from overtone_cloud.corpora import audio
 from overtone_cloud.corpora.check import Inspection, measure
@@ -19,11 +21,12 @@ from overtone_models.front_end import F32
 from overtone_models.labels import ordered
 from overtone_papers.common import panels
 from overtone_papers.common.pictures import save
-from overtone_papers.common.report import Cell, Part, Picture, Table
+from overtone_papers.common.report import Part, Picture, Table
 from overtone_papers.common.study import Study
+from overtone_papers.common.tables import Columns, table
 
 FOLDER = "exploration"
-HEARD_PER_LABEL = 60
+VOICES_PER_LABEL = 60
 HIGH_HZ = 2000.0
 PANELS = {
     "waveforms": (panels.waveforms, "Waveforms"),
@@ -31,7 +34,20 @@ PANELS = {
     "mel-spectrograms": (panels.mel_spectrograms, "Log-mel spectrograms"),
     "chromagrams": (panels.chromagrams, "Chromagrams"),
 }
-VOICE_COLUMNS = ("emotion", "heard", "level dBFS", "level varies by dB", "above 2 kHz %", "centroid Hz")
+VOICE_COLUMNS: Columns = {
+    "heard": lambda voice: int(voice["n"]),
+    "level dBFS": "level_dbfs",
+    "level varies by dB": "variation_db",
+    "above 2 kHz %": "high_share",
+    "centroid Hz": lambda voice: round(voice["centroid_hz"]),
+}
+DURATION_COLUMNS: Columns = {
+    "utterances": lambda row: int(row["n"]),
+    "average s": "average_s",
+    "longest s": "longest_s",
+    "shortest s": "shortest_s",
+    "median s": "median_s",
+}
 
 
 def exploration_part(
@@ -55,82 +71,74 @@ def exploration_part(
         kinds=list(kinds),
         per_label=per_label,
     )
-    pictures = [Picture(path=p, caption=c) for found in result.values() for p, c in found["pictures"]]
-    tables = (
-        duration_table({corpus: found["durations"] for corpus, found in result.items()}),
-        *(_voice_table(corpus, found["voices"]) for corpus, found in result.items()),
-    )
+    durations = {corpus: entry["durations"] for corpus, entry in result.items()}
     return Part(
         name=name,
         title=title,
         split="none, nothing is trained here",
-        tables=tables,
-        pictures=tuple(pictures),
-        figures={corpus: {key: found[key] for key in ("durations", "voices")} for corpus, found in result.items()},
+        tables=(
+            table(
+                "Utterances and their durations",
+                DURATION_COLUMNS,
+                {(corpus, label): row for corpus, labels in durations.items() for label, row in labels.items()},
+                heads=("corpus", "emotion"),
+            ),
+            *(_voice_table(corpus, entry["voices"]) for corpus, entry in result.items()),
+        ),
+        pictures=tuple(Picture(path=p, caption=c) for entry in result.values() for p, c in entry["pictures"]),
+        figures={corpus: {key: entry[key] for key in ("durations", "voices")} for corpus, entry in result.items()},
     )
 
 
 def _explored(study: Study, corpus: str, reading: Reading, kinds: Sequence[str], per_label: int) -> dict[str, Any]:
     inspection = measure(reading)
     numbers = statistics(inspection)
-    folder = study.folder(FOLDER)
-    pictures = [
-        (_named(save(counts_figure(numbers), folder / f"{corpus}-counts.png")), f"{corpus}: utterances per emotion"),
-        (
-            _named(save(durations_figure(inspection, numbers), folder / f"{corpus}-durations.png")),
-            f"{corpus}: durations",
-        ),
-    ]
     shown = examples_per_label(inspection, per_label)
+    drawn: dict[str, tuple[Callable[[], Figure], str]] = {
+        "counts": (lambda: counts_figure(numbers), "utterances per emotion"),
+        "durations": (lambda: durations_figure(inspection, numbers), "durations"),
+    }
     for kind in kinds:
         draw, caption = PANELS[kind]
+        words = f"{caption.lower()} of each emotion, one speaker where possible"
+        drawn[kind] = (partial(draw, shown, f"{caption} of {corpus}"), words)
+    pictures = []
+    for kind, (figure, caption) in drawn.items():
         study.log(f"{corpus}: {kind}")
-        path = save(draw(shown, f"{caption} of {corpus}"), folder / f"{corpus}-{kind}.png")
-        pictures.append((_named(path), f"{corpus}: {caption.lower()} of each emotion, one speaker where possible"))
+        save(figure(), study.folder(FOLDER) / f"{corpus}-{kind}.png")
+        pictures.append((f"{FOLDER}/{corpus}-{kind}.png", f"{corpus}: {caption}"))
     durations = {row.name: _durations(row) for row in (*numbers.by_label, numbers.total)}
-    limit = HEARD_PER_LABEL // 4 if study.quick else HEARD_PER_LABEL
+    limit = VOICES_PER_LABEL // 4 if study.quick else VOICES_PER_LABEL
     return {"pictures": pictures, "durations": durations, "voices": voices(inspection.reading, limit)}
 
 
 def examples_per_label(inspection: Inspection, per_label: int = 1) -> tuple[Utterance, ...]:
     """Return up to `per_label` readable utterances of each label, side by side, alike in speaker and sentence."""
-    left, found = inspection.reading, list[Utterance]()
+    rest, chosen = inspection.reading, list[Utterance]()
     for _ in range(per_label):
-        if not left.labelled:
+        if not rest.labelled:
             break
-        found.extend(examples(left))
-        taken = {u.id for u in found}
-        left = replace(left, utterances=tuple(u for u in left.utterances if u.id not in taken))
-    order = ordered({str(u.label) for u in found})
-    return tuple(sorted(found, key=lambda u: order.index(str(u.label))))
+        chosen.extend(examples(rest))
+        taken = {u.id for u in chosen}
+        rest = replace(rest, utterances=tuple(u for u in rest.utterances if u.id not in taken))
+    order = ordered({str(u.label) for u in chosen})
+    return tuple(sorted(chosen, key=lambda u: order.index(str(u.label))))
 
 
-def duration_table(durations: Mapping[str, Mapping[str, Mapping[str, float]]]) -> Table:
-    """Return durations by corpus and emotion: seconds on average, at most, at least, in the middle."""
-    columns = ("corpus", "emotion", "utterances", "average s", "longest s", "shortest s", "median s")
-    keys = ("average_s", "longest_s", "shortest_s", "median_s")
-    rows: tuple[tuple[Cell, ...], ...] = tuple(
-        (corpus, label, int(row["n"]), *(float(row[key]) for key in keys))
-        for corpus, labels in durations.items()
-        for label, row in labels.items()
-    )
-    return Table(title="Utterances and their durations", columns=columns, rows=rows)
-
-
-def voices(reading: Reading, per_label: int = HEARD_PER_LABEL) -> dict[str, dict[str, float]]:
+def voices(reading: Reading, per_label: int = VOICES_PER_LABEL) -> dict[str, dict[str, float]]:
     """Return how each emotion sounds on average over at most `per_label` utterances of it, evenly chosen."""
-    found: dict[str, dict[str, float]] = {}
+    means: dict[str, dict[str, float]] = {}
     for label in ordered({str(u.label) for u in reading.labelled}):
         candidates = [u for u in reading.labelled if u.label == label]
         places = np.unique(np.linspace(0, len(candidates) - 1, min(per_label, len(candidates))).astype(int))
-        heard = [voice for voice in (_heard(candidates[i].path) for i in places) if voice is not None]
-        if heard:
-            means = {key: round(float(np.mean([v[key] for v in heard])), 3) for key in heard[0]}
-            found[label] = {"n": float(len(heard)), **means}
-    return found
+        measured = [own for own in (_voice_of(candidates[i].path) for i in places) if own is not None]
+        if measured:
+            figures = {key: round(float(np.mean([v[key] for v in measured])), 3) for key in measured[0]}
+            means[label] = {"n": float(len(measured)), **figures}
+    return means
 
 
-def _heard(path: Path) -> dict[str, float] | None:
+def _voice_of(path: Path) -> dict[str, float] | None:
     try:
         return voice(audio.load(path))
     except AudioError:
@@ -160,21 +168,7 @@ def _durations(row: Row) -> dict[str, float]:
     return {"n": float(row.utterances), **{key: round(value, 3) for key, value in seconds.items()}}
 
 
-def _voice_table(corpus: str, found: Mapping[str, Mapping[str, float]]) -> Table:
-    rows = tuple(
-        (
-            label,
-            int(v["n"]),
-            float(v["level_dbfs"]),
-            float(v["variation_db"]),
-            100.0 * v["high_share"],
-            round(v["centroid_hz"]),
-        )
-        for label, v in found.items()
-    )
+def _voice_table(corpus: str, means: Mapping[str, Mapping[str, float]]) -> Table:
     note = "Means over utterances chosen evenly; the level's variation is that of frames within 40 dB of the loudest."
-    return Table(title=f"{corpus}: how the emotions sound", columns=VOICE_COLUMNS, rows=rows, note=note)
-
-
-def _named(path: Path) -> str:
-    return f"{FOLDER}/{path.name}"
+    rows = {(label,): own for label, own in means.items()}
+    return table(f"{corpus}: how the emotions sound", VOICE_COLUMNS, rows, heads=("emotion",), note=note)

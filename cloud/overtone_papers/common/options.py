@@ -11,7 +11,7 @@ one of the makers below are constants that no option sets.
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
-from math import isfinite
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -50,12 +50,7 @@ def whole(
     default: int | None, meaning: str, least: int = 1, most: int = 100_000, *, unset: str = NONE, quick: Any = SAME
 ) -> Any:
     """Return a field for a whole number within limits."""
-
-    def parse(text: str) -> int:
-        if not (text.isascii() and text.isdecimal() and least <= int(text) <= most):
-            raise ValueError(f"it must be a whole number from {least} to {most}")
-        return int(text)
-
+    parse = partial(_limited, int, f"a whole number from {least} to {most}", least, most)
     return _field(default, Option(meaning=meaning, parse=parse, unset=unset, quick=quick))
 
 
@@ -63,17 +58,18 @@ def number(
     default: float | None, meaning: str, least: float, most: float, *, unset: str = NONE, quick: Any = SAME
 ) -> Any:
     """Return a field for a number within limits."""
-
-    def parse(text: str) -> float:
-        try:
-            value = float(text)
-        except ValueError:
-            value = float("nan")
-        if not (isfinite(value) and least <= value <= most):
-            raise ValueError(f"it must be a number from {least:g} to {most:g}")
-        return value
-
+    parse = partial(_limited, float, f"a number from {least:g} to {most:g}", least, most)
     return _field(default, Option(meaning=meaning, parse=parse, unset=unset, quick=quick))
+
+
+def _limited(kind: type, noun: str, least: float, most: float, text: str) -> Any:
+    try:
+        value = kind(text)
+    except ValueError:
+        value = None
+    if value is None or not least <= value <= most:
+        raise ValueError(f"it must be {noun}")
+    return value
 
 
 def word(default: str | None, meaning: str, known: Sequence[str], *, unset: str = NONE) -> Any:
@@ -133,8 +129,8 @@ def folders(meaning: str) -> Any:
 
 def quick_constant(default: T, quick: T) -> T:
     """Return a field that no option sets, with another value under `--quick`."""
-    made: T = _field(default, Option(meaning="", parse=str, quick=quick))
-    return made
+    constant: T = _field(default, Option(meaning="", parse=str, quick=quick))
+    return constant
 
 
 def spelled(name: str) -> str:

@@ -44,8 +44,8 @@ def chromagrams(shown: Sequence[Utterance], title: str) -> Figure:
 def _panels(shown: Sequence[Utterance], title: str, draw: Draw, y_label: str, *, bar: str = "") -> Figure:
     columns = min(4, len(shown))
     rows = -(-len(shown) // columns)
-    made = figure(2.9 * columns, 2.1 * rows + 0.4)
-    places = np.ravel(np.asarray(made.subplots(rows, columns, sharex=True, sharey=True, squeeze=False)))
+    canvas = figure(2.9 * columns, 2.1 * rows + 0.4)
+    places = np.ravel(np.asarray(canvas.subplots(rows, columns, sharex=True, sharey=True, squeeze=False)))
     sounds = [audio.load(utterance.path) for utterance in shown]
     image = None
     for place, utterance, samples in zip(places, shown, sounds, strict=False):
@@ -58,11 +58,11 @@ def _panels(shown: Sequence[Utterance], title: str, draw: Draw, y_label: str, *,
         place.tick_params(labelbottom=True)  # where the row below is not full
     places[0].set_xlim(0.0, max(HOP_SAMPLES, *(samples.size for samples in sounds)) / SAMPLE_RATE_HZ)
     if bar and image is not None:
-        made.colorbar(image, ax=list(places), label=bar, pad=0.02)
-    made.supxlabel("time (s)", fontsize=9)
-    made.supylabel(y_label, fontsize=9)
-    made.suptitle(title, fontsize=10)
-    return made
+        canvas.colorbar(image, ax=list(places), label=bar, pad=0.02)
+    canvas.supxlabel("time (s)", fontsize=9)
+    canvas.supylabel(y_label, fontsize=9)
+    canvas.suptitle(title, fontsize=10)
+    return canvas
 
 
 def _waveform(place: Any, utterance: Utterance, samples: F32) -> Any:

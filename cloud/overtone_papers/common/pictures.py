@@ -44,27 +44,27 @@ class Album:
 
 def figure(width_in: float, height_in: float) -> Figure:
     """Return an empty figure that needs no display."""
-    made = Figure(figsize=(width_in, height_in), layout="constrained", dpi=DPI)
-    FigureCanvasAgg(made)
-    return made
+    canvas = Figure(figsize=(width_in, height_in), layout="constrained", dpi=DPI)
+    FigureCanvasAgg(canvas)
+    return canvas
 
 
-def save(made: Figure, path: Path) -> Path:
+def save(canvas: Figure, path: Path) -> Path:
     """Write the figure as PNG and return its path; raise TrainingError where the disk refuses."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        made.savefig(path)
+        canvas.savefig(path)
     except OSError as error:
         raise TrainingError(f"{path}: picture cannot be written: {error.strerror or error}") from error
     return path
 
 
 def curves_png(path: Path, *histories: History | Mapping[str, Any], title: str = "") -> Path:
-    """Draw accuracy and loss over epochs, of training and validation, one colour a history."""
-    made = figure(9.0, 3.6)
-    left, right = made.subplots(1, 2)
-    for index, given in enumerate(histories):
-        history = given if isinstance(given, History) else History.from_json(given)
+    """Draw accuracy and loss over epochs, of training and validation, one colour per history."""
+    canvas = figure(9.0, 3.6)
+    left, right = canvas.subplots(1, 2)
+    for index, entry in enumerate(histories):
+        history = entry if isinstance(entry, History) else History.from_json(entry)
         colour, name = f"C{index % 10}", f"{history.name} " if history.name else ""
         for axes, train, held_out, factor in (
             (left, history.accuracy, history.val_accuracy, 100.0),
@@ -80,8 +80,8 @@ def curves_png(path: Path, *histories: History | Mapping[str, Any], title: str =
     right.grid(alpha=0.3)
     right.legend(fontsize=7)
     if title:
-        made.suptitle(title, fontsize=10)
-    return save(made, path)
+        canvas.suptitle(title, fontsize=10)
+    return save(canvas, path)
 
 
 def confusion_png(path: Path, confusion: Any, labels: Sequence[str], title: str) -> Path:
@@ -102,15 +102,15 @@ def lines_png(
     title: str = "",
 ) -> Path:
     """Draw one line with points for each name: its x and y values."""
-    made = figure(6.4, 3.8)
-    axes = made.subplots()
+    canvas = figure(6.4, 3.8)
+    axes = canvas.subplots()
     for name, (x, y) in lines.items():
         axes.plot(x, y, "o-", ms=4, lw=1.2, label=name)
     axes.set(xlabel=x_label, ylabel=y_label, title=title)
     axes.grid(alpha=0.3)
     if any(lines):
         axes.legend(fontsize=8)
-    return save(made, path)
+    return save(canvas, path)
 
 
 def grid_png(
@@ -118,8 +118,8 @@ def grid_png(
 ) -> Path:
     """Draw spectrograms `(rows, frames)` side by side, low frequencies below, one colour scale for each."""
     rows = -(-max(1, len(images)) // columns)
-    made = figure(2.2 * columns, 2.2 * rows + 0.3)
-    places = np.ravel(np.asarray(made.subplots(rows, columns, squeeze=False)))
+    canvas = figure(2.2 * columns, 2.2 * rows + 0.3)
+    places = np.ravel(np.asarray(canvas.subplots(rows, columns, squeeze=False)))
     for place in places:
         place.set_axis_off()
     for index, (place, image) in enumerate(zip(places, images, strict=False)):
@@ -127,5 +127,5 @@ def grid_png(
         if index < len(titles):
             place.set_title(titles[index], fontsize=8)
     if title:
-        made.suptitle(title, fontsize=10)
-    return save(made, path)
+        canvas.suptitle(title, fontsize=10)
+    return save(canvas, path)

@@ -11,6 +11,15 @@ QUICK = "quick run: says nothing"
 
 Cell = str | float | int | None
 """None is shown as a dash; floats keep one decimal, so give per cent, not shares."""
+DASH = "–"
+VERDICTS = {True: "holds", False: "does not hold", None: "cannot be told here"}
+
+
+def cell_text(cell: Cell) -> str:
+    """Return a cell as reports show it."""
+    if cell is None:
+        return DASH
+    return f"{cell:.1f}" if isinstance(cell, float) else str(cell)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -97,7 +106,7 @@ class Part:
 
 @dataclass(frozen=True, kw_only=True)
 class Report:
-    """Everything one run of a system found."""
+    """Everything that one run of a system gives."""
 
     parts: tuple[Part, ...]
     choices: tuple[Choice, ...] = ()
@@ -135,5 +144,5 @@ def judged(
     readers: Iterable[Callable[[T], Claim | None]], figures: T, *, quick: bool = False, why: str = QUICK
 ) -> tuple[Claim, ...]:
     """Return the claims that the figures tell of; a quick run judges none."""
-    claims = [made for reader in readers if (made := reader(figures)) is not None]
-    return tuple(made.undecided(why) if quick else made for made in claims)
+    claims = [read for reader in readers if (read := reader(figures)) is not None]
+    return tuple(read.undecided(why) if quick else read for read in claims)

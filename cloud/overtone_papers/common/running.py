@@ -5,6 +5,7 @@ import platform
 import subprocess
 import time
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import asdict
 from datetime import UTC, datetime
 from importlib import metadata
@@ -13,10 +14,10 @@ from typing import Any
 
 from overtone_cloud.corpora.utterance import Reading
 from overtone_cloud.errors import TrainingError
+from overtone_cloud.reports.templates import picture, render
 from overtone_common.files import write_atomically
 from overtone_models.labels import ordered
-from overtone_papers.common.page import as_html
-from overtone_papers.common.report import Report
+from overtone_papers.common.report import VERDICTS, Report, cell_text
 from overtone_papers.common.study import Study
 from overtone_papers.common.system import System
 
@@ -70,6 +71,30 @@ def record(
     }
 
 
+def as_html(report: Mapping[str, Any], folder: Path) -> str:
+    """Return the page of a report (`record`) with its pictures, which are read from `folder`."""
+    commit_text = f", commit {report['commit']}" if report["commit"] else ""
+    devices = ", ".join(report["accelerators"]) or "no accelerator"
+    seeds = f"{report['seeds']} seed{'' if report['seeds'] == 1 else 's'}"
+    options = "".join(f", {name} = {value}" for name, value in report["options"].items())
+    quick = "A quick run: fewer epochs and folds than the paper's protocol. " if report["quick"] else ""
+    return render(
+        __package__,
+        "paper_page.html",
+        title=f"System {report['system']}: {report['title']}",
+        report=report,
+        circumstances=f"{quick}{report['date']}{commit_text}; {seeds}{options}; {report['seconds']:.0f} s in all, "
+        f"{devices}.",
+        pictures={
+            part["name"]: [picture(folder / each["path"], each["caption"]) for each in part["pictures"]]
+            for part in report["parts"]
+        },
+        verdicts=VERDICTS,
+        shown=cell_text,
+        listed=lambda counts: ", ".join(f"{name} {count}" for name, count in counts.items()),
+    )
+
+
 def describe(reading: Reading) -> dict[str, Any]:
     """Return a corpus' digest and counts."""
     counts = Counter(str(u.label) for u in reading.labelled)
@@ -103,13 +128,13 @@ def _git(*words: str) -> str | None:
 
 def versions() -> dict[str, str]:
     """Return the versions of Python and of the libraries that figures hang on."""
-    found = {"python": platform.python_version()}
+    installed = {"python": platform.python_version()}
     for name in LIBRARIES:
         try:
-            found[name] = metadata.version(name)
+            installed[name] = metadata.version(name)
         except metadata.PackageNotFoundError:
             continue
-    return found
+    return installed
 
 
 def _json(data: dict[str, Any]) -> bytes:

@@ -1,7 +1,7 @@
-"""One run of one system: its corpora, its options, and the steps that are done already.
+"""One run of one system: its corpora and options, and a resumable step for each piece of work.
 
-A step's result is kept as JSON in `out/steps`, under a digest of its inputs: an interrupted run goes on
-with the first step that is not there, and a step whose inputs changed is done again.
+A step's result is stored as JSON in `out/steps` with a digest of its inputs: an interrupted run goes on with the first
+step that is not there, and a step whose inputs changed is done again.
 """
 
 import json
@@ -25,14 +25,14 @@ T = TypeVar("T")
 
 
 def no_log(_line: str) -> None:
-    """Say nothing."""
+    """Discard a log line."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Study:
     """What a system's `run` works with; `log(line)` shows progress, `jobs` processes extract features.
 
-    `kept_seconds` gathers what the steps kept from earlier runs had cost, so that a report tells the whole cost.
+    `kept_seconds` gathers what the steps of earlier runs took, so that a report tells the whole cost.
     """
 
     system: str
@@ -66,18 +66,20 @@ class Study:
         return {name: reading.digest for name, reading in self.readings.items()}
 
     def step(self, name: str, work: Callable[[], Json], *, makes: Sequence[Path] = (), **inputs: Json) -> Json:
-        """Return `work()`'s JSON, or the one kept from an earlier run with the same inputs and corpora.
+        """Return `work()`'s JSON, or the one of an earlier run with the same inputs and corpora.
 
         `inputs` must hold everything that changes the result: network, fold, seed, epochs. `makes` are files
         that the step leaves (a trained network, a picture): without one of them the step is done again.
         """
         key = digest_mapping({"corpora": self.digests, "quick": self.quick, "inputs": inputs})
         path = self.out / "steps" / f"{re.sub(r'[^A-Za-z0-9._-]+', '-', name)}.json"
-        kept = _read(path)
-        if kept is not None and kept.get("key") == key and all(made.is_file() for made in makes):
+        stored = _read(path)
+        if stored is not None and stored.get("key") != key:
+            self.log(f"{name}: done again, the earlier run had other inputs or was of another version")
+        elif stored is not None and all(file.is_file() for file in makes):
             self.log(f"{name}: kept from an earlier run")
-            self.kept_seconds.append(float(kept.get("seconds", 0.0)))
-            return kept["result"]
+            self.kept_seconds.append(float(stored.get("seconds", 0.0)))
+            return stored["result"]
         self.log(name)
         started = time.monotonic()
         result = work()
@@ -98,7 +100,7 @@ class Study:
 
 def _read(path: Path) -> dict[str, Any] | None:
     try:
-        kept = json.loads(path.read_bytes())
+        stored = json.loads(path.read_bytes())
     except (OSError, ValueError):
         return None
-    return kept if isinstance(kept, dict) and "result" in kept else None
+    return stored if isinstance(stored, dict) and "result" in stored else None

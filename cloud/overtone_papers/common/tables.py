@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from overtone_models.metrics import f1_scores, precisions, recalls
 from overtone_papers.common.report import Cell, Table
 
 Result = Mapping[str, Any]
@@ -72,12 +73,10 @@ def over_seeds(results: Group, figure: Callable[[Group], float]) -> tuple[float,
 def class_rows(confusion: Sequence[Sequence[int]], names: Sequence[str]) -> list[tuple[Cell, ...]]:
     """Return name, recall, precision and F1 in per cent, and count of each class; None where there is none."""
     counts = np.asarray(confusion)
-    rows: list[tuple[Cell, ...]] = []
-    for k, name in enumerate(names):
-        hits, there, recognised = int(counts[k, k]), int(counts[k].sum()), int(counts[:, k].sum())
-        f1 = per_cent(2 * hits, there + recognised) if there else None
-        rows.append((name, per_cent(hits, there), per_cent(hits, recognised), f1, there))
-    return rows
+    shares = np.stack([recalls(counts), precisions(counts), f1_scores(counts)], 1)
+    shares[counts.sum(1) == 0, 2] = np.nan
+    cells = ((None if np.isnan(share) else float(100 * share) for share in row) for row in shares)
+    return [(name, *row, int(n)) for name, row, n in zip(names, cells, counts.sum(1), strict=True)]
 
 
 def per_cent(part: int, whole: int) -> float | None:

@@ -1,23 +1,95 @@
-"""A corpus as the fusion networks read it: tracks and token vectors of the four classes, and their folds' arrays."""
+"""Options of system D, and a corpus as its networks read it: acoustic tracks, token vectors, four classes."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from overtone_cloud.corpora.split_file import Fold
+from overtone_cloud.corpora.splits import Fold
 from overtone_cloud.corpora.utterance import Reading, Utterance
-from overtone_cloud.errors import CorpusError
-from overtone_cloud.training.metrics import Targets
+from overtone_cloud.errors import ConfigError, CorpusError
+from overtone_cloud.features.text import TextEncoder, embed
+from overtone_models.features.acoustic import AcousticSpec
 from overtone_models.features.spec import Feature
 from overtone_models.front_end import F32
+from overtone_papers.common.data import Rows, Scaler, classes_of, rows_of
+from overtone_papers.common.options import flag, number, path, quick_constant, whole, word, words
 from overtone_papers.common.study import Study
-from overtone_papers.fusion.folds import usable
-from overtone_papers.fusion.settings import LABELS, Settings
-from overtone_papers.fusion.texts import TextSource, spoken
 
+LABELS = ("neutral", "happy", "sad", "angry")
+SYSTEMS = ("EF-CS", "EF-WS", "EF-PT", "LF-PT", "LF-CS", "LF-WS")
+PAPERS_SYSTEMS = SYSTEMS[:4]
+PREFERRED = ("EF-WS", "EF-PT", "EF-CS", "LF-PT", "LF-WS", "LF-CS")
+"""Of several fusions of one architecture, the first of these is saved."""
+WINDOW_S, HOP_S = 0.032, 0.01
 STD_FLOOR = 1e-6
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """Options of system D; the rates and 40 warm-up steps are the paper's."""
+
+    encoder: Path | None = path(
+        "local Hugging Face folder of a BERT-like encoder (config.json, vocabulary, model.safetensors)"
+    )
+    width: int | None = whole(
+        None, "numbers per token that the encoder must have (BERT-base: 768), or any", unset="any"
+    )
+    glove: Path | None = path("text file of GloVe word vectors, one word and its numbers per line")
+    transcripts: Path | None = path("CSV file with transcripts, for corpora that have none")
+    audio: str = word(
+        "own",
+        "own, or opensmile (pip install opensmile; its licence forbids commercial products)",
+        ("own", "opensmile"),
+    )
+    systems: tuple[str, ...] = words(PAPERS_SYSTEMS, f"fusions to train, of {', '.join(SYSTEMS)}", SYSTEMS)
+    folds: int = whole(5, "folds by speaker and at random", 2)
+    script_folds: int = whole(2, "folds of scripts, for every fold of speakers", 2)
+    epochs: int = whole(30, "epochs of a training", quick=10)
+    fusion_epochs: int = whole(
+        60, "epochs of the fusions that start from trained branches (pre-trained, warm start)", quick=25
+    )
+    batch: int = whole(32, "utterances in a batch", 2)
+    max_s: float = number(10.0, "seconds of an utterance that the audio network hears", 0.5, 60.0, quick=4.0)
+    max_tokens: int = whole(64, "tokens of a transcript that the text network reads", 2, 512)
+    sizes: bool = flag("also train the audio and text networks with half and twice the nodes (figure 2): yes or no")
+    tested_folds: int | None = quick_constant(None, 2)
+    """Of each criterion only so many folds are trained; None for all."""
+    learning_rate: float = 7e-4
+    fine_tuning_rate: float = 1e-4
+    late_rate: float = 1e-2
+    warmup_steps: int = 40
+
+    @property
+    def max_frames(self) -> int:
+        """The longest audio track, in hops of 10 ms."""
+        return round(self.max_s / HOP_S)
+
+    @property
+    def fusions(self) -> tuple[str, ...]:
+        """The fusions to train, in the order of the paper's table."""
+        return tuple(name for name in SYSTEMS if name in self.systems)
+
+    def training(self) -> dict[str, Any]:
+        """Return what changes a training's result, without folders of this machine, as JSON."""
+        left_out = {"encoder", "glove", "transcripts", "systems", "sizes", "tested_folds", "width"}
+        return {name: value for name, value in asdict(self).items() if name not in left_out}
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class TextSource:
+    """An encoder or word vectors, and its title for readers."""
+
+    title: str
+    encoder: TextEncoder
+
+    def vectors(self, study: Study, texts: Iterable[str]) -> Mapping[str, F32]:
+        """Return the `(tokens, width)` of each text, by text; equal texts are encoded once and cached on disk."""
+        wanted = list(dict.fromkeys(texts))
+        study.log(f"{self.title}: {len(wanted)} different transcripts")
+        return embed(wanted, self.encoder, cache=study.cache, log=study.log)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -28,7 +100,7 @@ class Data:
     utterances: tuple[Utterance, ...]
     tracks: tuple[F32, ...]
     tokens: Mapping[str, tuple[F32, ...]]
-    y: Targets
+    y: Rows
     features: Mapping[str, Any]
     """How the tracks were computed, as JSON."""
     digest: str = ""
@@ -38,45 +110,98 @@ class Data:
         """Frames of the longest track, to which all are padded."""
         return max(len(track) for track in self.tracks)
 
-    def rows(self, ids: Sequence[str]) -> list[int]:
-        """Return the places of these utterances, in the order of `ids`; those that could not be read are passed."""
-        places = {u.id: place for place, u in enumerate(self.utterances)}
-        return [places[i] for i in ids if i in places]
+    def rows(self, ids: Sequence[str]) -> Rows:
+        """Return the places of these utterances; those that could not be read are passed over."""
+        return rows_of(self.utterances, ids)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Inputs:
-    """One fold's arrays: standardised and padded `x[source][part]`, classes `y[part]`; part is train or test."""
+    """One fold's arrays: scaled and padded `x[source][part]`, classes `y[part]`; part is train or test."""
 
     x: Mapping[str, tuple[F32, F32]]
-    y: tuple[Targets, Targets]
-    rows: tuple[list[int], list[int]]
-    mean: F32
-    std: F32
+    y: tuple[Rows, Rows]
+    rows: tuple[Rows, Rows]
+    scaler: Scaler
+    """Of the tracks; token vectors are not scaled."""
 
 
-def read(
-    study: Study, settings: Settings, name: str, reading: Reading, sources: Sequence[TextSource], spec: Feature
-) -> Data:
-    """Return a corpus' tracks and token vectors; raise CorpusError where an utterance has no transcript."""
-    from overtone_cloud.features.extraction import extract
+def saved_systems(systems: Iterable[str]) -> dict[str, str]:
+    """Return which of the trained systems is saved for each network: `{"d-audio": "audio", ...}`."""
+    trained = list(systems)
+    wanted = {
+        "d-audio": ["audio"],
+        "d-text": [name for name in trained if name != "audio" and "-" not in name],
+        "d-early": [name for name in PREFERRED if name.startswith("EF")],
+        "d-late": [name for name in PREFERRED if name.startswith("LF")],
+    }
+    chosen = {network: [name for name in names if name in trained] for network, names in wanted.items()}
+    return {network: names[0] for network, names in chosen.items() if names}
 
-    used = transcribed(name, reading, settings)
-    without = sum(1 for u in reading.labelled if u.label in LABELS) - len(used)
-    if without:
-        study.log(f"corpus {name}: {without} utterances without a transcript are left out")
-    found = extract(used, spec, cache=study.cache, jobs=study.jobs, ray=study.ray, log=study.log)
-    kept = [(u, track[: settings.max_frames]) for u, track in zip(used, found, strict=True) if track is not None]
-    utterances = usable(name, [u for u, _ in kept])
-    return Data(
-        name=name,
-        utterances=utterances,
-        tracks=tuple(track for _, track in kept),
-        tokens={source.key: _encoded(study, source, utterances, settings.max_tokens) for source in sources},
-        y=np.array([LABELS.index(str(u.label)) for u in utterances], np.int64),
-        features=spec.to_json(),
-        digest=reading.digest,
-    )
+
+def audio_feature(settings: Settings) -> Feature:
+    """Return the feature of the `(frames, 36)` tracks; raise ConfigError where openSMILE is not installed."""
+    if settings.audio == "own":
+        return AcousticSpec()
+    from overtone_cloud.features.opensmile import OpenSmileSpec, check_opensmile
+
+    check_opensmile()
+    return OpenSmileSpec()
+
+
+def text_keys(settings: Settings) -> tuple[str, ...]:
+    """Return the keys of the text sources, that of the fusions first; raise ConfigError where there is none."""
+    keys = tuple(key for key in ("encoder", "glove") if getattr(settings, key) is not None)
+    if not keys:
+        raise ConfigError(
+            "system D reads text: --option encoder=FOLDER names a local Hugging Face folder of a BERT-like encoder, "
+            "--option glove=FILE a text file of word vectors"
+        )
+    return keys
+
+
+def text_sources(settings: Settings, texts: Iterable[str]) -> dict[str, TextSource]:
+    """Return the encoder and the word vectors that the options name; of the latter only those of words in `texts`."""
+    makers: dict[str, Callable[[], TextSource]] = {
+        "encoder": lambda: _encoder(settings),
+        "glove": lambda: _glove(settings, texts),
+    }
+    return {key: makers[key]() for key in text_keys(settings)}
+
+
+def _encoder(settings: Settings) -> TextSource:
+    from overtone_cloud.features.encoder_folder import read_encoder
+
+    assert settings.encoder is not None
+    name = "/".join(settings.encoder.resolve().parts[-2:])  # packages call theirs just "model"
+    return TextSource(title=f"encoder {name}", encoder=read_encoder(settings.encoder, width=settings.width))
+
+
+def _glove(settings: Settings, texts: Iterable[str]) -> TextSource:
+    from overtone_cloud.features.word_vectors import read_word_vectors
+
+    assert settings.glove is not None
+    vectors = read_word_vectors(settings.glove, texts)
+    return TextSource(title=f"word vectors {settings.glove.name}", encoder=vectors)
+
+
+def usable(name: str, utterances: Sequence[Utterance]) -> tuple[Utterance, ...]:
+    """Return the utterances of the four classes; where a corpus names no sentence, equal words are one script."""
+    used = [u for u in utterances if u.label in LABELS]
+    missing = [label for label in LABELS if not any(u.label == label for u in used)]
+    if missing:
+        raise CorpusError(
+            f"corpus {name} has no utterance labelled {', '.join(missing)}; system D needs {', '.join(LABELS)}"
+        )
+    return tuple(replace(u, sentence=u.sentence or (u.text and " ".join(u.text.lower().split()))) for u in used)
+
+
+def spoken(reading: Reading, transcripts: Path | None) -> tuple[Utterance, ...]:
+    """Return the labelled utterances whose words are known; raise CorpusError, which names the option, for none."""
+    from overtone_cloud.features.transcripts import transcripts_of
+
+    words = transcripts_of(reading, table=transcripts)
+    return tuple(replace(u, text=words[u.id]) for u in reading.labelled if u.id in words)
 
 
 def transcribed(name: str, reading: Reading, settings: Settings) -> tuple[Utterance, ...]:
@@ -84,48 +209,60 @@ def transcribed(name: str, reading: Reading, settings: Settings) -> tuple[Uttera
     return usable(name, spoken(reading, settings.transcripts))
 
 
-def _encoded(study: Study, source: TextSource, utterances: Sequence[Utterance], limit: int) -> tuple[F32, ...]:
-    vectors = source.vectors(study, (str(u.text) for u in utterances))
-    return tuple(vectors[str(u.text)][:limit] for u in utterances)
-
-
-def inputs(data: Data, fold: Fold) -> Inputs:
-    """Return a fold's arrays; the normalisation is that of its training part."""
-    rows = data.rows(fold.train), data.rows(fold.test)
-    for part, found in zip(("train on", "test"), rows, strict=True):
-        if not found:
-            raise CorpusError(f"corpus {data.name}, fold {fold.name!r} has nothing to {part} that could be read")
-    mean, std = normalisation([data.tracks[row] for row in rows[0]])
-    x = {"audio": tuple(padded([(data.tracks[r] - mean) / std for r in part], data.frames) for part in rows)}
-    for source, tokens in data.tokens.items():
-        longest = max(map(len, tokens))
-        x[source] = tuple(padded([tokens[r] for r in part], longest) for part in rows)
-    return Inputs(
-        x={name: (train, test) for name, (train, test) in x.items()},
-        y=(data.y[rows[0]], data.y[rows[1]]),
-        rows=rows,
-        mean=mean,
-        std=std,
+def read(
+    study: Study, settings: Settings, name: str, reading: Reading, sources: Mapping[str, TextSource], feature: Feature
+) -> Data:
+    """Return a corpus' tracks and token vectors; raise CorpusError where no utterance has a transcript."""
+    used = transcribed(name, reading, settings)
+    without = sum(1 for u in reading.labelled if u.label in LABELS) - len(used)
+    if without:
+        study.log(f"corpus {name}: {without} utterances without a transcript are left out")
+    readable, tracks = study.extract(used, feature)
+    utterances = usable(name, readable)
+    texts = [str(u.text) for u in utterances]
+    vectors = {key: source.vectors(study, texts) for key, source in sources.items()}
+    return Data(
+        name=name,
+        utterances=utterances,
+        tracks=tuple(track[: settings.max_frames] for track in tracks),
+        tokens={key: tuple(own[text][: settings.max_tokens] for text in texts) for key, own in vectors.items()},
+        y=classes_of(utterances, LABELS),
+        features=feature.to_json(),
+        digest=reading.digest,
     )
 
 
-def normalisation(tracks: Sequence[F32]) -> tuple[F32, F32]:
+def inputs(data: Data, fold: Fold) -> Inputs:
+    """Return a fold's arrays; the tracks are scaled by the training part's."""
+    rows = data.rows(fold.train), data.rows(fold.test)
+    for part, own in zip(("train on", "test"), rows, strict=True):
+        if not len(own):
+            raise CorpusError(f"corpus {data.name}, fold {fold.name!r} has nothing to {part} that could be read")
+    scaler = track_scaler([data.tracks[row] for row in rows[0]])
+    train, test = (padded([scaler(data.tracks[row]) for row in part], data.frames) for part in rows)
+    x = {"audio": (train, test)}
+    for source, tokens in data.tokens.items():
+        longest = max(map(len, tokens))
+        train, test = (padded([tokens[row] for row in part], longest) for part in rows)
+        x[source] = (train, test)
+    return Inputs(x=x, y=(data.y[rows[0]], data.y[rows[1]]), rows=rows, scaler=scaler)
+
+
+def track_scaler(tracks: Sequence[F32]) -> Scaler:
     """Return mean and deviation `(36,)` over all frames.
 
     The paper adds the first differences after normalising: they have the deviation of what they are differences of,
     and lose no mean.
     """
     half = tracks[0].shape[1] // 2
-    joined = np.concatenate([track[:, :half] for track in tracks])
-    std = np.maximum(joined.std(0, dtype=np.float64), STD_FLOOR)
-    mean = np.concatenate([joined.mean(0, dtype=np.float64), np.zeros(half)])
-    return mean.astype(np.float32), np.concatenate([std, std]).astype(np.float32)
+    static = Scaler.fit(np.concatenate([track[:, :half] for track in tracks]), floor=STD_FLOOR, dtype=np.float64)
+    mean = np.concatenate([static.mean, np.zeros(half, np.float32)])
+    return Scaler(mean=mean, std=np.concatenate([static.std, static.std]))
 
 
 def padded(sequences: Sequence[F32], length: int, filling: F32 | None = None) -> F32:
     """Return `(n, length, width)`: cut, or followed by zeros (or by `filling`, for raw features)."""
-    width = sequences[0].shape[1]
-    result = np.zeros((len(sequences), length, width), np.float32)
+    result = np.zeros((len(sequences), length, sequences[0].shape[1]), np.float32)
     if filling is not None:
         result += filling
     for row, sequence in enumerate(sequences):

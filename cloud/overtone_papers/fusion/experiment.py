@@ -1,4 +1,4 @@
-"""The experiment of one corpus: every criterion's folds and seeds, one kept step for each fold and seed."""
+"""The experiment of one corpus: every criterion's folds and seeds, one resumable step for each fold and seed."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -6,19 +6,23 @@ from typing import Any
 
 import numpy as np
 
-from overtone_papers.common import fitting
+from overtone_cloud.corpora.splits import Fold
+from overtone_models.front_end import F32
+from overtone_papers.common.data import Rows
+from overtone_papers.common.saved_network import saved_files
+from overtone_papers.common.scoring import auc_one_vs_rest, scores
 from overtone_papers.common.study import Study
-from overtone_papers.fusion.data import Data
-from overtone_papers.fusion.folds import Folds, look_up, make
-from overtone_papers.fusion.saving import FILES, kept_systems, network_folder
-from overtone_papers.fusion.settings import CRITERIA, LABELS, LARGE, SMALL, Settings
+from overtone_papers.fusion.data import LABELS, Data, Settings, saved_systems
+from overtone_papers.fusion.folds import CRITERIA, look_up, make
 
 LOOK_UP = "look-up"
+SIZES = {" x0.5": 0.5, " x2": 2.0}
+"""Half and twice the nodes, by what is put behind a system's name."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Outcome:
-    """One system under one criterion: merged test scores of all folds, one value a seed, shares 0..1."""
+    """One system under one criterion: merged test scores of all folds, one value per seed, shares 0..1."""
 
     uar: tuple[float, ...]
     auc: tuple[float, ...]
@@ -36,7 +40,7 @@ class Outcome:
 class Finding:
     """What one criterion's folds gave: systems by name ("audio", "encoder", "EF-CS", "look-up", "audio x2")."""
 
-    folds: Folds
+    split: str
     outcomes: Mapping[str, Outcome]
 
 
@@ -48,12 +52,22 @@ class CorpusResult:
     findings: Mapping[str, Finding]
     scripts: Mapping[str, int] = field(default_factory=dict)
 
+    def by_criterion(self, system: str) -> dict[str, Outcome]:
+        """Return a system's outcomes by criterion, where it was trained."""
+        return {c: f.outcomes[system] for c, f in self.findings.items() if system in f.outcomes}
+
+    @property
+    def by_script(self) -> dict[str, Outcome]:
+        """The systems' outcomes on folds by speaker and script."""
+        finding = self.findings.get("speaker-script")
+        return dict(finding.outcomes) if finding is not None else {}
+
 
 def trained_systems(study: Study, settings: Settings, criterion: str, texts: Sequence[str]) -> tuple[str, ...]:
     """Return what is trained on each fold of a criterion: the fusions on folds by speaker and script only."""
     if criterion != "speaker-script":
         return ("audio", *texts) if "folds" in study.parts else ()
-    return ("audio", *texts, *(settings.systems if "fusion" in study.parts else ()))
+    return ("audio", *texts, *(settings.fusions if "fusion" in study.parts else ()))
 
 
 def run_corpus(study: Study, settings: Settings, data: Data, digests: Mapping[str, str]) -> CorpusResult:
@@ -68,102 +82,75 @@ def run_corpus(study: Study, settings: Settings, data: Data, digests: Mapping[st
 
 def scripts_of(data: Data) -> dict[str, int]:
     """Return how many scripts there are, and how many of them are spoken in every one of the four classes."""
-    heard: dict[str, set[str]] = {}
+    labels: dict[str, set[str]] = {}
     for utterance in data.utterances:
-        heard.setdefault(str(utterance.sentence), set()).add(str(utterance.label))
-    return {
-        "scripts": len(heard),
-        "in_every_class": sum(1 for labels in heard.values() if labels == set(LABELS)),
-        "utterances": len(data.utterances),
-    }
+        labels.setdefault(str(utterance.sentence), set()).add(str(utterance.label))
+    in_all = sum(1 for own in labels.values() if own == set(LABELS))
+    return {"scripts": len(labels), "in_every_class": in_all, "utterances": len(data.utterances)}
 
 
 def _finding(
-    study: Study,
-    settings: Settings,
-    data: Data,
-    digests: Mapping[str, str],
-    criterion: str,
-    systems: tuple[str, ...],
+    study: Study, settings: Settings, data: Data, digests: Mapping[str, str], criterion: str, systems: tuple[str, ...]
 ) -> Finding:
-    folds = make(data.name, data.utterances, criterion, settings)
-    single = tuple(name for name in systems if "-" not in name)
-    sizes = [(1.0, systems, "")]
-    if settings.sizes and "folds" in study.parts:
-        sizes += [(SMALL, single, " x0.5"), (LARGE, single, " x2")]
+    """Train one criterion's folds, or take the results of an earlier run; the first by speaker and script is saved."""
+    split, folds = make(data.name, data.utterances, criterion, settings)
     outcomes = {LOOK_UP: look_up_outcome(data, folds)}
-    for scale, names, suffix in sizes:
-        results = [
-            [
-                _step(study, settings, data, digests, folds, index, names, seed, scale)
-                for index in range(len(folds.folds))
-            ]
-            for seed in range(study.seeds)
-        ]
-        outcomes |= {name + suffix: outcome(results, name) for name in names}
-    return Finding(folds=folds, outcomes=outcomes)
+    sizes = {"": 1.0, **(SIZES if settings.sizes and "folds" in study.parts else {})}
 
+    def trained(fold: Fold, names: Sequence[str], seed: int, scale: float) -> dict[str, Any]:
+        from overtone_papers.fusion.training import train_fold
 
-def _step(
-    study: Study,
-    settings: Settings,
-    data: Data,
-    digests: Mapping[str, str],
-    folds: Folds,
-    index: int,
-    systems: tuple[str, ...],
-    seed: int,
-    scale: float,
-) -> dict[str, Any]:
-    """Train one fold with one seed, or take the kept result; the first fold by speaker and script is saved."""
-    from overtone_papers.fusion.training import train_fold
-
-    fold = folds.folds[index]
-    saves = folds.criterion == "speaker-script" and seed == 0 and index == 0 and scale == 1.0
-    folder = study.folder("networks") if saves else None
-    made = [network_folder(folder, network, data.name) for network in kept_systems(systems)] if folder else []
-    result: dict[str, Any] = study.step(
-        f"{data.name}-{folds.criterion}-{fold.name}-x{scale:g}-seed{seed}",
-        lambda: train_fold(
-            data,
-            fold,
-            settings,
-            systems=systems,
+        saves = (criterion, fold.name, seed, scale) == ("speaker-script", folds[0].name, 0, 1.0)
+        folder = study.folder("networks") if saves else None
+        networks = [folder / f"{network}-{data.name}" for network in saved_systems(names)] if folder else []
+        described = f"{split}; this is {fold.name!r}"
+        result: dict[str, Any] = study.step(
+            f"{data.name}-{criterion}-{fold.name}-x{scale:g}-seed{seed}",
+            lambda: train_fold(
+                data,
+                fold,
+                settings,
+                systems=names,
+                seed=seed,
+                scale=scale,
+                folder=folder,
+                split=described,
+                log=study.log,
+            ),
+            makes=[file for network in networks for file in saved_files(network)],
+            corpus=data.name,
+            train=list(fold.train),
+            test=list(fold.test),
+            systems=list(names),
+            texts={key: digests[key] for key in data.tokens},
+            features=dict(data.features),
+            settings=settings.training(),
             seed=seed,
             scale=scale,
-            folder=folder,
-            split=f"{folds.split}; this is {fold.name!r}",
-            log=study.log,
-        ),
-        makes=[path / name for path in made for name in FILES],
-        corpus=data.name,
-        train=list(fold.train),
-        test=list(fold.test),
-        systems=list(systems),
-        texts={key: digests[key] for key in data.tokens},
-        features=dict(data.features),
-        settings=settings.training(),
-        seed=seed,
-        scale=scale,
-    )
-    return result
+        )
+        return result
+
+    for suffix, scale in sizes.items():
+        names = [name for name in systems if not suffix or "-" not in name]
+        results = [[trained(fold, names, seed, scale) for fold in folds] for seed in range(study.seeds)]
+        outcomes |= {name + suffix: outcome(results, name) for name in names}
+    return Finding(split=split, outcomes=outcomes)
 
 
 def outcome(results: Sequence[Sequence[Mapping[str, Any]]], system: str) -> Outcome:
     """Return a system's figures from `results[seed][fold]`: the folds' test scores are merged before they are read."""
-    uar, auc, first = [], [], None
-    for folds in results:
-        y = np.concatenate([np.array(one["y"], np.int64) for one in folds])
-        probabilities = np.concatenate([np.array(one["systems"][system]["probabilities"]) for one in folds])
-        scores = fitting.scores(probabilities, y, LABELS)
-        first = first or scores
-        uar.append(float(scores["uar"]))
-        auc.append(fitting.auc_one_vs_rest(probabilities.astype(np.float32), y) or 0.0)
+    merged = [
+        _scored(
+            np.concatenate([np.array(one["systems"][system]["probabilities"]) for one in folds]),
+            np.concatenate([np.array(one["y"], np.int64) for one in folds]),
+        )
+        for folds in results
+    ]
     ours = [one["systems"][system] for folds in results for one in folds]
     return Outcome(
-        uar=tuple(uar),
-        auc=tuple(auc),
-        scores=first or {},
+        uar=tuple(figures["uar"] for figures, _ in merged),
+        auc=tuple(auc for _, auc in merged),
+        scores=merged[0][0],
         seconds=float(np.median([one["history"]["seconds"] for one in ours])),
         inference_ms=float(np.median([one["inference_ms"] for one in ours])),
         parameters=int(ours[0]["parameters"]),
@@ -171,13 +158,14 @@ def outcome(results: Sequence[Sequence[Mapping[str, Any]]], system: str) -> Outc
     )
 
 
-def look_up_outcome(data: Data, folds: Folds) -> Outcome:
+def look_up_outcome(data: Data, folds: Sequence[Fold]) -> Outcome:
     """Return the figures of looking up, for every test utterance, how its script was labelled in training."""
-    probabilities, y = [], []
-    for fold in folds.folds:
-        train, test = data.rows(fold.train), data.rows(fold.test)
-        probabilities.append(look_up([data.utterances[r] for r in train], [data.utterances[r] for r in test]))
-        y.append(data.y[test])
-    merged, truth = np.concatenate(probabilities), np.concatenate(y)
-    scores = fitting.scores(merged, truth, LABELS)
-    return Outcome(uar=(float(scores["uar"]),), auc=(fitting.auc_one_vs_rest(merged, truth) or 0.0,), scores=scores)
+    rows = [(data.rows(fold.train), data.rows(fold.test)) for fold in folds]
+    shares = [look_up(*([data.utterances[row] for row in part] for part in own)) for own in rows]
+    figures, auc = _scored(np.concatenate(shares), np.concatenate([data.y[test] for _, test in rows]))
+    return Outcome(uar=(figures["uar"],), auc=(auc,), scores=figures)
+
+
+def _scored(probabilities: F32, y: Rows) -> tuple[dict[str, Any], float]:
+    """Return scores and AUC; the AUC is 0 where no class can be told from the rest."""
+    return scores(probabilities, y, LABELS), auc_one_vs_rest(probabilities.astype(np.float32), y) or 0.0

@@ -2,59 +2,42 @@
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 
-from overtone_cloud.corpora.split_file import Fold, Split
-from overtone_cloud.corpora.splits import at_random, by_session, by_speaker, by_speaker_and_script
+from overtone_cloud.corpora.splits import Fold, Split, at_random, by_session, by_speaker, by_speaker_and_script
 from overtone_cloud.corpora.utterance import Utterance
 from overtone_cloud.errors import CorpusError, SplitError
 from overtone_models.front_end import F32
-from overtone_papers.fusion.settings import CRITERIA, LABELS, Settings
+from overtone_papers.fusion.data import LABELS, Settings
 
+CRITERIA = ("random", "speaker", "speaker-script")
 PAPER_CORPUS, PAPER_SCRIPT = "iemocap", "script03"
 """On IEMOCAP the folds are the sessions' pairs of speakers, and of the scripts only the third is tested."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class Folds:
-    """The folds of one criterion; `split` states kind, seed and what is shared."""
+def make(
+    name: str, utterances: Sequence[Utterance], criterion: str, settings: Settings, seed: int = 0
+) -> tuple[str, tuple[Fold, ...]]:
+    """Return what reports say of a criterion's split, and the folds that are trained.
 
-    criterion: str
-    split: str
-    folds: tuple[Fold, ...]
-
-
-def usable(name: str, utterances: Sequence[Utterance]) -> tuple[Utterance, ...]:
-    """Return the utterances of the four classes; where a corpus names no sentence, equal words are one script."""
-    kept = [u for u in utterances if u.label in LABELS]
-    missing = [label for label in LABELS if not any(u.label == label for u in kept)]
-    if missing:
-        raise CorpusError(
-            f"corpus {name} has no utterance labelled {', '.join(missing)}; system D needs {', '.join(LABELS)}"
-        )
-    return tuple(replace(u, sentence=u.sentence or _words(u.text)) for u in kept)
-
-
-def make(name: str, utterances: Sequence[Utterance], criterion: str, settings: Settings, seed: int = 0) -> Folds:
-    """Return the folds of one of `CRITERIA`; raise CorpusError in one line that names the option that stands in."""
+    Raise CorpusError in one line that names the option that stands in.
+    """
     try:
         split = _split(utterances, criterion, settings, seed)
     except SplitError as error:
+        speakers = {u.speaker for u in utterances if u.speaker is not None}
         raise CorpusError(
             f"corpus {name}, folds by {criterion}: {error}; "
-            f"--option folds={max(2, _fewest(utterances, settings))} makes fewer"
+            f"--option folds={max(2, min(settings.folds, len(speakers)))} makes fewer"
         ) from error
-    folds = split.folds
-    stated = split.describe()
-    limit = settings.tested_folds
-    if limit is not None and limit < len(folds):
-        # Spread, so that both halves of the scripts and several groups of speakers are met.
-        chosen = np.unique(np.linspace(0, len(folds) - 1, limit).astype(int))
-        folds = tuple(folds[i] for i in chosen)
-        stated += f"; only {len(folds)} of them trained"
-    return Folds(criterion=criterion, split=stated, folds=folds)
+    limit, folds = settings.tested_folds, split.folds
+    if limit is None or limit >= len(folds):
+        return split.describe(), folds
+    # Spread, so that both halves of the scripts and several groups of speakers are met.
+    chosen = np.unique(np.linspace(0, len(folds) - 1, limit).astype(int))
+    return f"{split.describe()}; only {len(chosen)} of them trained", tuple(folds[i] for i in chosen)
 
 
 def _split(utterances: Sequence[Utterance], criterion: str, settings: Settings, seed: int) -> Split:
@@ -63,11 +46,9 @@ def _split(utterances: Sequence[Utterance], criterion: str, settings: Settings, 
     ours = utterances[0].corpus == PAPER_CORPUS
     if criterion == "speaker":
         return by_session(utterances) if ours else by_speaker(utterances, folds=settings.folds, seed=seed)
-    if criterion == "speaker-script":
-        if ours and any(_third(u) for u in utterances):
-            return _as_published(utterances)
-        return by_speaker_and_script(utterances, folds=settings.folds, script_folds=settings.script_folds, seed=seed)
-    raise SplitError(f"unknown criterion {criterion!r}; there are {', '.join(CRITERIA)}")
+    if ours and any(_third(u) for u in utterances):
+        return _as_published(utterances)
+    return by_speaker_and_script(utterances, folds=settings.folds, script_folds=settings.script_folds, seed=seed)
 
 
 def _as_published(utterances: Sequence[Utterance]) -> Split:
@@ -88,15 +69,6 @@ def _as_published(utterances: Sequence[Utterance]) -> Split:
 
 def _third(utterance: Utterance) -> bool:
     return (utterance.sentence or "").startswith(PAPER_SCRIPT)
-
-
-def _fewest(utterances: Sequence[Utterance], settings: Settings) -> int:
-    speakers = {u.speaker for u in utterances if u.speaker is not None}
-    return min(settings.folds, len(speakers))
-
-
-def _words(text: str | None) -> str | None:
-    return None if text is None else " ".join(text.lower().split())
 
 
 def look_up(train: Sequence[Utterance], test: Sequence[Utterance]) -> F32:

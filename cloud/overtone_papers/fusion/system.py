@@ -4,25 +4,31 @@ from collections.abc import Mapping
 
 from overtone_cloud.corpora.utterance import Reading
 from overtone_cloud.errors import CorpusError
+from overtone_papers.common.options import described
 from overtone_papers.common.report import Report
 from overtone_papers.common.study import Study
 from overtone_papers.common.system import System
-from overtone_papers.fusion import texts
-from overtone_papers.fusion.audio import audio_spec
-from overtone_papers.fusion.choices import choices
-from overtone_papers.fusion.claims import claims
-from overtone_papers.fusion.data import read, transcribed
+from overtone_papers.fusion.claims import choices, claims
+from overtone_papers.fusion.data import (
+    Settings,
+    audio_feature,
+    read,
+    spoken,
+    text_keys,
+    text_sources,
+    transcribed,
+    usable,
+)
 from overtone_papers.fusion.experiment import run_corpus, trained_systems
-from overtone_papers.fusion.folds import make, usable
-from overtone_papers.fusion.settings import CRITERIA, OPTIONS, Settings, settings_of
+from overtone_papers.fusion.folds import CRITERIA, make
 from overtone_papers.fusion.tables import folds_part, fusion_part
 
 MIN_SPEAKERS = 2
-SECONDS_A_FRAME = {"audio": 6e-6, "text": 0.6e-6, "cold": 7e-6, "warm": 6e-6, "frozen": 0.1e-6}
+SECONDS_PER_FRAME = {"audio": 6e-6, "text": 0.6e-6, "cold": 7e-6, "warm": 6e-6, "frozen": 0.1e-6}
 """Measured on 2 cores: an epoch of one utterance, divided by its frames."""
 START_S = 3.0
 """What a training costs before its first step."""
-TYPICAL_S, FRAMES_A_SECOND = 4.0, 100
+TYPICAL_S, FRAMES_PER_SECOND = 4.0, 100
 
 
 def needs(readings: Mapping[str, Reading]) -> None:
@@ -42,16 +48,14 @@ def needs(readings: Mapping[str, Reading]) -> None:
 
 def estimate(study: Study) -> str:
     """Return how many trainings there will be and about how long they take; bad options are refused here."""
-    settings = settings_of(study)
-    sources = texts.keys(settings)
+    settings = study.settings(Settings)
+    sources = text_keys(settings)
     trainings, seconds = 0, 0.0
     for name, reading in study.readings.items():
         used = transcribed(name, reading, settings)
         for criterion in CRITERIA:
             systems = trained_systems(study, settings, criterion, sources)
-            if not systems:
-                continue
-            for fold in make(name, used, criterion, settings).folds:
+            for fold in make(name, used, criterion, settings)[1] if systems else ():
                 trainings += len(systems)
                 seconds += sum(_seconds(system, len(fold.train), settings) for system in systems)
     seeds = study.seeds
@@ -65,27 +69,27 @@ def _seconds(system: str, utterances: int, settings: Settings) -> float:
     """Return about how long a system trains on a fold, without its branches."""
     cost = _cost(system)
     epochs = settings.fusion_epochs if cost in ("warm", "frozen") else settings.epochs
-    frames = utterances * min(settings.max_s, TYPICAL_S) * FRAMES_A_SECOND
-    return START_S + epochs * frames * SECONDS_A_FRAME[cost]
+    frames = utterances * min(settings.max_s, TYPICAL_S) * FRAMES_PER_SECOND
+    return START_S + epochs * frames * SECONDS_PER_FRAME[cost]
 
 
 def run(study: Study) -> Report:
     """Train audio, text and fusions on every corpus under three criteria and read the paper's claims."""
-    settings = settings_of(study)
-    texts.keys(settings)
-    spec = audio_spec(settings)
-    spoken = {name: texts.spoken(reading, settings.transcripts) for name, reading in study.readings.items()}
-    sources = texts.sources(settings, (str(u.text) for used in spoken.values() for u in used))
-    digests = {source.key: source.encoder.digest for source in sources}
-    results = []
-    for name, reading in study.readings.items():
-        data = read(study, settings, name, reading, sources, spec)
-        results.append(run_corpus(study, settings, data, digests))
-    named = ", ".join(f"{source.title} ({source.encoder.width} wide)" for source in sources)
+    settings = study.settings(Settings)
+    text_keys(settings)
+    feature = audio_feature(settings)
+    utterances = [u for reading in study.readings.values() for u in spoken(reading, settings.transcripts)]
+    sources = text_sources(settings, (str(u.text) for u in utterances))
+    digests = {key: source.encoder.digest for key, source in sources.items()}
+    results = [
+        run_corpus(study, settings, read(study, settings, name, reading, sources, feature), digests)
+        for name, reading in study.readings.items()
+    ]
+    encoders = ", ".join(f"{source.title} ({source.encoder.width} wide)" for source in sources.values())
     parts = [folds_part(results, study.seeds)] if "folds" in study.parts else []
     if "fusion" in study.parts:
-        parts.append(fusion_part(results, study, named))
-    return Report(parts=tuple(parts), choices=choices(settings, named), claims=claims(results, quick=study.quick))
+        parts.append(fusion_part(results, study, encoders))
+    return Report(parts=tuple(parts), choices=choices(settings, encoders), claims=claims(results, quick=study.quick))
 
 
 def _cost(system: str) -> str:
@@ -103,7 +107,7 @@ SYSTEM = System(
     run=run,
     needs=needs,
     estimate=estimate,
-    options=OPTIONS,
+    options=described(Settings),
     requires="speech with the labels neutral, happy, sad and angry, and its words (in the corpus, or a CSV file); "
     "a text encoder's folder or word vectors",
 )

@@ -5,10 +5,12 @@ from typing import Any
 
 import numpy as np
 
+from overtone_papers.common.pictures import Album
 from overtone_papers.common.report import Cell, Part, Picture, Table
 from overtone_papers.common.study import Study
+from overtone_papers.common.tables import Columns, table
+from overtone_papers.fusion.data import LABELS
 from overtone_papers.fusion.experiment import LOOK_UP, CorpusResult, Finding, Outcome
-from overtone_papers.fusion.settings import LABELS
 
 PAPER = {
     "audio": ("56.0 ± 1.9 / .782 ± .006", "45.7 ± 1.4 / .726 ± .010"),
@@ -37,6 +39,12 @@ CRITERION_TITLES = {
     "speaker-script": "by speaker and script",
 }
 
+COSTS: Columns = {
+    "parameters": lambda outcome: outcome.parameters,
+    "training of a fold (s)": lambda outcome: outcome.seconds,
+    "inference (ms an utterance)": lambda outcome: f"{outcome.inference_ms:.2f}",
+}
+
 
 def figure(values: Sequence[float], *, percent: bool) -> str:
     """Return the median and, of several seeds, the interquartile range: `56.0 ± 1.9` or `.782 ± .006`."""
@@ -62,18 +70,48 @@ def title(system: str) -> str:
 
 
 def folds_part(results: Sequence[CorpusResult], seeds: int) -> Part:
-    """Return figure 2 as a table a corpus: what three ways of making folds say of audio and of text alone."""
+    """Return figure 2 as a table per corpus: what three ways of making folds say of audio and of text alone."""
     return Part(
         name="folds",
         title="What the folds say: random, by speaker, by speaker and script",
-        split="; ".join(finding.folds.split for result in results for finding in result.findings.values()),
+        split="; ".join(finding.split for result in results for finding in result.findings.values()),
         tables=(*(_criteria(result, seeds) for result in results), _scripts(results)),
         figures={result.name: _figures(result) for result in results},
     )
 
 
+def fusion_part(results: Sequence[CorpusResult], study: Study, encoder: str) -> Part:
+    """Return table 1: single networks and fusions on folds by speaker and script, beside the paper's."""
+    findings = {r.name: r.findings["speaker-script"] for r in results}
+    costs = {
+        (name, title(system)): outcome
+        for name, finding in findings.items()
+        for system, outcome in finding.outcomes.items()
+        if system != LOOK_UP
+    }
+    return Part(
+        name="fusion",
+        title="Audio, text and their fusions",
+        split="; ".join(finding.split for finding in findings.values()),
+        tables=(
+            _systems(findings, study.seeds, encoder),
+            *(_classes(name, finding) for name, finding in findings.items()),
+            table(
+                "Size and time",
+                COSTS,
+                costs,
+                heads=("corpus", "system"),
+                note="Pre-trained fusions train behind the frozen branches only: the branches' own training comes on "
+                "top.",
+            ),
+        ),
+        pictures=tuple(picture for name, finding in findings.items() for picture in _pictures(study, name, finding)),
+        figures={r.name: _figures(r) for r in results},
+    )
+
+
 def _criteria(result: CorpusResult, seeds: int) -> Table:
-    systems = [name for name in _names(result) if "-" not in name or name == LOOK_UP]
+    systems = dict.fromkeys(s for f in result.findings.values() for s in f.outcomes if s == LOOK_UP or "-" not in s)
     rows: list[tuple[Cell, ...]] = [
         (
             CRITERION_TITLES[criterion],
@@ -85,7 +123,7 @@ def _criteria(result: CorpusResult, seeds: int) -> Table:
     ]
     return Table(
         title=f"{result.name}: average recall (%) / average AUC by the folds' criterion",
-        columns=("folds", "speakers shared", "scripts shared", *(title(name) for name in systems)),
+        columns=("folds", "speakers shared", "scripts shared", *map(title, systems)),
         rows=tuple(rows),
         note=f"{_statistic(seeds)}; chance is 25.0 / .500. The paper draws this as figure 2, without numbers.",
     )
@@ -94,17 +132,9 @@ def _criteria(result: CorpusResult, seeds: int) -> Table:
 def _scripts(results: Sequence[CorpusResult]) -> Table:
     rows: list[tuple[Cell, ...]] = []
     for result in results:
-        found = {c: f.outcomes[LOOK_UP] for c, f in result.findings.items()}
-        counts = result.scripts
-        rows.append(
-            (
-                result.name,
-                counts["utterances"],
-                counts["scripts"],
-                counts["in_every_class"],
-                *(both(found.get(criterion)) for criterion in CRITERION_TITLES),
-            )
-        )
+        counts, looked_up = result.scripts, result.by_criterion(LOOK_UP)
+        numbers = (counts["utterances"], counts["scripts"], counts["in_every_class"])
+        rows.append((result.name, *numbers, *(both(looked_up.get(criterion)) for criterion in CRITERION_TITLES)))
     return Table(
         title="What the script alone gives away: the labels it had in training, looked up",
         columns=("corpus", "utterances", "scripts", "spoken in all 4 classes", *CRITERION_TITLES.values()),
@@ -117,33 +147,15 @@ def _scripts(results: Sequence[CorpusResult]) -> Table:
     )
 
 
-def fusion_part(results: Sequence[CorpusResult], study: Study, encoder: str) -> Part:
-    """Return table 1: single networks and fusions on folds by speaker and script, beside the paper's."""
-    found = {r.name: r.findings["speaker-script"] for r in results}
-    return Part(
-        name="fusion",
-        title="Audio, text and their fusions",
-        split="; ".join(finding.folds.split for finding in found.values()),
-        tables=(
-            _systems(found, study.seeds, encoder),
-            *(_classes(name, finding) for name, finding in found.items()),
-            _costs(found),
-        ),
-        pictures=tuple(picture for name, finding in found.items() for picture in _pictures(study, name, finding)),
-        figures={r.name: _figures(r) for r in results},
-    )
-
-
-def _systems(found: Mapping[str, Finding], seeds: int, encoder: str) -> Table:
-    names = list(dict.fromkeys(s for finding in found.values() for s in finding.outcomes if s != LOOK_UP))
+def _systems(findings: Mapping[str, Finding], seeds: int, encoder: str) -> Table:
+    names = dict.fromkeys(s for f in findings.values() for s in f.outcomes if s != LOOK_UP and " " not in s)
     rows: list[tuple[Cell, ...]] = [
-        (title(s), *PAPER.get(s, (None, None)), *(both(finding.outcomes.get(s)) for finding in found.values()))
+        (title(s), *PAPER.get(s, (None, None)), *(both(finding.outcomes.get(s)) for finding in findings.values()))
         for s in names
-        if " " not in s
     ]
     return Table(
         title="Average recall (%) / average AUC by speaker and script",
-        columns=("system", "paper, IEMOCAP", "paper, MSP-Podcast", *found),
+        columns=("system", "paper, IEMOCAP", "paper, MSP-Podcast", *findings),
         rows=tuple(rows),
         note=f"{_statistic(seeds)}. The paper: 10 seeds, BERT-base and GloVe. Here the text is of: {encoder}.",
     )
@@ -152,46 +164,38 @@ def _systems(found: Mapping[str, Finding], seeds: int, encoder: str) -> Table:
 def _classes(name: str, finding: Finding) -> Table:
     rows: list[tuple[Cell, ...]] = []
     for system, outcome in finding.outcomes.items():
-        per_class = outcome.scores["per_class"]
-        recalls = (None if per_class[k]["recall"] is None else 100 * per_class[k]["recall"] for k in LABELS)
-        rows.append((title(system), *recalls, 100 * outcome.scores["macro_f1"], 100 * outcome.scores["accuracy"]))
+        scores = outcome.scores
+        recalls = [scores["per_class"][label]["recall"] for label in LABELS]
+        shares = (*recalls, scores["macro_f1"], scores["accuracy"])
+        rows.append((title(system), *(None if share is None else 100 * share for share in shares)))
     return Table(
         title=f"{name}: recall of each class, macro F1 and accuracy (%), first seed",
         columns=("system", *LABELS, "macro F1", "accuracy"),
         rows=tuple(rows),
-        note=finding.folds.split,
-    )
-
-
-def _costs(found: Mapping[str, Finding]) -> Table:
-    rows: list[tuple[Cell, ...]] = [
-        (name, title(system), outcome.parameters, outcome.seconds, f"{outcome.inference_ms:.2f}")
-        for name, finding in found.items()
-        for system, outcome in finding.outcomes.items()
-        if system != LOOK_UP
-    ]
-    return Table(
-        title="Size and time",
-        columns=("corpus", "system", "parameters", "training of a fold (s)", "inference (ms an utterance)"),
-        rows=tuple(rows),
-        note="Pre-trained fusions train behind the frozen branches only: the branches' own training comes on top.",
+        note=finding.split,
     )
 
 
 def _pictures(study: Study, name: str, finding: Finding) -> list[Picture]:
-    from overtone_papers.common.pictures import confusion_png, curves_png
-
-    folder = study.folder("pictures")
-    drawn = []
+    album = Album(study, "pictures")
     best = max((s for s in finding.outcomes if s != LOOK_UP), key=lambda s: finding.outcomes[s].auc[0])
-    for system in dict.fromkeys(("audio", best)):
-        path = folder / f"confusion-{name}-{system.replace(' ', '-')}.png"
-        confusion_png(path, finding.outcomes[system].scores["confusion"], LABELS, f"{name}: {title(system)}")
-        drawn.append(Picture(path=f"pictures/{path.name}", caption=f"{name}, {title(system)}, by speaker and script"))
-    histories = [o.history for o in finding.outcomes.values() if o.history is not None]
-    path = folder / f"curves-{name}.png"
-    curves_png(path, *histories, title=f"{name}: first fold, first seed")
-    return [*drawn, Picture(path=f"pictures/{path.name}", caption=f"{name}: accuracy and loss in training")]
+    confusions = [
+        album.confusion(
+            f"confusion-{name}-{system.replace(' ', '-')}",
+            finding.outcomes[system].scores["confusion"],
+            LABELS,
+            title=f"{name}: {title(system)}",
+            caption=f"{name}, {title(system)}, by speaker and script",
+        )
+        for system in dict.fromkeys(("audio", best))
+    ]
+    curves = album.curves(
+        f"curves-{name}",
+        [o.history for o in finding.outcomes.values() if o.history is not None],
+        title=f"{name}: first fold, first seed",
+        caption=f"{name}: accuracy and loss in training",
+    )
+    return [*confusions, curves]
 
 
 def _figures(result: CorpusResult) -> dict[str, Any]:
@@ -199,7 +203,7 @@ def _figures(result: CorpusResult) -> dict[str, Any]:
         "scripts": dict(result.scripts),
         "criteria": {
             criterion: {
-                "split": finding.folds.split,
+                "split": finding.split,
                 "systems": {
                     name: {
                         "uar": [round(v, 5) for v in o.uar],
@@ -213,12 +217,6 @@ def _figures(result: CorpusResult) -> dict[str, Any]:
             for criterion, finding in result.findings.items()
         },
     }
-
-
-def _names(result: CorpusResult) -> list[str]:
-    return list(
-        dict.fromkeys(s for f in result.findings.values() for s in f.outcomes if not s.startswith(("EF", "LF")))
-    )
 
 
 def _statistic(seeds: int) -> str:

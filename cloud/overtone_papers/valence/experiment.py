@@ -1,188 +1,221 @@
-"""System B on a study's corpora: its folds, its steps, and what every one of them found."""
+"""System B on a study's corpora: its folds, and every training as a resumable step."""
 
-import time
-from collections.abc import Sequence
-from dataclasses import asdict
-from functools import cached_property
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, replace
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from overtone_models.digests import digest_mapping
+from overtone_models.features.crops import HOP_SAMPLES
+from overtone_papers.common.data import InnerFold
+from overtone_papers.common.fitting import timed_prediction
+from overtone_papers.common.saved_network import SavedNetwork, saved_files
+from overtone_papers.common.scoring import softmax
 from overtone_papers.common.study import Study
-from overtone_papers.valence import material as materials
+from overtone_papers.valence import data as recordings
 from overtone_papers.valence import unlabelled
-from overtone_papers.valence.figures import measure
-from overtone_papers.valence.folds import Fold, has_sessions, leave_one_group_out
-from overtone_papers.valence.material import Material, Recording, fixed_crops
-from overtone_papers.valence.options import Options, parse
-from overtone_papers.valence.saving import FILES, save
-from overtone_papers.valence.settings import Settings, published
-from overtone_papers.valence.soft_labels import oversampled, soft
-from overtone_papers.valence.training import Lesson, Trained, train
+from overtone_papers.valence.data import (
+    SCALER,
+    Data,
+    Recording,
+    crop_spec,
+    fixed_crops,
+    has_sessions,
+    leave_one_group_out,
+    speakers_of,
+)
+from overtone_papers.valence.ratings import NAMES, accepted, measure, oversampled, soft
+from overtone_papers.valence.settings import Recipe, Settings, published
+from overtone_papers.valence.training import PREDICT_BATCH, Lesson, Trained, train
 
 Result = dict[str, Any]
-METHOD = 1
+METHOD = 2
 """Raised when a step's method changes, so that no earlier result is taken for it."""
 
 
 class Experiment:
-    """The corpora of one study, loaded when they are needed; `trained` and `tried` are its resumable steps."""
+    """The corpora of one study, loaded when they are needed; `trained` and `search` are its resumable steps."""
 
     def __init__(self, study: Study) -> None:
         self.study = study
-        self.options: Options = parse(study.options, quick=study.quick)
-        self.found = unlabelled.find(self.options.unlabelled, self.options.unlabelled_hours)
+        self.options = study.settings(Settings)
+        self.files = unlabelled.find(self.options.unlabelled, self.options.unlabelled_hours)
 
     @cached_property
-    def material(self) -> Material:
+    def data(self) -> Data:
         """The labelled recordings."""
-        return materials.load(self.study)
+        return recordings.load(self.study)
 
     @cached_property
-    def free(self) -> list[Recording]:
+    def free(self) -> tuple[Recording, ...]:
         """The unlabelled recordings."""
-        return unlabelled.load(self.found, self.study)
+        return unlabelled.load(self.files, self.study)
 
     @cached_property
-    def folds(self) -> list[Fold]:
+    def folds(self) -> tuple[InnerFold, ...]:
         """Every fold of the split."""
-        return leave_one_group_out(self.material.utterances, groups=self.options.groups)
+        return leave_one_group_out(self.data.utterances, groups=self.options.groups)
 
     @property
-    def used_folds(self) -> list[Fold]:
+    def used_folds(self) -> tuple[InnerFold, ...]:
         """The folds that this run trains: the first alone where it is quick."""
         return self.folds[:1] if self.study.quick else self.folds
 
     @property
     def split(self) -> str:
         """What reports say of the split."""
-        kind = "session" if has_sessions(self.material.utterances) else "speaker group"
+        kind = "session" if has_sessions(self.data.utterances) else "speaker group"
         used = f", {len(self.used_folds)} of them run" if len(self.used_folds) < len(self.folds) else ""
         return (
             f"leave one {kind} out, {len(self.folds)} folds{used}: some of its speakers validate, the others test; "
             "no test speaker is heard in training"
         )
 
-    def whole_pass(self, fold: Fold) -> int:
+    def whole_pass(self, fold: InnerFold) -> int:
         """Return how many crops a whole pass over a fold's oversampled training part has."""
-        labels = soft(self.material.valence[list(fold.train)])
+        labels = soft(self.data.valence[self.data.rows(fold.train)])
         return len(oversampled(labels, np.random.default_rng(0)))
 
-    def settings(self, network: str) -> Settings:
-        """Return the published settings as this run trains them."""
-        return self.applied(published(network))
+    def recipe(self, network: str) -> Recipe:
+        """Return a network's recipe as this run trains it: the published one, or the search's best."""
+        if self.options.parameters == "paper":
+            return self._applied(published(network))
+        best = Recipe(**best_of(self.search(network))["settings"])
+        epochs = self._applied(published(network)).epochs
+        return self._applied(replace(best, epochs=epochs, epoch_samples=None))
 
-    def applied(self, settings: Settings) -> Settings:
-        """Return settings with this run's options; quick ones cost no more than a quick run affords."""
-        return self.options.applied(settings, whole_pass=self.whole_pass(self.folds[0]), quick=self.study.quick)
+    def _applied(self, recipe: Recipe) -> Recipe:
+        return self.options.applied(recipe, whole_pass=self.whole_pass(self.folds[0]), quick=self.study.quick)
 
-    def trained(self, settings: Settings, fold: Fold, seed: int) -> Result:
+    def trained(self, recipe: Recipe, fold: InnerFold, seed: int) -> Result:
         """Return what a training on a fold gave on its test speakers; one step of the study."""
         first = fold.name == self.folds[0].name and seed == 0
-        folder = self.study.folder(f"networks/{settings.network}") if first else None
+        folder = self.study.folder(f"networks/{recipe.network}") if first else None
         return self._step(
-            f"{settings.network}-{fold.name}-seed{seed}",
-            lambda: self._train_and_test(settings, fold, seed, folder),
-            settings,
+            f"{recipe.network}-{fold.name}-seed{seed}",
+            lambda: self._train_and_test(recipe, fold, seed, folder),
+            recipe,
             fold,
             seed,
-            makes=tuple(folder / name for name in FILES) if folder is not None else (),
+            makes=saved_files(folder) if folder is not None else (),
         )
 
-    def tried(self, settings: Settings, trial: int) -> Result:
-        """Return how a trial of the random search validates on the first fold; its test speakers are not heard."""
-        fold, name = self.folds[0], f"search-{settings.network}-{trial + 1:03}"
-        return self._step(name, lambda: self._try(settings, fold, name), settings, fold, 0)
+    def search(self, network: str) -> list[Result]:
+        """Return how each trial of the random search validates on the first fold; its test speakers are not heard."""
+        fold, results = self.folds[0], []
+        for number, recipe in enumerate(self.options.trials_of(network, self.whole_pass(fold)), start=1):
+            name = f"search-{network}-{number:03}"
+            results.append(self._step(name, partial(self._try, recipe, fold, name), recipe, fold, 0))
+        return results
 
     def _step(
-        self, name: str, work: Any, settings: Settings, fold: Fold, seed: int, makes: Sequence[Path] = ()
+        self,
+        name: str,
+        work: Callable[[], Result],
+        recipe: Recipe,
+        fold: InnerFold,
+        seed: int,
+        makes: Sequence[Path] = (),
     ) -> Result:
-        inputs: dict[str, Any] = {"settings": settings.to_json(), "fold": self._digest(fold), "seed": seed}
-        if settings.tasks.real:
-            inputs["unlabelled"] = self.found.digest
+        ratings = np.stack([self.data.valence, self.data.activation], 1).tolist()
+        rated = dict(zip([u.id for u in self.data.utterances], ratings, strict=True))
+        digest = digest_mapping({"fold": asdict(fold), "ratings": rated})
+        inputs: dict[str, Any] = {"settings": recipe.to_json(), "fold": digest, "seed": seed}
+        if recipe.tasks.real:
+            inputs["unlabelled"] = self.files.digest
         result: Result = self.study.step(name, work, makes=makes, method=METHOD, **inputs)
         return result
 
-    def _digest(self, fold: Fold) -> str:
-        names = [f"{u.corpus} {u.id}" for u in self.material.utterances]
-        ratings = np.stack([self.material.valence, self.material.activation], 1).tolist()
-        return digest_mapping({"fold": asdict(fold), "ratings": dict(zip(names, ratings, strict=True))})
-
-    def _lesson(self, settings: Settings, fold: Fold, seed: int) -> Lesson:
-        rows, held = list(fold.train), list(fold.validation)
-        recordings = self._recordings(rows)
+    def _lesson(self, recipe: Recipe, fold: InnerFold, seed: int) -> Lesson:
+        data, rows, held = self.data, self.data.rows(fold.train), self.data.rows(fold.inner)
+        trained = data.some(rows)
         return Lesson(
-            recordings=recordings,
-            valence=self.material.valence[rows],
-            activation=self.material.activation[rows],
-            validation=fixed_crops(self._recordings(held), settings.width, seed),
-            validation_valence=self.material.valence[held],
+            recordings=trained,
+            valence=data.valence[rows],
+            activation=data.activation[rows],
+            validation=fixed_crops(data.some(held), recipe.width, seed),
+            validation_valence=data.valence[held],
             # The training part serves without its labels too; nobody who validates or tests is among them.
-            unlabelled=[*self.free, *recordings] if settings.tasks.real else (),
+            unlabelled=[*self.free, *trained] if recipe.tasks.real else (),
         )
 
-    def _recordings(self, rows: Sequence[int]) -> list[Recording]:
-        return [self.material.recordings[i] for i in rows]
-
-    def _train_and_test(self, settings: Settings, fold: Fold, seed: int, folder: Path | None) -> Result:
-        name = f"{settings.network}, {fold.name}, seed {seed}"
-        lesson = self._lesson(settings, fold, seed)
+    def _train_and_test(self, recipe: Recipe, fold: InnerFold, seed: int, folder: Path | None) -> Result:
+        name = f"{recipe.network}, {fold.name}, seed {seed}"
+        lesson = self._lesson(recipe, fold, seed)
         pictures = None
-        if folder is not None and settings.tasks.real:
-            pictures = self.study.folder(f"generated/{settings.network}")
+        if folder is not None and recipe.tasks.real:
+            pictures = self.study.folder(f"generated/{recipe.network}")
             for old in pictures.glob("epoch-*.png"):
                 old.unlink()
-        trained = train(lesson, settings, seed, log=self.study.log, name=name, pictures=pictures)
+        trained = train(lesson, recipe, seed, log=self.study.log, name=name, pictures=pictures)
         result = self._tested(trained, fold, seed)
         if folder is not None:
-            split = f"{self.split}; {fold.name}"
-            save(folder, trained, self.material, train=fold.train, test=fold.test, split=split, seed=seed)
-        return {**result, "train_n": len(fold.train), "epoch_n": settings.epoch_samples or self.whole_pass(fold)}
+            self._save(folder, trained, fold, seed)
+        return {**result, "train_n": len(fold.train), "epoch_n": recipe.epoch_samples or self.whole_pass(fold)}
 
-    def _tested(self, trained: Trained, fold: Fold, seed: int) -> Result:
-        settings, rows = trained.learner.settings, np.array(fold.test)
-        x = fixed_crops(self._recordings(fold.test), settings.width, seed)
-        trained.probabilities(x[:1])
-        started = time.monotonic()
-        probabilities = trained.probabilities(x)
-        inference_ms = 1000 * (time.monotonic() - started) / len(x)
-        corpora = np.array([self.material.utterances[i].corpus for i in rows])
-        valence = self.material.valence[rows]
+    def _tested(self, trained: Trained, fold: InnerFold, seed: int) -> Result:
+        recipe, rows = trained.learner.recipe, self.data.rows(fold.test)
+        x = fixed_crops(self.data.some(rows), recipe.width, seed)
+        logits, seconds = timed_prediction(trained.learner.valence, x, batch=PREDICT_BATCH)
+        probabilities, valence = softmax(logits), self.data.valence[rows]
+        corpora = np.array([self.data.utterances[i].corpus for i in rows])
+        origins = {str(name): corpora == name for name in np.unique(corpora)}
         return {
-            "network": settings.network,
+            "network": recipe.network,
             "fold": fold.name,
             "seed": seed,
-            "test_speakers": list(fold.test_speakers),
-            "settings": settings.to_json(),
+            "test_speakers": speakers_of(self.data.utterances, fold.test),
+            "settings": recipe.to_json(),
             "figures": measure(probabilities, valence),
-            "by_corpus": {
-                c: measure(probabilities[corpora == c], valence[corpora == c]) for c in sorted(set(corpora.tolist()))
-            },
+            "by_corpus": {name: measure(probabilities[own], valence[own]) for name, own in origins.items()},
             "history": trained.history.to_json(),
             "losses": trained.others,
             "seconds": trained.history.seconds,
-            "inference_ms": round(inference_ms, 4),
-            "parameters": parameters(trained),
+            "inference_ms": round(1000 * seconds / len(x), 4),
+            "parameters": trained.learner.parameters(),
         }
 
-    def _try(self, settings: Settings, fold: Fold, name: str) -> Result:
-        history = train(self._lesson(settings, fold, 0), settings, 0, log=self.study.log, name=name).history
+    def _save(self, folder: Path, trained: Trained, fold: InnerFold, seed: int) -> None:
+        """Write the valence network with raw crops; a test row's class is the nearest to its rating, or the lower."""
+        data, recipe = self.data, trained.learner.recipe
+        train, test = data.rows(fold.train), data.rows(fold.test)
+        spec, shape = crop_spec(recipe.width), recipe.shape
+        corpora = sorted({data.utterances[i].corpus for i in train})
+        SavedNetwork(
+            network=recipe.network,
+            options={"width": shape.width, "kernel": shape.kernel, "filters": shape.filters, "dense": shape.dense},
+            weights=trained.learner.valence.get_weights(),
+            labels=NAMES,
+            features=(spec.to_json(),),
+            shapes=((*spec.shape, 1),),
+            scalers=(SCALER,),
+            corpora=corpora,
+            split=f"{self.split}; {fold.name}",
+            seed=seed,
+            lineage={"system": "B", "corpora": ", ".join(corpora), "epochs": trained.history.best_epoch},
+            window_s=(recipe.width - 1) * HOP_SAMPLES / spec.sample_rate_hz,
+        ).save(
+            folder,
+            train=train,
+            test=test,
+            inputs=lambda rows: [np.stack([r.middle(recipe.width) for r in data.some(rows)])[..., None]],
+            classes=lambda rows: accepted(soft(data.valence[rows])).argmax(1),
+        )
+
+    def _try(self, recipe: Recipe, fold: InnerFold, name: str) -> Result:
+        history = train(self._lesson(recipe, fold, 0), recipe, 0, log=self.study.log, name=name).history
         return {
-            "network": settings.network,
-            "settings": settings.to_json(),
+            "network": recipe.network,
+            "settings": recipe.to_json(),
             "acc5": max(history.val_accuracy),
             "epochs": history.epochs,
             "seconds": history.seconds,
         }
 
 
-def parameters(trained: Trained) -> dict[str, int]:
-    """Return the weights of the valence network, of all that is trained beside the generator, and of the generator."""
-    learner = trained.learner
-    return {
-        "valence": int(learner.valence.count_params()),
-        "discriminator": int(learner.network.count_params()),
-        "generator": 0 if learner.generator is None else int(learner.generator.count_params()),
-    }
+def best_of(results: Sequence[Result]) -> Result:
+    """Return the trial that validated best, the earlier one of two."""
+    return max(results, key=lambda result: float(result["acc5"]))

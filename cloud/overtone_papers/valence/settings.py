@@ -1,21 +1,30 @@
-"""What one network is trained with: the paper's table 1, its ranges, and what it leaves open."""
+"""Options of system B, the paper's table 1 and its ranges, and a random search over them."""
 
-from collections.abc import Mapping
+import zlib
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from overtone_cloud.errors import ConfigError
 from overtone_models.networks.papers.valence import SHAPES, TASKS, Shape, Tasks
+from overtone_papers.common.options import folders, number, whole, word, words
 
-EPOCHS, PATIENCE = 100, 5
+EPOCHS = 100
 LEAST_EPOCHS, MOST_EPOCHS = 3, 12
 """Between these lie the epochs of a training that may cost only so much."""
 QUICK_MULTIPLY_ADDS = 3e12
 """What a quick training of one network may cost: about a minute on two cores."""
 
-BATCHES = {"b-basic-cnn": 64, "b-multitask-cnn": 128, "b-basic-dcgan": 64, "b-multitask-dcgan": 128}
-LEARNING_RATES = {"b-basic-cnn": 1e-4, "b-multitask-cnn": 1e-3, "b-basic-dcgan": 1e-4, "b-multitask-dcgan": 1e-4}
+BATCHES_AND_RATES = {
+    "b-basic-cnn": (64, 1e-4),
+    "b-multitask-cnn": (128, 1e-3),
+    "b-basic-dcgan": (64, 1e-4),
+    "b-multitask-dcgan": (128, 1e-4),
+}
+TABLE_1 = ("width", "learning_rate", "batch", "kernel", "filters")
 
 WIDTH_RANGE = (64, 128)
 FILTERS_RANGE = tuple(range(32, 91, 4))
@@ -24,10 +33,13 @@ LEARNING_RATE_RANGE = (1e-3, 1e-4, 1e-5)
 SMALLEST_KERNEL = 2
 KERNEL_SHARE = 8
 """The largest filter is as wide as what reaches the last convolution: the crop's width by three halvings."""
+SEARCH_SEED = 0
+TERA = 1e12
+MOST_DRAWS = 10_000
 
 
 @dataclass(frozen=True, kw_only=True)
-class Settings:
+class Recipe:
     """One training; `epoch_samples` caps an epoch (None: a whole pass over the oversampled training part)."""
 
     network: str
@@ -38,7 +50,7 @@ class Settings:
     learning_rate: float
     dense: int = 128
     epochs: int = EPOCHS
-    patience: int = PATIENCE
+    patience: int = 5
     epoch_samples: int | None = None
 
     @property
@@ -61,35 +73,76 @@ class Settings:
         passes = 3 * (1 + self.tasks.activation) + 13 * self.tasks.real
         return float(passes * self.shape.multiply_adds)
 
-    def within(self, multiply_adds: float, whole_pass: int, *, least_epochs: int = LEAST_EPOCHS) -> "Settings":
-        """Return these settings with as many epochs and samples as that cost affords; one batch an epoch at least."""
+    def within(self, multiply_adds: float, whole_pass: int, *, least_epochs: int = LEAST_EPOCHS) -> "Recipe":
+        """Return the recipe with as many epochs and samples as that cost affords; one batch per epoch at least."""
         affordable = multiply_adds / self.multiply_adds
         epochs = int(np.clip(affordable // whole_pass, least_epochs, MOST_EPOCHS))
         samples = max(1, round(affordable / epochs / self.batch)) * self.batch
         return replace(self, epochs=epochs, epoch_samples=min(samples, whole_pass))
 
     def to_json(self) -> dict[str, Any]:
-        """Return the settings as JSON."""
+        """Return the recipe as JSON, which `Recipe(**...)` reads."""
         return asdict(self)
 
 
-def published(network: str) -> Settings:
-    """Return what the paper's search found for a network: its table 1."""
-    shape = SHAPES[network]
-    return Settings(
-        network=network,
-        width=shape.width,
-        kernel=shape.kernel,
-        filters=shape.filters,
-        batch=BATCHES[network],
-        learning_rate=LEARNING_RATES[network],
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """Options of system B; None leaves the choice to the run."""
+
+    unlabelled: tuple[Path, ...] = folders("folders of speech without labels for the DCGANs, PATH[,PATH]")
+    unlabelled_hours: float = number(5.0, "how much of that speech is used at most", 0.001, 1000.0)
+    networks: tuple[str, ...] = words(tuple(SHAPES), "which networks, by comma", tuple(SHAPES))
+    groups: int | None = whole(
+        None, "speaker groups for corpora without sessions; the most folds", 2, 100, unset="up to 5"
     )
+    parameters: str = word(
+        "paper", "paper (table 1) or searched (what --part search finds on the first fold)", ("paper", "searched")
+    )
+    trials: int = whole(20, "draws of the random search for each network", quick=2)
+    trial_cost: float = number(
+        2.0, "multiply-adds of one trial in 1e12, 0 trains every trial to its end", 0.0, 1e6, quick=0.15
+    )
+    epochs: int | None = whole(None, "most epochs of one training; --quick takes 3 to 12", unset=str(EPOCHS))
+    patience: int = whole(5, "worse epochs in a row after which a training stops")
+    epoch_samples: int | None = whole(
+        None, "crops of one epoch, 0 for a whole pass; --quick takes what a minute allows", 0, 10_000_000, unset="0"
+    )
+    dense: int = whole(128, "width of the fully connected layer", 1, 4096)
+
+    def applied(self, recipe: Recipe, *, whole_pass: int, quick: bool) -> Recipe:
+        """Return a recipe as this run trains it."""
+        chosen = replace(recipe, dense=self.dense, patience=self.patience)
+        if quick:
+            chosen = chosen.within(QUICK_MULTIPLY_ADDS, whole_pass)
+        if self.epochs is not None:
+            chosen = replace(chosen, epochs=self.epochs)
+        if self.epoch_samples is not None:
+            chosen = replace(chosen, epoch_samples=self.epoch_samples or None)
+        return chosen
+
+    def trials_of(self, network: str, whole_pass: int) -> list[Recipe]:
+        """Return the search's trials of a network, each as long as one may cost."""
+        most = self.trial_cost * TERA
+        drawing = draws(network, most=most)
+        recipes = []
+        for _ in range(self.trials):
+            recipe = replace(next(drawing), dense=self.dense, patience=self.patience)
+            recipe = recipe.within(most, whole_pass, least_epochs=1) if most else recipe
+            recipes.append(recipe if self.epochs is None else replace(recipe, epochs=self.epochs))
+        return recipes
 
 
-def drawn(network: str, generator: np.random.Generator) -> Settings:
-    """Return settings drawn at random from the paper's ranges."""
+def published(network: str) -> Recipe:
+    """Return what the paper's search found for a network: its table 1."""
+    shape, (batch, rate) = SHAPES[network], BATCHES_AND_RATES[network]
+    sizes = {"width": shape.width, "kernel": shape.kernel, "filters": shape.filters}
+    return Recipe(network=network, **sizes, batch=batch, learning_rate=rate)
+
+
+def drawn(network: str, generator: np.random.Generator) -> Recipe:
+    """Return a recipe drawn at random from the paper's ranges."""
     width = int(generator.choice(WIDTH_RANGE))
-    return Settings(
+    return Recipe(
         network=network,
         width=width,
         kernel=int(generator.integers(SMALLEST_KERNEL, width // KERNEL_SHARE + 1)),
@@ -99,6 +152,22 @@ def drawn(network: str, generator: np.random.Generator) -> Settings:
     )
 
 
-def from_json(given: Mapping[str, Any]) -> Settings:
-    """Return the settings that `to_json` wrote."""
-    return Settings(**given)
+def draws(network: str, *, most: float = 0.0) -> Iterator[Recipe]:
+    """Yield different recipes from the paper's ranges; with `most`, only those whose one batch costs no more.
+
+    `most` counts multiply-adds. Raise ConfigError where it lets nothing new through.
+    """
+    generator = np.random.default_rng((SEARCH_SEED, zlib.crc32(network.encode())))
+    seen: set[Recipe] = set()
+    refused = 0
+    while refused < MOST_DRAWS:
+        recipe = drawn(network, generator)
+        if recipe in seen or (most and recipe.batch * recipe.multiply_adds > most):
+            refused += 1
+            continue
+        refused = 0
+        seen.add(recipe)
+        yield recipe
+    raise ConfigError(
+        f"{network}: {len(seen)} settings lie within --option trial-cost={most / TERA:g}; give fewer trials, more, or 0"
+    )

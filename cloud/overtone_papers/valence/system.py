@@ -1,28 +1,28 @@
-"""System B: `SYSTEM`, its parts, what it needs, and how long it takes."""
+"""Paper B: valence from a multitask DCGAN on spectrogram crops."""
 
-from collections.abc import Mapping, Sequence
-
-import numpy as np
+from collections.abc import Mapping
+from dataclasses import dataclass
 
 from overtone_cloud.corpora.utterance import Reading
 from overtone_cloud.errors import CorpusError, SplitError
-from overtone_papers.common.pictures import confusion_png, curves_png
-from overtone_papers.common.report import Part, Picture, Report
+from overtone_papers.common.options import described
+from overtone_papers.common.report import Report
 from overtone_papers.common.study import Study
 from overtone_papers.common.system import System
-from overtone_papers.valence import tables
-from overtone_papers.valence.claims import CHOICES, claims
-from overtone_papers.valence.dimensions import dimensions, is_rated
-from overtone_papers.valence.estimate import estimate
+from overtone_papers.valence.claims import Evidence, choices, claims
+from overtone_papers.valence.data import leave_one_group_out, usable
 from overtone_papers.valence.experiment import Experiment, Result
-from overtone_papers.valence.figures import summed
-from overtone_papers.valence.folds import leave_one_group_out
-from overtone_papers.valence.options import OPTIONS
-from overtone_papers.valence.search import search, searched
-from overtone_papers.valence.soft_labels import NAMES
+from overtone_papers.valence.ratings import dimensions, is_rated
+from overtone_papers.valence.settings import TERA, Recipe, Settings, published
+from overtone_papers.valence.tables import folds_part, search_part
 
-MOST_PICTURES = 6
 LEAST_CLASSES = 2
+MULTIPLY_ADDS_PER_S = 45e9
+"""Between 35 and 70 of them were measured on two cores without an accelerator, by the processor time they took."""
+USUAL_EPOCHS = 15
+"""About where trainings of at most 100 epochs end."""
+OVERSAMPLED = 1.4
+SETUP_S = 12.0
 
 
 def needs(readings: Mapping[str, Reading]) -> None:
@@ -32,8 +32,8 @@ def needs(readings: Mapping[str, Reading]) -> None:
         if len({valence for valence, _ in rated}) < LEAST_CLASSES:
             raise CorpusError(
                 f"{name}: {len(rated)} of {len(reading.utterances)} utterances have a valence or a category that "
-                "the table of emotions rates, with fewer than 2 values; --option unlabelled=PATH takes speech "
-                "without labels"
+                "the table of emotions rates, with fewer than 2 values; --option unlabelled=PATH takes speech without "
+                "labels"
             )
     try:
         leave_one_group_out([u for r in readings.values() for u in r.utterances if dimensions(u) is not None])
@@ -41,92 +41,79 @@ def needs(readings: Mapping[str, Reading]) -> None:
         raise CorpusError(str(error)) from error
 
 
+def estimate(study: Study) -> str:
+    """Return in one line how many trainings there will be and about how long they take."""
+    settings = study.settings(Settings)
+    utterances = usable(study)
+    folds = leave_one_group_out(utterances, groups=settings.groups)
+    costs = [_Cost(settings, network, study.quick, len(folds[0].train)) for network in settings.networks]
+    seconds, words = 0.0, []
+    if "folds" in study.parts:
+        rounds = study.seeds * len(folds[:1] if study.quick else folds)
+        seconds += rounds * sum(cost.training_s(len(folds[0].test)) for cost in costs)
+        words.append(f"{rounds * len(costs)} trainings")
+    if "search" in study.parts or settings.parameters == "searched":
+        seconds += settings.trials * sum(cost.trial_s for cost in costs)
+        words.append(f"{settings.trials * len(costs)} trials")
+    duration = f"{seconds / 60:.0f} min" if seconds < 7200 else f"{seconds / 3600:.0f} h"
+    return (
+        f"system B: {len(utterances)} utterances, {' and '.join(words)}, about {duration} on 2 cores; an "
+        "accelerator is used where TensorFlow sees one. --quick, --option networks=... and --part folds make it shorter"
+    )
+
+
+@dataclass(frozen=True)
+class _Cost:
+    """Seconds that a network takes on a training part of so many utterances."""
+
+    settings: Settings
+    network: str
+    quick: bool
+    utterances: int
+
+    def training_s(self, tested: int) -> float:
+        """Seconds of one training with validation after each epoch, and of its test."""
+        crops = OVERSAMPLED * self.utterances
+        recipe = self.settings.applied(published(self.network), whole_pass=round(crops), quick=self.quick)
+        fixed = self.quick or self.settings.epochs is not None
+        epochs = recipe.epochs if fixed else min(recipe.epochs, USUAL_EPOCHS)
+        tests = (epochs + 1) * tested * recipe.shape.multiply_adds
+        return SETUP_S + _seconds(recipe, epochs * (recipe.epoch_samples or crops)) + tests / MULTIPLY_ADDS_PER_S
+
+    @property
+    def trial_s(self) -> float:
+        """Seconds of one trial of the search."""
+        if self.settings.trial_cost:
+            return SETUP_S + self.settings.trial_cost * TERA / MULTIPLY_ADDS_PER_S
+        return SETUP_S + _seconds(published(self.network), USUAL_EPOCHS * OVERSAMPLED * self.utterances)
+
+
+def _seconds(recipe: Recipe, crops: float) -> float:
+    return crops * recipe.multiply_adds / MULTIPLY_ADDS_PER_S
+
+
 def run(study: Study) -> Report:
     """Train the networks on every fold and seed, search their sizes, and read the paper's claims."""
     experiment = Experiment(study)
-    parts = []
+    networks = experiment.options.networks
     results: dict[str, list[Result]] = {}
+    parts = []
     if "folds" in study.parts:
-        results = _trained(experiment)
-        parts.append(_folds_part(experiment, results))
+        recipes = {network: experiment.recipe(network) for network in networks}
+        results = {network: [] for network in networks}
+        for seed in range(study.seeds):
+            for fold in experiment.used_folds:
+                for network, recipe in recipes.items():
+                    results[network].append(experiment.trained(recipe, fold, seed))
+        parts.append(folds_part(experiment, results))
     if "search" in study.parts:
-        parts.append(_search_part(experiment))
-    rated = all(is_rated(u) for u in experiment.material.utterances)
-    read = claims(results, quick=study.quick, unlabelled_hours=experiment.found.hours, rated=rated)
-    return Report(parts=tuple(parts), choices=CHOICES, claims=read)
-
-
-def _trained(experiment: Experiment) -> dict[str, list[Result]]:
-    choose = (lambda n: searched(experiment, n)) if experiment.options.searched else experiment.settings
-    settings = {network: choose(network) for network in experiment.options.networks}
-    results: dict[str, list[Result]] = {network: [] for network in settings}
-    for seed in range(experiment.study.seeds):
-        for fold in experiment.used_folds:
-            for network, chosen in settings.items():
-                results[network].append(experiment.trained(chosen, fold, seed))
-    return results
-
-
-def _folds_part(experiment: Experiment, results: Mapping[str, Sequence[Result]]) -> Part:
-    beside = [tables.confusion_beside_paper(results["b-basic-dcgan"])] if "b-basic-dcgan" in results else []
-    return Part(
-        name="folds",
-        title="Valence of speakers that were never heard",
-        split=experiment.split,
-        tables=(
-            tables.beside_paper(results, experiment.split),
-            tables.per_class(results),
-            *beside,
-            tables.by_corpus(results),
-            tables.trainings(results),
-            tables.sizes(results),
-            tables.ratings(experiment.material),
-        ),
-        pictures=tuple(p for network, found in results.items() for p in _pictures(experiment.study, network, found)),
-        seconds=float(sum(r["seconds"] for found in results.values() for r in found)),
-        figures={
-            "results": {network: list(found) for network, found in results.items()},
-            "unlabelled_hours": experiment.found.hours,
-            "unlabelled_files": len(experiment.found.paths),
-            "unlabelled_unreadable": experiment.found.unreadable,
-            "unlabelled_beyond_limit": experiment.found.beyond,
-        },
+        parts.append(search_part(experiment, {network: experiment.search(network) for network in networks}))
+    evidence = Evidence(
+        results=results,
+        unlabelled_hours=experiment.files.hours,
+        rated=all(is_rated(u) for u in experiment.data.utterances),
     )
-
-
-def _pictures(study: Study, network: str, found: Sequence[Result]) -> list[Picture]:
-    folder, name = study.folder("folds"), network[2:]
-    confusion = summed([r["figures"] for r in found])
-    confusion_png(folder / f"{name}-confusion.png", confusion, NAMES, f"{name}, test speakers of all folds")
-    histories = [{**r["history"], "name": r["fold"]} for r in found if r["seed"] == 0]
-    curves_png(folder / f"{name}-curves.png", *histories, title=f"{name}, seed 0")
-    generated = sorted((study.out / "generated" / network).glob("epoch-*.png"))
-    chosen = sorted({round(place) for place in np.linspace(0, len(generated) - 1, MOST_PICTURES)} if generated else ())
-    return [
-        Picture(path=f"folds/{name}-confusion.png", caption=f"{name}: confusion of valence"),
-        Picture(path=f"folds/{name}-curves.png", caption=f"{name}: loss, and unweighted validation accuracy"),
-        *(
-            Picture(
-                path=f"generated/{network}/{generated[i].name}",
-                caption=f"{name}: spectrograms generated from the same noise after epoch {int(generated[i].stem[6:])} "
-                f"(of {len(generated)}; fold 1, seed 0)",
-            )
-            for i in chosen
-        ),
-    ]
-
-
-def _search_part(experiment: Experiment) -> Part:
-    found = {network: search(experiment, network) for network in experiment.options.networks}
-    return Part(
-        name="search",
-        title="Random search over the paper's ranges",
-        split=f"{experiment.folds[0].name} alone: chosen by its validation speakers "
-        f"({', '.join(experiment.folds[0].validation_speakers)}), its test speakers are not heard",
-        tables=tables.trials(found),
-        seconds=float(sum(r["seconds"] for of in found.values() for r in of)),
-        figures={"trials": found},
-    )
+    return Report(parts=tuple(parts), choices=choices(), claims=claims(evidence, quick=study.quick))
 
 
 SYSTEM = System(
@@ -137,6 +124,6 @@ SYSTEM = System(
     run=run,
     needs=needs,
     estimate=estimate,
-    options=OPTIONS,
+    options=described(Settings),
     requires="4 speakers or more, valence ratings or emotion labels; sessions, word times and unlabelled speech help",
 )

@@ -1,17 +1,29 @@
-"""The tables of system B's report; accuracies in per cent."""
+"""The tables and pictures of system B's report; accuracies in per cent."""
 
 from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 
-from overtone_papers.common.report import Cell, Table
-from overtone_papers.valence.dimensions import is_rated
-from overtone_papers.valence.experiment import Result
-from overtone_papers.valence.figures import mean_and_deviation, summed
-from overtone_papers.valence.material import Material
-from overtone_papers.valence.settings import published
-from overtone_papers.valence.soft_labels import NAMES, accepted, soft
+from overtone_papers.common.pictures import Album
+from overtone_papers.common.report import Cell, Part, Picture, Table
+from overtone_papers.common.study import Study
+from overtone_papers.common.tables import (
+    CLASS_COLUMNS,
+    Columns,
+    class_rows,
+    mean_of,
+    over_seeds,
+    per_cent,
+    summed,
+    table,
+)
+from overtone_papers.valence.data import Data, speakers_of
+from overtone_papers.valence.experiment import Experiment, Result, best_of
+from overtone_papers.valence.ratings import NAMES, accepted, is_rated, soft
+from overtone_papers.valence.settings import TABLE_1, published
 
+MOST_PICTURES = 6
 PAPER = {
     "b-basic-cnn": (38.52, 46.59, 0.1639),
     "b-multitask-cnn": (36.78, 40.57, 0.0737),
@@ -30,24 +42,109 @@ PAPER_CONFUSION = (
 """Table 3 of the paper: BasicDCGAN, rows of the true class in per cent."""
 
 Results = Mapping[str, Sequence[Result]]
+"""Network -> one result for each fold and seed."""
+
+SIZES: Columns = {
+    "crop width": "settings.width",
+    "learning rate": lambda r: f"{r['settings']['learning_rate']:g}",
+    "batch": "settings.batch",
+    "filter size": "settings.kernel",
+    "filters": "settings.filters",
+}
+TRAININGS: Columns = {
+    "network": lambda r: r["network"][2:],
+    "fold and test speakers": lambda r: f"{r['fold']}: {', '.join(r['test_speakers'])}",
+    "seed": "seed",
+    "best epoch": lambda r: f"{r['history']['best_epoch']} of {r['history']['epochs']}",
+    "crops an epoch": "epoch_n",
+    "validation 5 %": lambda r: 100 * max(r["history"]["val_accuracy"]),
+    "test 5 %": "figures.acc5",
+    "test 3 %": "figures.acc3",
+    "rho": lambda r: f"{r['figures']['rho']:.3f}",
+    "training s": "seconds",
+    "one crop ms": lambda r: f"{r['inference_ms']:.2f}",
+}
+NETWORKS: Columns = {
+    "network": lambda r: r["network"][2:],
+    **SIZES,
+    "as table 1": lambda r: "yes" if _as_published(r) else "no",
+    "parameters: valence": "parameters.valence",
+    "discriminator": "parameters.discriminator",
+    "generator": lambda r: r["parameters"]["generator"] or None,
+}
+ORIGINS: Columns = {
+    "tested": lambda group: sum(int(figures["n"]) for figures in group),
+    "5 classes %": "acc5",
+    "chance of 5 %": "chance5",
+    "3 classes %": "acc3",
+    "rho": lambda group: f"{mean_of(group, 'rho'):.3f}",
+}
 
 
-def over_seeds(results: Sequence[Result], measure: str) -> tuple[float, float | None]:
-    """Return a measure's mean over folds, its mean and deviation over seeds; shares as they are."""
-    seeds = sorted({r["seed"] for r in results})
-    return mean_and_deviation(
-        [float(np.mean([r["figures"][measure] for r in results if r["seed"] == s])) for s in seeds]
+def folds_part(experiment: Experiment, results: Results) -> Part:
+    """Return the networks' figures on speakers that were never heard, beside the paper's."""
+    every = [r for group in results.values() for r in group]
+    files, dcgan = experiment.files, results.get("b-basic-dcgan")
+    return Part(
+        name="folds",
+        title="Valence of speakers that were never heard",
+        split=experiment.split,
+        tables=(
+            _beside_paper(results, experiment.split),
+            _classes(results),
+            *([_confusion_beside_paper(dcgan)] if dcgan else []),
+            _origins(results),
+            table("Each training", TRAININGS, every),
+            table("Sizes and rates", NETWORKS, [group[0] for group in results.values()]),
+            _ratings(experiment.data),
+        ),
+        pictures=tuple(p for network, group in results.items() for p in _pictures(experiment.study, network, group)),
+        seconds=float(sum(r["seconds"] for r in every)),
+        figures={
+            "results": {network: list(group) for network, group in results.items()},
+            "unlabelled_hours": files.hours,
+            "unlabelled_files": len(files.paths),
+            "unlabelled_unreadable": files.unreadable,
+            "unlabelled_beyond_limit": files.beyond,
+        },
     )
 
 
-def beside_paper(results: Results, split: str) -> Table:
-    """Return the paper's table 2 with our figures."""
+def search_part(experiment: Experiment, trials: Results) -> Part:
+    """Return the best trial of each network beside the paper's table 1, and every trial."""
+    fold, judged = experiment.folds[0], {**SIZES, "validation 5 %": "acc5"}
+    rows = {
+        (name,): result
+        for network, group in trials.items()
+        for name, result in (
+            (f"{network[2:]}, paper", {"settings": published(network).to_json(), "acc5": None}),
+            (f"{network[2:]}, ours", best_of(group)),
+        )
+    }
+    every = [r for group in trials.values() for r in group]
+    lasting = {"network": lambda r: r["network"][2:], **judged, "epochs": "epochs", "seconds": "seconds"}
+    speakers = ", ".join(speakers_of(experiment.data.utterances, fold.inner))
+    return Part(
+        name="search",
+        title="Random search over the paper's ranges",
+        split=f"{fold.name} alone: chosen by its validation speakers ({speakers}), its test speakers are not heard",
+        tables=(
+            table("What the search chose, the paper's table 1 beside ours", judged, rows, heads=("network",)),
+            table("Every trial", lasting, every),
+        ),
+        seconds=float(sum(r["seconds"] for r in every)),
+        figures={"trials": {network: list(group) for network, group in trials.items()}},
+    )
+
+
+def _beside_paper(results: Results, split: str) -> Table:
     rows: list[tuple[Cell, ...]] = []
-    for network, found in results.items():
+    for network, group in results.items():
         acc5, acc3, rho = PAPER[network]
-        ours = (_shown(found, "acc5", _per_cent), _shown(found, "acc3", _per_cent), _shown(found, "rho", _plain))
-        chance = [100 * float(np.mean([r["figures"][name] for r in found])) for name in ("chance5", "chance3")]
-        rows.append((network[2:], f"{acc5:.2f}", ours[0], f"{acc3:.2f}", ours[1], f"{rho:.3f}", ours[2], *chance))
+        ours5, ours3 = (_spread(group, f"figures.{name}", lambda v: f"{100 * v:.2f}") for name in ("acc5", "acc3"))
+        correlation = _spread(group, "figures.rho", lambda v: f"{v:.3f}")
+        chance = [100 * mean_of(group, f"figures.{name}") for name in ("chance5", "chance3")]
+        rows.append((network[2:], f"{acc5:.2f}", ours5, f"{acc3:.2f}", ours3, f"{rho:.3f}", correlation, *chance))
     columns = ("network", "5 classes: paper %", "ours %", "3 classes: paper %", "ours %", "rho: paper", "ours")
     return Table(
         title="Unweighted accuracy and correlation, the paper's table 2 beside ours",
@@ -58,142 +155,89 @@ def beside_paper(results: Results, split: str) -> Table:
     )
 
 
-def trainings(results: Results) -> Table:
-    """Return one row a training."""
-    rows = tuple(
-        (
-            r["network"][2:],
-            f"{r['fold']}: {', '.join(r['test_speakers'])}",
-            int(r["seed"]),
-            f"{r['history']['best_epoch']} of {r['history']['epochs']}",
-            int(r["epoch_n"]),
-            100 * max(r["history"]["val_accuracy"]),
-            100 * r["figures"]["acc5"],
-            100 * r["figures"]["acc3"],
-            f"{r['figures']['rho']:.3f}",
-            float(r["seconds"]),
-            f"{r['inference_ms']:.2f}",
-        )
-        for found in results.values()
-        for r in found
-    )
-    columns = ("network", "fold and test speakers", "seed", "best epoch", "crops an epoch", "validation 5 %")
-    times = ("training s", "one crop ms")
-    return Table(title="Each training", columns=(*columns, "test 5 %", "test 3 %", "rho", *times), rows=rows)
+def _spread(group: Sequence[Result], place: str, form: Callable[[float], str]) -> str:
+    mean, deviation = over_seeds(group, lambda own: mean_of(own, place))
+    return form(mean) if deviation is None else f"{form(mean)} +- {form(deviation)}"
 
 
-def sizes(results: Results) -> Table:
-    """Return what each network was trained with, and how many parameters it has."""
-    rows: list[tuple[Cell, ...]] = []
-    for network, found in results.items():
-        s, n = found[0]["settings"], found[0]["parameters"]
-        same = all(s[k] == v for k, v in published(network).to_json().items() if k in _TABLE_1)
-        sized = (int(s["width"]), f"{s['learning_rate']:g}", int(s["batch"]), int(s["kernel"]), int(s["filters"]))
-        counts = (int(n["valence"]), int(n["discriminator"]), int(n["generator"]) or None)
-        rows.append((network[2:], *sized, "yes" if same else "no", *counts))
-    columns = ("network", "crop width", "learning rate", "batch", "filter size", "filters", "as table 1")
-    counts_of = ("parameters: valence", "discriminator", "generator")
-    return Table(title="Sizes and rates", columns=(*columns, *counts_of), rows=tuple(rows))
-
-
-_TABLE_1 = ("width", "learning_rate", "batch", "kernel", "filters")
-
-
-def per_class(results: Results) -> Table:
+def _classes(results: Results) -> Table:
     """Return recall, precision and F1 of each class, over all folds and seeds."""
-    rows: list[tuple[Cell, ...]] = []
-    for network, found in results.items():
-        counts = np.array(summed([r["figures"] for r in found]))
-        for k, name in enumerate(NAMES):
-            hits, there, said = int(counts[k, k]), int(counts[k].sum()), int(counts[:, k].sum())
-            shares = (_share(hits, there), _share(hits, said), _share(2 * hits, there + said) if there else None)
-            rows.append((network[2:], name, *shares, there))
-    columns = ("network", "valence", "recall %", "precision %", "F1 %", "utterances")
-    return Table(title="Each class of valence", columns=columns, rows=tuple(rows))
+    rows = [
+        (network[2:], *row)
+        for network, group in results.items()
+        for row in class_rows(summed(group, "figures.confusion"), NAMES)
+    ]
+    return Table(title="Each class of valence", columns=("network", "valence", *CLASS_COLUMNS), rows=tuple(rows))
 
 
-def confusion_beside_paper(found: Sequence[Result]) -> Table:
+def _confusion_beside_paper(group: Sequence[Result]) -> Table:
     """Return BasicDCGAN's confusion beside the paper's table 3, rows of the true class in per cent."""
-    counts = np.array(summed([r["figures"] for r in found]))
-    rows = tuple(
-        (name, *(f"{p:.1f} | {_text(_share(int(c), int(row.sum())))}" for p, c in zip(paper, row, strict=True)))
-        for name, paper, row in zip(NAMES, PAPER_CONFUSION, counts, strict=True)
-    )
-    title = "Confusion of BasicDCGAN: the paper's table 3 | ours, in % of the true class"
-    return Table(title=title, columns=("spoken", *NAMES), rows=rows)
-
-
-def by_corpus(results: Results) -> Table:
-    """Return the figures of each corpus' test speakers."""
     rows: list[tuple[Cell, ...]] = []
-    for network, found in results.items():
-        for corpus in sorted({c for r in found for c in r["by_corpus"]}):
-            of = [r["by_corpus"][corpus] for r in found if corpus in r["by_corpus"]]
-            acc5, acc3, rho, chance = (
-                float(np.mean([f[name] for f in of])) for name in ("acc5", "acc3", "rho", "chance5")
-            )
-            n = sum(int(f["n"]) for f in of if f)
-            rows.append((network[2:], corpus, n, 100 * acc5, 100 * chance, 100 * acc3, f"{rho:.3f}"))
-    columns = ("network", "corpus", "tested", "5 classes %", "chance of 5 %", "3 classes %", "rho")
-    return Table(title="By origin, mean over folds and seeds", columns=columns, rows=tuple(rows))
+    for name, paper, counts in zip(NAMES, PAPER_CONFUSION, summed(group, "figures.confusion"), strict=True):
+        ours = [per_cent(count, sum(counts)) for count in counts]
+        cells = zip(paper, ours, strict=True)
+        rows.append((name, *(f"{p:.1f} | {'-' if share is None else f'{share:.1f}'}" for p, share in cells)))
+    title = "Confusion of BasicDCGAN: the paper's table 3 | ours, in % of the true class"
+    return Table(title=title, columns=("spoken", *NAMES), rows=tuple(rows))
 
 
-def ratings(material: Material) -> Table:
+def _origins(results: Results) -> Table:
+    """Return the figures of each corpus' test speakers."""
+    groups = {
+        (network[2:], corpus): [r["by_corpus"][corpus] for r in group if corpus in r["by_corpus"]]
+        for network, group in results.items()
+        for corpus in sorted({c for r in group for c in r["by_corpus"]})
+    }
+    return table("By origin, mean over folds and seeds", ORIGINS, groups, heads=("network", "corpus"))
+
+
+def _ratings(data: Data) -> Table:
     """Return how many utterances of each corpus have which valence, and where their ratings come from."""
     rows: list[tuple[Cell, ...]] = []
-    right = accepted(soft(material.valence))
+    right = accepted(soft(data.valence))
     share = right / right.sum(1, keepdims=True)
-    for corpus in sorted({u.corpus for u in material.utterances}):
-        of = np.array([u.corpus == corpus for u in material.utterances])
-        rated = sum(is_rated(u) for u in material.utterances if u.corpus == corpus)
-        words = sum(r.by_words for r, there in zip(material.recordings, of, strict=True) if there)
-        counts = (f"{n:g}" for n in np.round(share[of].sum(0), 1))
-        source = "people" if rated == of.sum() else "our table" if not rated else f"people {rated}, our table the rest"
-        rows.append((corpus, int(of.sum()), source, "words" if words else "voiced frames", *counts))
+    for corpus in sorted({u.corpus for u in data.utterances}):
+        own = [place for place, u in enumerate(data.utterances) if u.corpus == corpus]
+        rated = sum(is_rated(data.utterances[i]) for i in own)
+        words = any(data.recordings[i].by_words for i in own)
+        counts = (f"{n:g}" for n in np.round(share[own].sum(0), 1))
+        source = "people" if rated == len(own) else f"people {rated}, our table the rest" if rated else "our table"
+        rows.append((corpus, len(own), source, "words" if words else "voiced frames", *counts))
     columns = ("corpus", "utterances", "rated by", "crops on", *NAMES)
     note = "A rating between two classes counts half for either. Our table: overtone_models/labels.py."
     return Table(title="Valence in the corpora", columns=columns, rows=tuple(rows), note=note)
 
 
-def trials(found: Mapping[str, Sequence[Result]]) -> tuple[Table, Table]:
-    """Return the best trial of each network beside the paper's, and every trial."""
-    best = {network: max(of, key=lambda r: float(r["acc5"])) for network, of in found.items()}
-    columns = ("network", "crop width", "learning rate", "batch", "filter size", "filters", "validation 5 %")
-    top: list[tuple[Cell, ...]] = []
-    for network, result in best.items():
-        top.append((f"{network[2:]}, paper", *_sized(published(network).to_json()), None))
-        top.append((f"{network[2:]}, ours", *_sized(result["settings"]), 100 * result["acc5"]))
-    every = tuple(
-        (network[2:], *_sized(r["settings"]), 100 * r["acc5"], int(r["epochs"]), float(r["seconds"]))
-        for network, of in found.items()
-        for r in of
-    )
-    return (
-        Table(title="What the search chose, the paper's table 1 beside ours", columns=columns, rows=tuple(top)),
-        Table(title="Every trial", columns=(*columns, "epochs", "seconds"), rows=every),
-    )
+def _as_published(result: Mapping[str, Any]) -> bool:
+    paper = published(result["network"]).to_json()
+    return all(result["settings"][name] == paper[name] for name in TABLE_1)
 
 
-def _sized(s: Mapping[str, float]) -> tuple[Cell, ...]:
-    return int(s["width"]), f"{s['learning_rate']:g}", int(s["batch"]), int(s["kernel"]), int(s["filters"])
-
-
-def _shown(found: Sequence[Result], measure: str, form: Callable[[float], str]) -> str:
-    mean, deviation = over_seeds(found, measure)
-    return form(mean) if deviation is None else f"{form(mean)} +- {form(deviation)}"
-
-
-def _per_cent(value: float) -> str:
-    return f"{100 * value:.2f}"
-
-
-def _plain(value: float) -> str:
-    return f"{value:.3f}"
-
-
-def _share(part: int, whole: int) -> float | None:
-    return 100 * part / whole if whole else None
-
-
-def _text(share: float | None) -> str:
-    return "-" if share is None else f"{share:.1f}"
+def _pictures(study: Study, network: str, group: Sequence[Result]) -> list[Picture]:
+    album, name = Album(study, "folds"), network[2:]
+    histories = [{**r["history"], "name": r["fold"]} for r in group if r["seed"] == 0]
+    generated = sorted((study.out / "generated" / network).glob("epoch-*.png"))
+    places = sorted({round(place) for place in np.linspace(0, len(generated) - 1, MOST_PICTURES)} if generated else ())
+    return [
+        album.confusion(
+            f"{name}-confusion",
+            summed(group, "figures.confusion"),
+            NAMES,
+            title=f"{name}, test speakers of all folds",
+            caption=f"{name}: confusion of valence",
+        ),
+        album.curves(
+            f"{name}-curves",
+            histories,
+            title=f"{name}, seed 0",
+            caption=f"{name}: loss, and unweighted validation accuracy",
+        ),
+        *(
+            Picture(
+                path=f"generated/{network}/{generated[i].name}",
+                caption=f"{name}: spectrograms generated from the same noise after epoch {int(generated[i].stem[6:])} "
+                f"(of {len(generated)}; fold 1, seed 0)",
+            )
+            for i in places
+        ),
+    ]

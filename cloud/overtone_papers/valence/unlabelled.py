@@ -11,7 +11,7 @@ from overtone_cloud.errors import AudioError, CorpusError, TrainingError
 from overtone_common.audio import SAMPLE_RATE_HZ, read_pieces, resample, write_flac
 from overtone_models.digests import digest_bytes, digest_mapping
 from overtone_papers.common.study import Study
-from overtone_papers.valence.material import Recording, spectrograms
+from overtone_papers.valence.data import Recording, spectrograms
 
 CORPUS = "unlabelled"
 PIECE_S = 60.0
@@ -19,8 +19,8 @@ SHORTEST_S = 0.5
 
 
 @dataclass(frozen=True, kw_only=True)
-class Found:
-    """The sound files that join the training, how long they last, and what was left out."""
+class Files:
+    """Sound files that join the training, how long they last, and how many were left out."""
 
     paths: tuple[Path, ...]
     hours: float
@@ -34,12 +34,11 @@ class Found:
         return digest_mapping({path.name: path.stat().st_size for path in self.paths})
 
 
-def find(folders: Sequence[Path], hours: float) -> Found:
+def find(folders: Sequence[Path], hours: float) -> Files:
     """Return files of the folders in turn, up to `hours` in all; raise CorpusError for a folder without sound."""
-    waiting = [_files(folder) for folder in folders]
     paths: list[Path] = []
     seconds, unreadable, beyond = 0.0, 0, 0
-    for path in _in_turn(waiting):
+    for path in _in_turn([_files(folder) for folder in folders]):
         try:
             duration_s = audio.info(path).duration_s
         except AudioError:
@@ -52,13 +51,13 @@ def find(folders: Sequence[Path], hours: float) -> Found:
             paths.append(path)
     if folders and not paths:
         raise CorpusError(f"{folders[0]}: no sound file of {SHORTEST_S:g} s or more can be read")
-    return Found(paths=tuple(paths), hours=round(seconds / 3600, 3), unreadable=unreadable, beyond=beyond)
+    return Files(paths=tuple(paths), hours=round(seconds / 3600, 3), unreadable=unreadable, beyond=beyond)
 
 
-def load(found: Found, study: Study) -> list[Recording]:
+def load(files: Files, study: Study) -> tuple[Recording, ...]:
     """Return the recordings of the files, long ones in pieces that are kept in the study's folder."""
-    utterances = [_utterance(piece) for path in found.paths for piece in _pieces(path, study)]
-    return [r for r in spectrograms(utterances, study) if r is not None]
+    pieces = [piece for path in files.paths for piece in _pieces(path, study)]
+    return spectrograms([Utterance(id=piece.name, path=piece, corpus=CORPUS) for piece in pieces], study)[1]
 
 
 def _files(folder: Path) -> list[Path]:
@@ -72,10 +71,6 @@ def _in_turn(groups: Sequence[list[Path]]) -> Iterator[Path]:
     """Yield the groups' members so that each group is spread over the whole, whatever its size."""
     placed = [((i + 0.5) / len(group), path) for group in groups for i, path in enumerate(group)]
     yield from (path for _, path in sorted(placed))
-
-
-def _utterance(path: Path) -> Utterance:
-    return Utterance(id=path.name, path=path, corpus=CORPUS)
 
 
 def _pieces(path: Path, study: Study) -> list[Path]:

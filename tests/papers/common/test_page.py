@@ -7,9 +7,8 @@ import pytest
 
 from overtone_cloud.corpora.utterance import Reading, Utterance
 from overtone_cloud.errors import CloudError
-from overtone_papers.common.page import as_html
 from overtone_papers.common.report import Choice, Claim, Part, Picture, Report, Table
-from overtone_papers.common.running import execute, record, versions
+from overtone_papers.common.running import as_html, execute, record, versions
 from overtone_papers.common.study import Study
 from overtone_papers.common.system import System
 
@@ -59,11 +58,11 @@ def test_the_page_says_everything(study: Study) -> None:
     page = as_html(data, study.out)
     assert "Random &lt;split&gt;" in page
     assert "Split: random, speakers shared. A note." in page
-    assert "<td class='n'>50.0</td>" in page
-    assert "<td class='n'>–</td>" in page
-    assert re.search(r"src='data:image/png;base64,[A-Za-z0-9+/=]+'", page)
+    assert '<td class="n">50.0</td>' in page
+    assert '<td class="n">–</td>' in page
+    assert re.search(r'src="data:image/png;base64,[A-Za-z0-9+/=]+"', page)
     assert "http" not in page
-    for words in ("holds", "does not hold", "cannot be told here", "Adam&#x27;s default", "A quick run", "12 s in all"):
+    for words in ("holds", "does not hold", "cannot be told here", "Adam&#39;s default", "A quick run", "12 s in all"):
         assert words in page
     assert str(study.out) not in page
 

@@ -7,8 +7,7 @@ import numpy as np
 import pytest
 
 from overtone_cloud.corpora.utterance import Utterance
-from overtone_papers.fusion.data import Data
-from overtone_papers.fusion.settings import LABELS
+from overtone_papers.fusion.data import LABELS, Data
 
 WIDTH = 12
 

@@ -10,8 +10,8 @@ import pytest
 
 from overtone_cloud.corpora.utterance import Utterance
 from overtone_cloud.errors import CorpusError
-from overtone_papers.fusion.folds import look_up, make, usable
-from overtone_papers.fusion.settings import CRITERIA, LABELS, Settings
+from overtone_papers.fusion.data import LABELS, Settings, usable
+from overtone_papers.fusion.folds import CRITERIA, look_up, make
 
 Make = Callable[..., Any]
 SETTINGS = Settings(folds=2, script_folds=2)
@@ -20,7 +20,7 @@ SETTINGS = Settings(folds=2, script_folds=2)
 def shared(given: list[Utterance], criterion: str, what: str) -> bool:
     """Return whether any fold tests a speaker or script that it trains on."""
     by_id = {u.id: u for u in given}
-    folds = make("made", given, criterion, SETTINGS).folds
+    _, folds = make("made", given, criterion, SETTINGS)
     return any({getattr(by_id[i], what) for i in f.train} & {getattr(by_id[i], what) for i in f.test} for f in folds)
 
 
@@ -37,16 +37,16 @@ def test_a_criterion_keeps_apart_what_it_says(utterances: Make, criterion: str, 
 @pytest.mark.parametrize("criterion", CRITERIA)
 def test_every_utterance_is_tested_once(utterances: Make, criterion: str) -> None:
     given = utterances()
-    made = make("made", given, criterion, SETTINGS)
-    tested = [i for fold in made.folds for i in fold.test]
+    split, folds = make("made", given, criterion, SETTINGS)
+    tested = [i for fold in folds for i in fold.test]
     assert sorted(tested) == sorted(u.id for u in given)
-    assert ("speakers shared" in made.split) is (criterion == "random")
+    assert ("speakers shared" in split) is (criterion == "random")
 
 
 def test_quick_trains_some_folds_and_says_so(utterances: Make) -> None:
-    made = make("made", utterances(), "speaker-script", replace(SETTINGS, tested_folds=2))
-    assert [fold.name for fold in made.folds] == ["speakers 1, scripts 1", "speakers 2, scripts 2"]
-    assert made.split.endswith("only 2 of them trained")
+    split, folds = make("made", utterances(), "speaker-script", replace(SETTINGS, tested_folds=2))
+    assert [fold.name for fold in folds] == ["speakers 1, scripts 1", "speakers 2, scripts 2"]
+    assert split.endswith("only 2 of them trained")
 
 
 def test_too_few_speakers_name_the_option(utterances: Make) -> None:
@@ -71,13 +71,13 @@ def test_iemocap_is_tested_on_its_third_script_only() -> None:
         for script in ("impro01", "script01_1", "script03_1", "script03_2")
         for label in LABELS
     ]
-    made = make("iemocap", given, "speaker-script", Settings())
-    assert len(made.folds) == 3
-    for fold in made.folds:
+    _, folds = make("iemocap", given, "speaker-script", Settings())
+    assert len(folds) == 3
+    for fold in folds:
         assert all("script03" in i for i in fold.test) and not any("script03" in i for i in fold.train)
         assert not {i[:2] for i in fold.train} & {i[:2] for i in fold.test}
         assert len(fold.test) == 16 and len(fold.train) == 2 * 2 * 2 * 4
-    assert len(make("iemocap", given, "speaker", Settings()).folds) == 3
+    assert len(make("iemocap", given, "speaker", Settings())[1]) == 3
 
 
 def test_other_classes_are_left_out_and_missing_ones_named(utterances: Make) -> None:

@@ -13,9 +13,8 @@ from overtone_cloud.synthesis import write_corpus
 from overtone_papers.common.running import execute
 from overtone_papers.common.study import Study
 from overtone_papers.fusion.claims import claims
+from overtone_papers.fusion.data import LABELS, Settings
 from overtone_papers.fusion.experiment import CorpusResult, Finding, Outcome
-from overtone_papers.fusion.folds import Folds
-from overtone_papers.fusion.settings import LABELS, settings_of
 from overtone_papers.fusion.system import SYSTEM
 from overtone_papers.fusion.tables import figure
 
@@ -65,13 +64,13 @@ def study(reading: Reading, out: Path, **options: object) -> Study:
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"audio": "praat"}, "option audio is 'praat'; it takes own or opensmile"),
+        ({"audio": "praat"}, "option audio is 'praat'; it takes own, opensmile"),
         (
             {"systems": "EF-CS,EF-XX"},
             "option systems is 'EF-CS,EF-XX'; it takes EF-CS, EF-WS, EF-PT, LF-PT, LF-CS, LF-WS, each once",
         ),
-        ({"epochs": "0"}, "option epochs is '0', it must be a whole number from 1 to 100000"),
-        ({"max_s": "0.1"}, "option max_s is '0.1', it must be a number from 0.5 to 60 s"),
+        ({"epochs": "0"}, "option epochs is '0'; it must be a whole number from 1 to 100000"),
+        ({"max_s": "0.1"}, "option max-s is '0.1'; it must be a number from 0.5 to 60"),
         ({"sizes": "maybe"}, "option sizes is 'maybe'; it takes yes or no"),
     ],
 )
@@ -79,14 +78,14 @@ def test_options_that_cannot_be_are_refused(
     voices: Reading, tmp_path: Path, options: dict[str, str], message: str
 ) -> None:
     with pytest.raises(ConfigError) as caught:
-        settings_of(study(voices, tmp_path, **options))
+        study(voices, tmp_path, **options).settings(Settings)
     assert str(caught.value) == message
 
 
 def test_quick_is_less_unless_asked_otherwise(voices: Reading, tmp_path: Path) -> None:
-    quick = settings_of(replace(study(voices, tmp_path, fusion_epochs=3), quick=True))
+    quick = replace(study(voices, tmp_path, fusion_epochs=3), quick=True).settings(Settings)
     assert (quick.epochs, quick.fusion_epochs, quick.tested_folds, quick.max_s) == (10, 3, 2, 4.0)
-    whole = settings_of(study(voices, tmp_path))
+    whole = study(voices, tmp_path).settings(Settings)
     assert (whole.epochs, whole.tested_folds, whole.learning_rate, whole.warmup_steps) == (30, None, 7e-4, 40)
 
 
@@ -176,7 +175,7 @@ def outcome(auc: float, n: int = 100) -> Outcome:
 def result(text: dict[str, float], looked_up: dict[str, float], *, n: int = 100, fixed: bool = False) -> CorpusResult:
     findings = {
         criterion: Finding(
-            folds=Folds(criterion=criterion, split="made", folds=()),
+            split="made",
             outcomes={
                 "look-up": outcome(looked_up[criterion], n),
                 "audio": outcome(0.8, n),

@@ -11,10 +11,9 @@ import pytest
 from overtone_converters.window_network import load_network
 from overtone_models.window_model import load_test
 from overtone_papers.common.study import Study
-from overtone_papers.fusion.data import inputs, normalisation, padded
+from overtone_papers.fusion.data import SYSTEMS, Settings, inputs, padded, track_scaler
 from overtone_papers.fusion.experiment import run_corpus
 from overtone_papers.fusion.folds import make
-from overtone_papers.fusion.settings import SYSTEMS, Settings
 from overtone_papers.fusion.training import FoldTrainer, WarmUp, train_fold
 
 Make = Callable[..., Any]
@@ -24,7 +23,8 @@ SETTINGS = Settings(folds=2, script_folds=2, tested_folds=2, epochs=6, fusion_ep
 def test_differences_are_scaled_by_what_they_are_differences_of() -> None:
     rng = np.random.default_rng(1)
     tracks = [(7 + 2 * rng.normal(size=(50, 36))).astype(np.float32) for _ in range(3)]
-    mean, std = normalisation(tracks)
+    scaler = track_scaler(tracks)
+    mean, std = scaler.mean, scaler.std
     static = np.concatenate(tracks)[:, :18]
     np.testing.assert_allclose(mean[:18], static.mean(0), rtol=1e-5)
     assert not mean[18:].any()
@@ -36,14 +36,14 @@ def test_differences_are_scaled_by_what_they_are_differences_of() -> None:
 
 def test_the_normalisation_sees_the_training_part_only(utterances: Make, made_data: Make) -> None:
     data = made_data(utterances())
-    fold = make("made", data.utterances, "speaker", SETTINGS).folds[0]
+    fold = make("made", data.utterances, "speaker", SETTINGS)[1][0]
     arrays = inputs(data, fold)
-    mean, std = normalisation([data.tracks[row] for row in data.rows(fold.train)])
-    np.testing.assert_array_equal(arrays.mean, mean)
+    scaler = track_scaler([data.tracks[row] for row in data.rows(fold.train)])
+    np.testing.assert_array_equal(arrays.scaler.mean, scaler.mean)
     assert arrays.x["audio"][0].shape == (len(fold.train), data.frames, 36)
     row = arrays.rows[1][0]
     length = len(data.tracks[row])
-    np.testing.assert_allclose(arrays.x["audio"][1][0, :length], (data.tracks[row] - mean) / std, atol=1e-5)
+    np.testing.assert_allclose(arrays.x["audio"][1][0, :length], scaler(data.tracks[row]), atol=1e-5)
     assert not arrays.x["audio"][1][0, length:].any()
 
 
@@ -62,7 +62,7 @@ def test_the_rate_grows_for_forty_steps() -> None:
 def test_every_fusion_learns_what_the_tracks_tell(utterances: Make, made_data: Make) -> None:
     data = made_data(utterances(speakers=2, scripts=4, per_script=4), heard=3.0)
     fast = replace(SETTINGS, epochs=12, fusion_epochs=12, warmup_steps=4, fine_tuning_rate=5e-3)
-    fold = make("made", data.utterances, "speaker", fast).folds[0]
+    fold = make("made", data.utterances, "speaker", fast)[1][0]
     result = train_fold(data, fold, fast, systems=("audio", "encoder", *SYSTEMS), seed=0, scale=0.25)
     y = np.array(result["y"])
     right = {name: float((np.argmax(one["probabilities"], 1) == y).mean()) for name, one in result["systems"].items()}
@@ -72,8 +72,8 @@ def test_every_fusion_learns_what_the_tracks_tell(utterances: Make, made_data: M
 
 def test_a_pretrained_fusion_keeps_its_branches(utterances: Make, made_data: Make) -> None:
     data = made_data(utterances(speakers=2, scripts=2, per_script=2))
-    fold = make("made", data.utterances, "speaker", SETTINGS).folds[0]
-    trainer = FoldTrainer(data, inputs(data, fold), SETTINGS, seed=0, scale=0.1)
+    fold = make("made", data.utterances, "speaker", SETTINGS)[1][0]
+    trainer = FoldTrainer(data, fold, SETTINGS, seed=0, scale=0.1)
     audio = trainer.train("audio").model
     for system, layer, twin in (
         ("EF-PT", "audio_conv1", "audio_conv1"),
@@ -94,7 +94,7 @@ def kernels(model: Any, layer: str) -> list[Any]:
 
 def test_equal_seeds_give_equal_figures(utterances: Make, made_data: Make) -> None:
     data = made_data(utterances(speakers=2, scripts=2, per_script=1))
-    fold = make("made", data.utterances, "speaker", SETTINGS).folds[0]
+    fold = make("made", data.utterances, "speaker", SETTINGS)[1][0]
     one, two, other = (
         train_fold(data, fold, SETTINGS, systems=("audio",), seed=seed, scale=0.1)["systems"]["audio"]["probabilities"]
         for seed in (0, 0, 1)
@@ -121,7 +121,7 @@ def test_scripts_that_go_with_classes_leak_until_the_folds_part_them(
 @pytest.mark.slow
 def test_saved_networks_answer_as_the_trained_ones(utterances: Make, made_data: Make, tmp_path: Path) -> None:
     data = made_data(utterances(speakers=2, scripts=4, per_script=1))
-    fold = make("made", data.utterances, "speaker", SETTINGS).folds[0]
+    fold = make("made", data.utterances, "speaker", SETTINGS)[1][0]
     result = train_fold(
         data,
         fold,
@@ -139,7 +139,7 @@ def test_saved_networks_answer_as_the_trained_ones(utterances: Make, made_data: 
         logits = loaded.logits(loaded.test)
         probabilities = np.exp(logits) / np.exp(logits).sum(1, keepdims=True)
         order = np.random.default_rng(0)
-        rows = inputs(data, fold).rows
+        rows = [part.tolist() for part in inputs(data, fold).rows]
         order.permutation(rows[0])
         shown = [rows[1].index(row) for row in order.permutation(rows[1])]
         expected = np.array(result["systems"][system]["probabilities"])[shown]

@@ -1,5 +1,6 @@
 """Leaving one session or speaker group out."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -7,7 +8,8 @@ import pytest
 
 from overtone_cloud.corpora.utterance import Utterance
 from overtone_cloud.errors import SplitError
-from overtone_papers.valence.folds import Fold, leave_one_group_out
+from overtone_papers.common.data import InnerFold
+from overtone_papers.valence.data import leave_one_group_out, speakers_of
 
 
 def people(corpus: str, count: int, **fields: Any) -> list[Utterance]:
@@ -31,16 +33,16 @@ def people(corpus: str, count: int, **fields: Any) -> list[Utterance]:
     return made
 
 
-def speakers(utterances: list[Utterance], rows: tuple[int, ...]) -> set[tuple[str, str | None]]:
-    return {(utterances[i].corpus, utterances[i].speaker) for i in rows}
+def speakers(utterances: list[Utterance], ids: tuple[str, ...]) -> set[str]:
+    return set(speakers_of(utterances, ids))
 
 
-def check(utterances: list[Utterance], folds: list[Fold]) -> None:
+def check(utterances: list[Utterance], folds: Sequence[InnerFold]) -> None:
     for fold in folds:
-        parts = [speakers(utterances, part) for part in (fold.train, fold.validation, fold.test)]
+        parts = [speakers(utterances, part) for part in (fold.train, fold.inner, fold.test)]
         assert all(parts)
         assert sum(map(len, parts)) == len(set.union(*parts))
-        assert len({*fold.train, *fold.validation, *fold.test}) == len(utterances)
+        assert len({*fold.train, *fold.inner, *fold.test}) == len(utterances)
 
 
 def test_sessions_are_left_out_whole_and_one_speaker_validates() -> None:
@@ -49,10 +51,10 @@ def test_sessions_are_left_out_whole_and_one_speaker_validates() -> None:
     assert len(folds) == 5
     check(utterances, folds)
     for fold in folds:
-        held = speakers(utterances, (*fold.validation, *fold.test))
-        assert len({int(str(s)) // 2 for _, s in held}) == 1
-        assert len(fold.test_speakers) == len(fold.validation_speakers) == 1
-    tested = [next(iter(f.test_speakers)) for f in folds]
+        held = speakers(utterances, (*fold.inner, *fold.test))
+        assert len({int(s[-2:]) // 2 for s in held}) == 1
+        assert len(speakers(utterances, fold.test)) == len(speakers(utterances, fold.inner)) == 1
+    tested = [speakers_of(utterances, f.test)[0] for f in folds]
     assert {int(name[-2:]) % 2 for name in tested} == {0, 1}
 
 
@@ -62,8 +64,8 @@ def test_without_sessions_groups_are_alike_in_gender() -> None:
     assert len(folds) == 5
     check(utterances, folds)
     for fold in folds:
-        held = speakers(utterances, (*fold.validation, *fold.test))
-        assert {int(str(s)) % 2 for _, s in held} == {0, 1}
+        held = speakers(utterances, (*fold.inner, *fold.test))
+        assert {int(s[-2:]) % 2 for s in held} == {0, 1}
 
 
 def test_several_corpora_give_a_group_each_and_the_smallest_sets_their_number() -> None:
@@ -71,7 +73,8 @@ def test_several_corpora_give_a_group_each_and_the_smallest_sets_their_number() 
     folds = leave_one_group_out(utterances)
     assert len(folds) == 4
     check(utterances, folds)
-    assert all({name.split()[0] for name in fold.test_speakers} == {"ravdess", "emodb"} for fold in folds)
+    tested = [speakers(utterances, fold.test) for fold in folds]
+    assert all({name.split()[0] for name in own} == {"ravdess", "emodb"} for own in tested)
 
 
 def test_too_many_groups_and_too_few_speakers_name_the_option() -> None:
@@ -88,4 +91,4 @@ def test_folds_do_not_hang_on_the_order() -> None:
     utterances = people("ravdess", 8)
     one = leave_one_group_out(utterances)
     other = leave_one_group_out(utterances[::-1])
-    assert [f.test_speakers for f in one] == [f.test_speakers for f in other]
+    assert [set(f.test) for f in one] == [set(f.test) for f in other]

@@ -60,11 +60,11 @@ def test_unlabelled_speech_is_bounded_and_spread_over_the_folders(tmp_path: Path
         for i in range(count):
             tone(tmp_path / folder / f"{i}.wav", 10)
     (tmp_path / "two" / "broken.wav").write_bytes(b"nothing")
-    found = unlabelled.find((tmp_path / "one", tmp_path / "two"), 60 / 3600)
-    assert len(found.paths) == 6
-    assert {p.parent.name for p in found.paths} == {"one", "two"}
-    assert found.beyond == 3
-    assert found.unreadable == 1
+    files = unlabelled.find((tmp_path / "one", tmp_path / "two"), 60 / 3600)
+    assert len(files.paths) == 6
+    assert {p.parent.name for p in files.paths} == {"one", "two"}
+    assert files.beyond == 3
+    assert files.unreadable == 1
     (tmp_path / "empty").mkdir()
     with pytest.raises(CorpusError, match="no sound files in it for --option unlabelled"):
         unlabelled.find((tmp_path / "empty",), 1.0)
@@ -75,10 +75,10 @@ def test_long_recordings_are_cut_into_minutes_once(tmp_path: Path) -> None:
     tone(tmp_path / "meeting" / "long.wav", 130, 8_000)
     lines: list[str] = []
     study = Study(system="B", readings={}, parts=(), out=tmp_path / "out", cache=tmp_path / "cache", log=lines.append)
-    found = unlabelled.find((tmp_path / "meeting",), 1.0)
-    recordings = unlabelled.load(found, study)
+    files = unlabelled.find((tmp_path / "meeting",), 1.0)
+    recordings = unlabelled.load(files, study)
     assert [r.spectrogram.shape[1] for r in recordings] == [3751, 3751, 626]
-    unlabelled.load(found, study)
+    unlabelled.load(files, study)
     assert sum("cut into pieces" in line for line in lines) == 1
 
 

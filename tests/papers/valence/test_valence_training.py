@@ -8,20 +8,20 @@ import numpy as np
 import pytest
 
 from overtone_cloud.errors import ConfigError, TrainingError
-from overtone_papers.valence import options
-from overtone_papers.valence.claims import claims, difference
-from overtone_papers.valence.learner import Learner
-from overtone_papers.valence.material import Recording
-from overtone_papers.valence.search import draws
-from overtone_papers.valence.settings import KERNEL_SHARE, Settings, drawn, from_json, published
-from overtone_papers.valence.soft_labels import soft
+from overtone_models.networks.papers.valence import SHAPES
+from overtone_papers.common.options import read_options
+from overtone_papers.valence.claims import Evidence, claims, difference
+from overtone_papers.valence.data import Recording
+from overtone_papers.valence.networks import Learner
+from overtone_papers.valence.ratings import soft
+from overtone_papers.valence.settings import KERNEL_SHARE, Recipe, Settings, drawn, draws, published
 from overtone_papers.valence.training import Lesson, batches, train
 
 TINY = {"width": 16, "kernel": 2, "filters": 4, "batch": 8, "learning_rate": 1e-2, "dense": 8}
 
 
-def tiny(network: str, **changes: Any) -> Settings:
-    return Settings(network=network, **{**TINY, **changes})
+def tiny(network: str, **changes: Any) -> Recipe:
+    return Recipe(network=network, **{**TINY, **changes})
 
 
 def recordings(ratings: np.ndarray, seed: int = 0) -> list[Recording]:
@@ -103,8 +103,8 @@ def test_equal_seeds_give_equal_weights() -> None:
 
 
 def test_a_network_learns_and_its_best_epoch_is_restored(tmp_path: Path) -> None:
-    settings = tiny("b-multitask-dcgan", epochs=12, patience=12, learning_rate=5e-3)
-    trained = train(lesson(free=True, count=60), settings, 0, pictures=tmp_path)
+    recipe = tiny("b-multitask-dcgan", epochs=12, patience=12, learning_rate=5e-3)
+    trained = train(lesson(free=True, count=60), recipe, 0, pictures=tmp_path)
     history = trained.history
     assert max(history.val_accuracy) > 0.5
     assert history.best_epoch == int(np.argmax(history.val_accuracy)) + 1
@@ -118,8 +118,8 @@ def test_a_network_learns_and_its_best_epoch_is_restored(tmp_path: Path) -> None
 
 
 def test_training_stops_after_epochs_that_are_not_better() -> None:
-    settings = tiny("b-basic-cnn", epochs=30, patience=2, learning_rate=1e-7)
-    history = train(lesson(free=False), settings, 0).history
+    recipe = tiny("b-basic-cnn", epochs=30, patience=2, learning_rate=1e-7)
+    history = train(lesson(free=False), recipe, 0).history
     assert history.best_epoch is not None
     assert history.epochs == history.best_epoch + 2
 
@@ -155,12 +155,12 @@ def test_draws_lie_in_the_papers_ranges_and_are_repeatable() -> None:
     assert len(set(first)) == 20
     cheap = draws("b-basic-dcgan", most=1e11)
     assert all((s := next(cheap)).batch * s.multiply_adds <= 1e11 for _ in range(5))
-    with pytest.raises(ConfigError, match=r"b-basic-dcgan: 0 settings lie within --option trial_cost"):
+    with pytest.raises(ConfigError, match=r"b-basic-dcgan: 0 settings lie within --option trial-cost"):
         next(draws("b-basic-dcgan", most=1.0))
 
 
 def test_published_settings_are_table_1_and_quick_ones_cost_less() -> None:
-    found = {n: (s.width, s.learning_rate, s.batch, s.kernel, s.filters) for n in options.SHAPES if (s := published(n))}
+    found = {n: (s.width, s.learning_rate, s.batch, s.kernel, s.filters) for n in SHAPES if (s := published(n))}
     assert found == {
         "b-basic-cnn": (128, 1e-4, 64, 15, 84),
         "b-multitask-cnn": (64, 1e-3, 128, 8, 32),
@@ -173,26 +173,22 @@ def test_published_settings_are_table_1_and_quick_ones_cost_less() -> None:
     assert quick.epoch_samples % 64 == 0
     assert quick.epochs * quick.epoch_samples * quick.multiply_adds < 5e12
     assert quick.shape == published("b-basic-cnn").shape
-    assert from_json(quick.to_json()) == quick
+    assert Recipe(**quick.to_json()) == quick
 
 
-def test_options_are_checked_in_one_line(tmp_path: Path) -> None:
-    chosen = options.parse(
-        {"networks": "b-basic-cnn", "unlabelled": str(tmp_path), "epochs": "2", "epoch_samples": "64"}
-    )
+def test_options_shape_a_recipe_and_are_checked_in_one_line(tmp_path: Path) -> None:
+    given = {"networks": "b-basic-cnn", "unlabelled": str(tmp_path), "epochs": "2", "epoch_samples": "64"}
+    chosen = read_options(Settings, given)
     assert chosen.unlabelled == (tmp_path,)
-    settings = chosen.applied(published("b-basic-cnn"), whole_pass=100, quick=True)
-    assert (settings.epochs, settings.epoch_samples) == (2, 64)
-    for given, text in (
-        ({"networks": "b-lstm"}, "no network 'b-lstm'; there are b-basic-cnn"),
-        ({"groups": "1"}, "groups=1: it must be a whole number from 2 to 100"),
-        ({"unlabelled": "/nowhere/at/all"}, "is not a folder"),
-        ({"unlabelled_hours": "nan"}, "must be a number from"),
-        ({"parameters": "mine"}, "must be paper or searched"),
-        ({"trials": "-3"}, "trials=-3"),
+    recipe = chosen.applied(published("b-basic-cnn"), whole_pass=100, quick=True)
+    assert (recipe.epochs, recipe.epoch_samples) == (2, 64)
+    for name, text, message in (
+        ("networks", "b-lstm", "it takes b-basic-cnn"),
+        ("groups", "1", "it must be a whole number from 2 to 100"),
+        ("unlabelled", "/nowhere/at/all", "/nowhere/at/all is not a folder"),
     ):
-        with pytest.raises(ConfigError, match=text):
-            options.parse(given)
+        with pytest.raises(ConfigError, match=f"option {name} is '{text}'; {message}"):
+            read_options(Settings, {name: text})
 
 
 def results(network: str, shares: list[float]) -> list[dict[str, Any]]:
@@ -210,14 +206,15 @@ def test_claims_hold_fail_or_cannot_be_told() -> None:
         "b-multitask-cnn": results("b-multitask-cnn", [0.50, 0.51, 0.49, 0.50]),
         "b-multitask-dcgan": results("b-multitask-dcgan", [0.30, 0.55, 0.45, 0.40]),
     }
-    read = claims(found, quick=False, unlabelled_hours=0.4, rated=False)
+    evidence = Evidence(results=found, unlabelled_hours=0.4, rated=False)
+    read = claims(evidence, quick=False)
     verdicts = {c.claim: c.holds for c in read}
     assert verdicts["the DCGAN's unlabelled speech improves the CNN"] is True
     assert verdicts["activation as a second task does not help the CNN"] is False
     assert verdicts["nor does it help the DCGAN"] is None
     assert verdicts["valence in five and three classes"] is None
     assert verdicts["BasicDCGAN's expected valence correlates with the ratings"] is True
-    quick = claims(found, quick=True, unlabelled_hours=0.0, rated=False)
+    quick = claims(evidence, quick=True)
     assert all(c.holds is None and "quick run" in c.ours for c in quick)
 
 

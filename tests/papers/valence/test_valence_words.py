@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from overtone_cloud.errors import CorpusError
-from overtone_papers.valence.material import packed, scaled, word_spots
+from overtone_papers.valence.data import SCALER, packed, word_spots
 from overtone_papers.valence.words import parse_alignment, parse_ctm, word_times
 
 ALIGNMENT = """\
@@ -72,4 +72,4 @@ def test_short_recordings_are_filled_with_silence_and_scaled_to_one() -> None:
     crop = recording.crop(64, np.random.default_rng(0))
     assert crop.shape == (128, 64)
     assert crop[0, 0] == crop[0, -1] == -1.0
-    assert scaled(np.array([0.0, -40.0, -80.0], np.float32)).tolist() == [1.0, 0.0, -1.0]
+    assert SCALER(np.array([0.0, -40.0, -80.0], np.float32)).tolist() == [1.0, 0.0, -1.0]

@@ -9,9 +9,17 @@ import pytest
 from overtone_cloud.corpora.utterance import Utterance
 from overtone_cloud.errors import CorpusError
 from overtone_models.labels import Affect, Emotion, temporary_emotion
-from overtone_papers.valence import dimensions as table
-from overtone_papers.valence.figures import measure, pearson
-from overtone_papers.valence.soft_labels import accepted, counted_as, expected, oversampled, pooled, soft
+from overtone_papers.valence.ratings import (
+    accepted,
+    counted_as,
+    dimensions,
+    expected,
+    measure,
+    oversampled,
+    pearson,
+    pooled,
+    soft,
+)
 
 
 def utterance(**fields: Any) -> Utterance:
@@ -73,25 +81,25 @@ def test_pearson_is_numpys() -> None:
 
 
 def test_strong_emotions_lie_further_out_and_ratings_of_people_come_first() -> None:
-    normal = table.dimensions(utterance(label="angry", intensity="normal"))
-    strong = table.dimensions(utterance(label="angry", intensity="strong"))
-    assert normal == table.dimensions(utterance(label="angry")) == (2.0, 4.0)
+    normal = dimensions(utterance(label="angry", intensity="normal"))
+    strong = dimensions(utterance(label="angry", intensity="strong"))
+    assert normal == dimensions(utterance(label="angry")) == (2.0, 4.0)
     assert strong == (1.0, 5.0)
-    assert table.dimensions(utterance(label="angry", valence=4.5, activation=2.0)) == (4.5, 2.0)
-    assert table.dimensions(utterance(valence=2.5, activation=2.0)) == (2.5, 2.0)
-    assert table.dimensions(utterance()) is None
-    assert table.dimensions(utterance(corpus="tess", corpus_label="ps", label="surprised")) == (4.0, 4.0)
+    assert dimensions(utterance(label="angry", valence=4.5, activation=2.0)) == (4.5, 2.0)
+    assert dimensions(utterance(valence=2.5, activation=2.0)) == (2.5, 2.0)
+    assert dimensions(utterance()) is None
+    assert dimensions(utterance(corpus="tess", corpus_label="ps", label="surprised")) == (4.0, 4.0)
 
 
 def test_an_added_emotion_is_rated_by_its_row_in_the_table() -> None:
     affect = {"weak": Affect(3.5, 2.0), "normal": Affect(4.0, 2.0), "strong": Affect(4.5, 1.5)}
     with temporary_emotion(Emotion(name="relieved", colour="#0b6e4f", **affect)):
         for intensity, expected_point in (("low", "weak"), ("medium", "normal"), (None, "normal"), ("high", "strong")):
-            point = table.dimensions(utterance(label="relieved", intensity=intensity))
+            point = dimensions(utterance(label="relieved", intensity=intensity))
             assert point == affect[expected_point]
 
 
 def test_a_rating_on_another_scale_is_refused() -> None:
-    assert table.dimensions(utterance(valence=5.5, activation=0.5)) == (5.0, 1.0)
+    assert dimensions(utterance(valence=5.5, activation=0.5)) == (5.0, 1.0)
     with pytest.raises(CorpusError, match=r"a\.wav: valence is 6\.8, limits are 1 and 5"):
-        table.dimensions(utterance(valence=6.8, activation=2.0))
+        dimensions(utterance(valence=6.8, activation=2.0))

@@ -1,4 +1,4 @@
-"""One discriminator, its generator, and the paper's alternating updates: one training step, written out."""
+"""The discriminator with its generator, and the paper's alternating updates written out as one training step."""
 
 from typing import Any
 
@@ -8,7 +8,7 @@ from overtone_models.front_end import F32
 from overtone_models.networks import tf
 from overtone_models.networks.papers.valence import discriminator, generator, valence_network
 from overtone_papers.common.fitting import seed_all
-from overtone_papers.valence.settings import Settings
+from overtone_papers.valence.settings import Recipe
 
 ADVERSARIAL_BETA_1 = 0.5
 """Adam's first moment for the two adversaries, as DCGANs are usually trained; 0.9 for valence and activation."""
@@ -24,13 +24,13 @@ class Learner:
     each with its own loss and update; the convolutions serve all but the first.
     """
 
-    def __init__(self, settings: Settings, seed: int) -> None:
+    def __init__(self, recipe: Recipe, seed: int) -> None:
         seed_all(seed)
-        self.settings = settings
-        self.network = discriminator(settings.shape, settings.tasks)
+        self.recipe = recipe
+        self.network = discriminator(recipe.shape, recipe.tasks)
         self.valence = valence_network(self.network)
-        self.generator = generator(settings.shape) if settings.tasks.real else None
-        tasks = settings.tasks
+        self.generator = generator(recipe.shape) if recipe.tasks.real else None
+        tasks = recipe.tasks
         names = ["valence", *(["activation"] if tasks.activation else []), *(["real"] if tasks.real else [])]
         self._variables = {name: self._task_variables(name) for name in names}
         if self.generator is not None:
@@ -43,20 +43,25 @@ class Learner:
 
         `x` and `unlabelled` are crops `(batch, rows, width, 1)`, the labels distributions `(batch, 5)`.
         """
-        given = x if unlabelled is None else unlabelled
-        losses, logits = self._step(*map(tf.constant, (x, valence, activation, given)))
+        real = x if unlabelled is None else unlabelled
+        losses, logits = self._step(*map(tf.constant, (x, valence, activation, real)))
         return {name: float(value) for name, value in losses.items()}, logits.numpy()
 
     def generated(self, noise: F32) -> F32:
-        """Return crops `(n, rows, width)` in -1..1 of noise `(n, settings.shape.noise)`."""
+        """Return crops `(n, rows, width)` in -1..1 of noise `(n, recipe.shape.noise)`."""
         assert self.generator is not None
         result: F32 = self.generator(tf.constant(noise), training=False).numpy()[..., 0]
         return result
 
     def noise(self, count: int, seed: int) -> F32:
-        """Return `(count, settings.shape.noise)` normal noise."""
-        shape = (count, self.settings.shape.noise)
+        """Return `(count, recipe.shape.noise)` normal noise."""
+        shape = (count, self.recipe.shape.noise)
         return np.random.default_rng(seed).normal(size=shape).astype(np.float32)
+
+    def parameters(self) -> dict[str, int]:
+        """Return the weights of the valence network, of all that is trained beside the generator, and of that."""
+        networks = {"valence": self.valence, "discriminator": self.network, "generator": self.generator}
+        return {name: 0 if network is None else int(network.count_params()) for name, network in networks.items()}
 
     def _task_variables(self, task: str) -> list[Any]:
         layers = [self.network.get_layer(name) for name in (*SHARED, *OWN[task])]
@@ -64,7 +69,7 @@ class Learner:
 
     def _optimizer(self, name: str) -> Any:
         beta_1 = ADVERSARIAL_BETA_1 if name in ("real", "generator") else 0.9
-        optimizer = tf.keras.optimizers.Adam(self.settings.learning_rate, beta_1=beta_1)
+        optimizer = tf.keras.optimizers.Adam(self.recipe.learning_rate, beta_1=beta_1)
         optimizer.build(self._variables[name])
         return optimizer
 
@@ -74,15 +79,15 @@ class Learner:
             losses["generator"] = self._generator_update(tf.shape(unlabelled)[0])
             losses["real"] = self._discriminator_update(unlabelled)
         losses["valence"], logits = self._classifier_update("valence", x, valence)
-        if self.settings.tasks.activation:
+        if self.recipe.tasks.activation:
             losses["activation"], _ = self._classifier_update("activation", x, activation)
         return losses, logits
 
     def _generator_update(self, count: Any) -> Any:
         """L_g of the paper: how far the discriminator is from taking generated crops for real."""
         with tf.GradientTape() as tape:
-            told = self.network(self._fakes(count), training=True)["real"]
-            loss = tf.reduce_mean(tf.nn.softplus(-told))
+            logits = self.network(self._fakes(count), training=True)["real"]
+            loss = tf.reduce_mean(tf.nn.softplus(-logits))
         return self._apply("generator", tape, loss)
 
     def _discriminator_update(self, unlabelled: Any) -> Any:
@@ -102,7 +107,7 @@ class Learner:
 
     def _fakes(self, count: Any) -> Any:
         assert self.generator is not None
-        return self.generator(tf.random.normal((count, self.settings.shape.noise)), training=True)
+        return self.generator(tf.random.normal((count, self.recipe.shape.noise)), training=True)
 
     def _apply(self, name: str, tape: Any, loss: Any) -> Any:
         variables = self._variables[name]

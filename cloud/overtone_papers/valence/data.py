@@ -1,0 +1,222 @@
+"""Recordings of system B: spectrograms and crops of them, and folds that leave a session or speaker group out.
+
+A crop is centred on a random word or, where a corpus has no word times, on a random voiced frame.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from overtone_cloud.corpora.utterance import Utterance
+from overtone_cloud.errors import CorpusError, SplitError
+from overtone_models.features.crops import HOP_SAMPLES, CropSpec, VoicedSpectrogramSpec, cut
+from overtone_models.features.spectra import TOP_DB
+from overtone_models.front_end import F32
+from overtone_papers.common.data import InnerFold, Rows, Scaler, rows_of
+from overtone_papers.common.study import Study
+from overtone_papers.valence.ratings import dimensions
+from overtone_papers.valence.words import Times, word_times
+
+SPEC = VoicedSpectrogramSpec(in_decibels=True)
+SCALER = Scaler(mean=np.array([-TOP_DB / 2], np.float32), std=np.array([TOP_DB / 2], np.float32))
+"""Decibels of -80..0 become -1..1: the range of the generator's tanh."""
+AT_ONCE = 256
+"""Recordings extracted together: each lies in memory at full width until it is packed."""
+EVALUATION = 1
+"""Names the random stream of the crops that validate and test."""
+MOST_GROUPS = 5
+"""As many as IEMOCAP has sessions: the paper's number of folds."""
+SPEAKERS_PER_GROUP = 2
+
+Speaker = tuple[str, str]
+"""Corpus and speaker: corpora may give two people one name."""
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Recording:
+    """A spectrogram `(rows, frames)` in decibels, -80..0, and where a crop may be centred.
+
+    `spots` are `(n, 2)` first and last frames of words, or of single voiced frames.
+    """
+
+    spectrogram: NDArray[np.float16]
+    spots: Rows
+    voiced: Rows
+    by_words: bool
+
+    def crop(self, width: int, generator: np.random.Generator) -> F32:
+        """Return `(rows, width)` in -1..1 about a random point of a random word or voiced frame."""
+        first, last = self.spots[generator.integers(len(self.spots))]
+        return SCALER(self._cut(int(generator.integers(first, last + 1)), width))
+
+    def middle(self, width: int) -> F32:
+        """Return `(rows, width)` decibels about the middle voiced frame: what `CropSpec` computes on a device."""
+        return self._cut(int(self.voiced[len(self.voiced) // 2]), width)
+
+    def _cut(self, centre: int, width: int) -> F32:
+        return cut(self.spectrogram.astype(np.float32), centre, width, fill=-TOP_DB)
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Data:
+    """The labelled recordings with their ratings `(n,)` in 1..5."""
+
+    utterances: tuple[Utterance, ...]
+    recordings: tuple[Recording, ...]
+    valence: NDArray[np.float64]
+    activation: NDArray[np.float64]
+
+    def rows(self, ids: Sequence[str]) -> Rows:
+        """Return the places of these utterances."""
+        return rows_of(self.utterances, ids)
+
+    def some(self, rows: Rows) -> list[Recording]:
+        """Return the recordings at these places."""
+        return [self.recordings[i] for i in rows]
+
+
+def crop_spec(width: int) -> CropSpec:
+    """Return what a device computes for a network of this crop width."""
+    return CropSpec(width=width, in_decibels=True)
+
+
+def usable(study: Study) -> tuple[Utterance, ...]:
+    """Return the corpora's utterances that have a rating, or a category that the table rates; ids carry the corpus."""
+    rated = (u for r in study.readings.values() for u in r.utterances if dimensions(u) is not None)
+    return tuple(replace(u, id=f"{u.corpus}/{u.id}") for u in rated)
+
+
+def load(study: Study) -> Data:
+    """Return every corpus' labelled recordings; what cannot be read is left out and named in the log."""
+    wanted = usable(study)
+    utterances, recordings = spectrograms(wanted, study)
+    if not recordings:
+        raise CorpusError(f"none of {len(wanted)} recordings can be read")
+    ratings = np.array([dimensions(u) for u in utterances], np.float64)
+    words = sum(r.by_words for r in recordings)
+    rest = len(recordings) - words
+    study.log(f"{len(recordings)} recordings; crops on words in {words} of them, on voiced frames in {rest}")
+    return Data(utterances=utterances, recordings=recordings, valence=ratings[:, 0], activation=ratings[:, 1])
+
+
+def spectrograms(utterances: Sequence[Utterance], study: Study) -> tuple[tuple[Utterance, ...], tuple[Recording, ...]]:
+    """Return the utterances that can be read, and their recordings."""
+    readable: list[Utterance] = []
+    recordings: list[Recording] = []
+    for start in range(0, len(utterances), AT_ONCE):
+        some, features = study.extract(utterances[start : start + AT_ONCE], SPEC)
+        readable += some
+        recordings += [packed(f, word_times(u.path)) for u, f in zip(some, features, strict=True)]
+    return tuple(readable), tuple(recordings)
+
+
+def packed(feature: F32, words: Times) -> Recording:
+    """Return the recording of a `VoicedSpectrogramSpec` feature `(rows + 1, frames)` and its words' times in s."""
+    voiced = np.flatnonzero(feature[-1] > 0.0)
+    spots = word_spots(words, feature.shape[1])
+    return Recording(
+        spectrogram=feature[:-1].astype(np.float16),
+        spots=spots if len(spots) else np.stack([voiced, voiced], 1),
+        voiced=voiced,
+        by_words=len(spots) > 0,
+    )
+
+
+def word_spots(words: Times, frames: int) -> Rows:
+    """Return `(n, 2)` first and last frames of words; those that lie behind the end are left out."""
+    per_second = SPEC.sample_rate_hz / HOP_SAMPLES
+    ends = [(round(begin * per_second), round(end * per_second)) for begin, end in words]
+    inside = [(first, min(max(first, last), frames - 1)) for first, last in ends if first < frames]
+    return np.array(inside, np.int64).reshape(-1, 2)
+
+
+def crops(recordings: Sequence[Recording], width: int, generator: np.random.Generator) -> F32:
+    """Return `(n, rows, width, 1)` random crops in -1..1, one of each recording."""
+    return np.stack([r.crop(width, generator) for r in recordings])[..., None]
+
+
+def fixed_crops(recordings: Sequence[Recording], width: int, seed: int) -> F32:
+    """Return the `(n, rows, width, 1)` crops that validate or test: drawn once, so that epochs compare."""
+    return crops(recordings, width, np.random.default_rng((seed, EVALUATION)))
+
+
+def leave_one_group_out(
+    utterances: Sequence[Utterance], *, groups: int | None = None, seed: int = 0
+) -> tuple[InnerFold, ...]:
+    """Return one fold per group: each corpus' sessions, or speakers dealt into groups alike in gender.
+
+    Some speakers of the group left out validate (`inner`), the others test. Without `groups` there are as many as
+    the smallest corpus allows, at most five. Raise SplitError, which names the corpus and the option that stands in.
+    """
+    by_corpus = {name: [u for u in utterances if u.corpus == name] for name in sorted({u.corpus for u in utterances})}
+    possible = {name: _possible(name, of) for name, of in by_corpus.items()}
+    count = min([MOST_GROUPS, *possible.values()]) if groups is None else groups
+    for name, most in possible.items():
+        if not 2 <= count <= most:
+            raise SplitError(
+                f"{name}: {count} groups asked for, its speakers or sessions make 2 to {most} groups of at least "
+                f"{SPEAKERS_PER_GROUP} speakers; --option groups=N"
+            )
+    places = {key: place for of in by_corpus.values() for key, place in _dealt(of, count, seed).items()}
+    return tuple(_fold(utterances, places, group) for group in range(count))
+
+
+def speakers_of(utterances: Sequence[Utterance], ids: Sequence[str]) -> list[str]:
+    """Return corpus and name of the speakers of these utterances."""
+    wanted = set(ids)
+    return sorted({f"{u.corpus} {u.speaker}" for u in utterances if u.id in wanted})
+
+
+def has_sessions(utterances: Sequence[Utterance]) -> bool:
+    """Return whether every utterance has a session, and every session two speakers or more."""
+    speakers: dict[str | None, set[str | None]] = {}
+    for u in utterances:
+        speakers.setdefault(u.session, set()).add(u.speaker)
+    return None not in speakers and len(speakers) > 1 and min(map(len, speakers.values())) >= SPEAKERS_PER_GROUP
+
+
+def _possible(name: str, utterances: Sequence[Utterance]) -> int:
+    """Return how many groups a corpus allows."""
+    unlabelled = "give its folder as --option unlabelled=PATH"
+    without = sum(1 for u in utterances if u.speaker is None)
+    if without:
+        raise SplitError(
+            f"{name}: {without} of {len(utterances)} utterances have no speaker, so none can be left out; {unlabelled}"
+        )
+    if has_sessions(utterances):
+        return len({u.session for u in utterances})
+    speakers, least = len({u.speaker for u in utterances}), 2 * SPEAKERS_PER_GROUP
+    if speakers < least:
+        raise SplitError(
+            f"{name}: {speakers} speakers are too few, {least} are needed to train, validate and test; {unlabelled}"
+        )
+    return speakers // SPEAKERS_PER_GROUP
+
+
+def _dealt(utterances: Sequence[Utterance], count: int, seed: int) -> dict[Speaker, tuple[int, int]]:
+    """Return each speaker's group, and place in it: women before men, so that every second one is a fair half."""
+    generator = np.random.default_rng(seed)
+    genders = {(u.corpus, str(u.speaker)): u.gender or "" for u in utterances}
+    order: list[Speaker] = []
+    for gender in sorted(set(genders.values())):
+        own = sorted(speaker for speaker, g in genders.items() if g == gender)
+        order += [own[i] for i in generator.permutation(len(own))]
+    group_of = {speaker: place % count for place, speaker in enumerate(order)}
+    if has_sessions(utterances):
+        sessions = sorted({str(u.session) for u in utterances})
+        group_of = {(u.corpus, str(u.speaker)): sessions.index(str(u.session)) % count for u in utterances}
+    members: dict[int, list[Speaker]] = {}
+    for speaker in order:
+        members.setdefault(group_of[speaker], []).append(speaker)
+    return {speaker: (group, place) for group, own in members.items() for place, speaker in enumerate(own)}
+
+
+def _fold(utterances: Sequence[Utterance], places: Mapping[Speaker, tuple[int, int]], group: int) -> InnerFold:
+    parts: dict[str, list[str]] = {"train": [], "inner": [], "test": []}
+    for u in utterances:
+        own, place = places[u.corpus, str(u.speaker)]
+        # The roles change from fold to fold, so that women and men are tested alike.
+        parts["train" if own != group else "inner" if place % 2 == group % 2 else "test"].append(u.id)
+    return InnerFold(name=f"group {group + 1}", **{part: tuple(ids) for part, ids in parts.items()})
