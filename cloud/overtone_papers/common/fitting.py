@@ -14,22 +14,8 @@ from overtone_models.front_end import F32
 from overtone_models.metrics import Targets
 from overtone_models.networks import tf
 from overtone_papers.common.report import CURVES, History
-from overtone_papers.common.scoring import auc_one_vs_rest, balanced_weights, scores, softmax
+from overtone_papers.common.scoring import scores
 from overtone_papers.common.study import no_log
-
-__all__ = [
-    "History",
-    "accelerators",
-    "auc_one_vs_rest",
-    "balanced_weights",
-    "fit",
-    "predict",
-    "scores",
-    "seed_all",
-    "softmax",
-    "tested",
-    "timed_prediction",
-]
 
 Inputs = F32 | Sequence[F32]
 """One array `(n, ...)`, or one for each input of the network."""

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from overtone_models.front_end import F32
-from overtone_papers.common import fitting
+from overtone_papers.common import scoring
 from overtone_papers.common.data import InnerFold
 from overtone_papers.common.saved_network import saved_files
 from overtone_papers.common.study import Study
@@ -61,14 +61,14 @@ class Experiment:
         return {**self._results[job.name], "title": title or job.recipe.title}
 
     def scored(self, probabilities: F32, split: str, seed: int) -> Result:
-        """Return scores of test probabilities: `fitting.scores`, loss, and accuracy by origin."""
+        """Return scores of test probabilities: `scoring.scores`, loss, and accuracy by origin."""
         test = self.pool.rows(self.fold(split, seed).test)
         y, origins = self.pool.y[test], self.pool.origins[test]
         right = probabilities.argmax(1) == y
         target = np.maximum(probabilities[np.arange(len(y)), y], SMALLEST)
         by_origin = {str(name): right[origins == name] for name in np.unique(origins)}
         return {
-            **fitting.scores(probabilities, y, LABELS),
+            **scoring.scores(probabilities, y, LABELS),
             "loss": round(float(-np.log(target).mean()), 6),
             "origins": {n: {"accuracy": round(float(own.mean()), 6), "n": len(own)} for n, own in by_origin.items()},
         }

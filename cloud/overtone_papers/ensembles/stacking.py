@@ -12,7 +12,7 @@ from overtone_models.front_end import F32
 from overtone_models.networks import tf
 from overtone_models.networks.papers import build
 from overtone_models.networks.papers.ensembles import meta
-from overtone_papers.common import fitting
+from overtone_papers.common import fitting, scoring
 from overtone_papers.common.data import InnerFold
 from overtone_papers.ensembles.data import LABELS, Pool
 from overtone_papers.ensembles.networks import Job, Plan
@@ -52,7 +52,7 @@ def train_perceptron(pool: Pool, fold: InnerFold, jobs: Sequence[Job], folder: P
         name=name,
     )
     timed = {part: fitting.timed_prediction(model, x[part]) for part in ("test", "inner")}
-    arrays = {part: fitting.softmax(logits) for part, (logits, _) in timed.items()}
+    arrays = {part: scoring.softmax(logits) for part, (logits, _) in timed.items()}
     write_arrays(folder / f"{name}.npz", arrays, error=TrainingError)
     write_weights(folder / f"{name}-weights.npz", model)
     inference_s = sum(seconds for _, seconds in timed.values())

@@ -13,8 +13,9 @@ from overtone_common.files import write_arrays
 from overtone_models.front_end import F32
 from overtone_models.networks import tf
 from overtone_models.networks.papers import build
-from overtone_papers.common import fitting
+from overtone_papers.common import fitting, scoring
 from overtone_papers.common.data import InnerFold, Rows, Scaler
+from overtone_papers.common.report import History
 from overtone_papers.common.saved_network import SavedNetwork
 from overtone_papers.ensembles.data import LABELS, SPECS, SPLITS, Pool, fit_scaler
 from overtone_papers.ensembles.networks import Job, Plan
@@ -76,7 +77,7 @@ def train(pool: Pool, fold: InnerFold, job: Job, plan: Plan, folder: Path) -> di
     }
 
 
-def _fit(model: Any, data: Prepared, job: Job, plan: Plan, log: Any) -> fitting.History:
+def _fit(model: Any, data: Prepared, job: Job, plan: Plan, log: Any) -> History:
     recipe, binary = job.recipe, job.target is not None
     targets = {part: y.astype(np.float32)[:, None] if binary else y for part, y in data.targets.items()}
     return fitting.fit(
@@ -90,7 +91,7 @@ def _fit(model: Any, data: Prepared, job: Job, plan: Plan, log: Any) -> fitting.
         batch=recipe.batch,
         seed=job.seed,
         patience=recipe.length.patience,
-        class_weights=fitting.balanced_weights(data.targets["train"].astype(np.int64), 2) if binary else None,
+        class_weights=scoring.balanced_weights(data.targets["train"].astype(np.int64), 2) if binary else None,
         log=log,
         name=job.name,
     )
@@ -104,7 +105,7 @@ def one_or_all(inputs: Sequence[F32]) -> F32 | list[F32]:
 def probabilities(logits: F32) -> F32:
     """Return `(n, K)` probabilities of logits, or `(n, 1)` of a binary network's."""
     if logits.shape[1] > 1:
-        return fitting.softmax(logits)
+        return scoring.softmax(logits)
     result: F32 = (0.5 * (1.0 + np.tanh(0.5 * logits))).astype(np.float32)  # a sigmoid that cannot overflow
     return result
 

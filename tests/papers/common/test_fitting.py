@@ -9,7 +9,7 @@ from sklearn import metrics
 
 from overtone_cloud.errors import TrainingError
 from overtone_models.networks import tf
-from overtone_papers.common import fitting
+from overtone_papers.common import fitting, scoring
 from overtone_papers.common.pictures import confusion_png, curves_png, grid_png, lines_png
 from overtone_papers.common.report import History
 
@@ -64,7 +64,7 @@ def test_patience_restores_the_best_weights() -> None:
     history = train(model, x, y, validation=wrong, epochs=40, patience=2)
     assert history.epochs < 40
     assert history.best_epoch == int(np.argmin(history.val_loss)) + 1
-    log_p = np.log(fitting.softmax(fitting.predict(model, wrong[0])))
+    log_p = np.log(scoring.softmax(fitting.predict(model, wrong[0])))
     restored = -log_p[np.arange(30), wrong[1]].mean()
     assert restored == pytest.approx(min(history.val_loss), abs=1e-4)
 
@@ -100,7 +100,7 @@ def test_progress_names_epoch_and_figures(monkeypatch: pytest.MonkeyPatch) -> No
 def test_class_weights_move_the_decision() -> None:
     x, y = blobs()
     x = np.zeros_like(x)
-    weights = fitting.balanced_weights(y[y < 2], 3)
+    weights = scoring.balanced_weights(y[y < 2], 3)
     assert weights == {0: 1.0, 1: 1.0, 2: 0.0}
     model = small()
     train(model, x, y, class_weights=(0.01, 0.01, 5.0))
@@ -111,24 +111,24 @@ def test_scores_agree_with_scikit_learn() -> None:
     generator = np.random.default_rng(0)
     logits = generator.normal(size=(200, 3)).astype(np.float32)
     y = generator.integers(0, 3, 200)
-    found = fitting.scores(logits, y, LABELS)
+    found = scoring.scores(logits, y, LABELS)
     predicted = logits.argmax(1)
     assert found["accuracy"] == pytest.approx(metrics.accuracy_score(y, predicted), abs=1e-6)
     assert found["macro_f1"] == pytest.approx(metrics.f1_score(y, predicted, average="macro"), abs=1e-6)
     assert found["macro_precision"] == pytest.approx(metrics.precision_score(y, predicted, average="macro"), abs=1e-6)
     assert found["uar"] == pytest.approx(metrics.balanced_accuracy_score(y, predicted), abs=1e-6)
     assert found["confusion"] == metrics.confusion_matrix(y, predicted).tolist()
-    assert fitting.scores(predicted, y, LABELS) == found
-    probabilities = fitting.softmax(logits)
+    assert scoring.scores(predicted, y, LABELS) == found
+    probabilities = scoring.softmax(logits)
     area = metrics.roc_auc_score(y, probabilities, multi_class="ovr", average="macro")
-    assert fitting.auc_one_vs_rest(probabilities, y) == pytest.approx(area, abs=1e-6)
+    assert scoring.auc_one_vs_rest(probabilities, y) == pytest.approx(area, abs=1e-6)
 
 
 def test_a_class_without_samples_counts_in_no_mean() -> None:
-    found = fitting.scores(np.array([0, 1, 1, 0]), np.array([0, 1, 1, 1]), LABELS)
+    found = scoring.scores(np.array([0, 1, 1, 0]), np.array([0, 1, 1, 1]), LABELS)
     assert found["per_class"]["angry"] == {"recall": None, "precision": 0.0, "f1": None, "n": 0}
     assert found["uar"] == pytest.approx((1 + 2 / 3) / 2, abs=1e-6)
-    assert fitting.auc_one_vs_rest(np.ones((2, 3), np.float32), np.array([1, 1])) is None
+    assert scoring.auc_one_vs_rest(np.ones((2, 3), np.float32), np.array([1, 1])) is None
 
 
 def test_pictures_are_png(tmp_path: Path) -> None:

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from overtone_papers.common import fitting
+from overtone_papers.common import scoring
 from overtone_papers.ensembles.voting import GeneticSettings, combined, macro_f1, normalised, search_weights
 
 
@@ -25,7 +25,7 @@ def test_mean_is_a_distribution(members):
 
 def test_fitness_is_the_reported_f1(members):
     x, y = members
-    reported = fitting.scores(combined(x), y, tuple("abcdefg"))["macro_f1"]
+    reported = scoring.scores(combined(x), y, tuple("abcdefg"))["macro_f1"]
     assert macro_f1(combined(x).argmax(1), y, 7) == pytest.approx(reported, abs=1e-6)
 
 
