@@ -1,8 +1,10 @@
 """Structure of the whole product: command lines stay in their modules, imports are named in code, no circles."""
 
 import ast
+import re
 from collections import deque
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import grimp
@@ -105,3 +107,56 @@ def test_no_module_imports_itself_through_others() -> None:
                 start = way.index(min(way))
                 circles.add((*way[start:], *way[:start]))
     assert {" > ".join(circle) for circle in circles} == set()
+
+
+@dataclass(frozen=True)
+class Hop:
+    """One row of a trip in docs/architecture.md."""
+
+    path: Path
+    symbol: str
+    reached: str
+
+    @property
+    def called(self) -> str:
+        """The name by which others call it."""
+        return self.symbol.rpartition(".")[2]
+
+
+def trips() -> dict[str, list[Hop]]:
+    """Return the rows of the tables under "Three trips", by their headings."""
+    text = (REPOSITORY / "docs" / "architecture.md").read_text("utf-8")
+    chapter = text.partition("## Three trips")[2].partition("\n## ")[0]
+    row = re.compile(r"^\| \d+ \| `([^`]+)` \| `([^`]+)` \| .* \| (.*?) ?\|$", re.MULTILINE)
+    return {
+        part.partition("\n")[0]: [Hop(REPOSITORY / path, symbol, how) for path, symbol, how in row.findall(part)]
+        for part in chapter.split("### ")[1:]
+    }
+
+
+def defines(path: Path, symbol: str) -> bool:
+    """Return whether a module defines a function, a class or a class' method."""
+    body: list[ast.stmt] = ast.parse(path.read_text("utf-8")).body
+    for name in symbol.split("."):
+        matches = [n for n in body if isinstance(n, ast.FunctionDef | ast.ClassDef) and n.name == name]
+        if not matches:
+            return False
+        body = matches[0].body
+    return True
+
+
+@pytest.mark.parametrize("title", trips())
+def test_each_hop_of_a_trip_is_there_and_reached_as_the_page_says(title: str) -> None:
+    hops = trips()[title]
+    assert len(hops) >= 10
+    for hop in hops:
+        assert defines(hop.path, hop.symbol), hop
+        if match := re.fullmatch(r"called by (\d+)", hop.reached):
+            assert hop.called in names_used(hops[int(match[1]) - 1].path), hop
+        elif match := re.fullmatch(r"iterates (\d+)", hop.reached):
+            assert hops[int(match[1]) - 1].called in names_used(hop.path), hop
+        elif match := re.fullmatch(r"process of (\d+)", hop.reached):
+            module = ".".join(hop.path.relative_to(REPOSITORY).with_suffix("").parts[1:])
+            assert f'"{module}"' in hops[int(match[1]) - 1].path.read_text("utf-8"), hop
+        else:
+            assert hop.reached in ("", "MQTT", "loop", "callback"), hop
