@@ -143,6 +143,28 @@ def test_pretrained_models_are_found_in_an_installed_wheel(wheel: Path, tmp_path
     assert found == {name for name in pretrained_files() if name.endswith(".bundle")} | {"tiny/tiny.bundle"}
 
 
+def test_a_program_of_ones_own_needs_the_wheel_and_the_edge_extra(wheel: Path, tmp_path: Path):
+    """The public interface, in the device's environment: neither TensorFlow nor this checkout is there."""
+    site = tmp_path / "site-packages"
+    with zipfile.ZipFile(wheel) as archive:
+        archive.extractall(site)
+    code = (
+        "import overtone_edge\n"
+        "recogniser = overtone_edge.Recogniser('small')\n"
+        "clip = recogniser.bundle.golden_samples\n"
+        "events = [e for start in range(0, clip.size, 1024) for e in recogniser.process(clip[start:start + 1024])]\n"
+        "events += recogniser.flush()\n"
+        "print(overtone_edge.__file__, len(recogniser.labels), events[-1].final)"
+    )
+    python = REPOSITORY / ".venv-edge" / "bin" / "python"
+    environment = {"PYTHONPATH": str(site), "PATH": ""}
+    done = subprocess.run([python, "-c", code], capture_output=True, text=True, check=False, env=environment)
+    assert done.returncode == 0, done.stderr
+    file, labels, final = done.stdout.split()
+    assert Path(file).is_relative_to(site)
+    assert (labels, final) == ("6", "True")
+
+
 def test_every_package_is_typed(wheel: Path):
     with zipfile.ZipFile(wheel) as archive:
         assert {f"{package}/py.typed" for package in PACKAGES} <= set(archive.namelist())

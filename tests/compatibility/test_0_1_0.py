@@ -1,13 +1,15 @@
-"""What version 0.1.0 wrote still loads and does its work: state folders, bundles, configurations, databases."""
+"""What version 0.1.0 wrote still loads and does its work: state folders, bundles, configurations, databases, runs."""
 
 import json
 import tomllib
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-from tests.support.old_versions import unpack
+from tests.bundles import differences
+from tests.support.old_versions import missing, unpack
 
 from overtone_cloud.aggregator.config import load_config as load_aggregator_config
 from overtone_edge.agent.cli import main as agent
@@ -36,7 +38,7 @@ def run(folder: Path, capsys: pytest.CaptureFixture[str], *words: str) -> str:
 def test_the_state_folder_has_the_same_status(device: Path, capsys) -> None:
     stored = json.loads((device / "status.json").read_text())
     status = json.loads(run(device, capsys, "status", "--json"))
-    assert {key: status[key] for key in stored} == stored
+    assert missing(stored, status) == []
     assert (status["examples"], status["outbox"], status["previous_version"]) == (6, 1, 1)
 
 
@@ -104,5 +106,17 @@ def test_the_aggregators_database_tells_the_same(tmp_path: Path, capsys) -> None
     folder = unpack(VERSION, "aggregator", tmp_path, "aggregator.toml")
     assert main(["status", "--config", str(folder / "aggregator.toml"), "--json"]) == 0
     status, stored = json.loads(capsys.readouterr().out), json.loads((folder / "status.json").read_text())
-    assert {key: status[key] for key in stored} == stored
+    assert missing(stored, status) == []
     assert [row["version"] for row in status["releases"]] == [1, 2, 3]
+
+
+def test_a_run_converts_to_the_same_bundle(tmp_path: Path, overtone) -> None:
+    folder = unpack(VERSION, "run", tmp_path)
+    words = ("--corpus", folder / "corpus", "--cache", folder / "cache", "--out", folder / "today.bundle")
+    status, _, err = overtone("convert", folder / "run", *words)
+    assert status == 0, err
+    stored = read_bundle((folder / "run.bundle").read_bytes())
+    assert golden_difference(stored) < ROUNDING
+    today = read_bundle((folder / "today.bundle").read_bytes())
+    today = replace(today, manifest=replace(today.manifest, created=stored.manifest.created))
+    assert list(differences({"run": stored.to_bytes()}, {"run": today.to_bytes()})) == []

@@ -3,6 +3,7 @@
 import shutil
 import tarfile
 from pathlib import Path
+from typing import Any
 
 DATA = Path(__file__).parents[1] / "data"
 
@@ -14,3 +15,14 @@ def unpack(version: str, archive: str, folder: Path, *configurations: str) -> Pa
     for name in configurations:
         shutil.copy(DATA / version / name, folder)
     return folder
+
+
+def missing(old: Any, new: Any, where: str = "") -> list[str]:
+    """Return where `new` (JSON values) lacks or changes something of `old`; more keys are allowed."""
+    if isinstance(old, dict) and isinstance(new, dict):
+        pairs = [(old[key], new.get(key), f"{where}.{key}") for key in old]
+    elif isinstance(old, list) and isinstance(new, list) and len(old) == len(new):
+        pairs = [(one, other, f"{where}[{place}]") for place, (one, other) in enumerate(zip(old, new, strict=True))]
+    else:
+        return [] if old == new else [f"{where}: {old!r} is now {new!r}"]
+    return [line for one, other, place in pairs for line in missing(one, other, place)]
