@@ -1,4 +1,4 @@
-"""What device and cloud agree on: messages, transfers and weight updates (docs/protocol.md)."""
+"""Protocol between devices and aggregator: messages, transfers and weight updates (docs/protocol.md)."""
 
 from overtone_protocol.chunks import Assembly, chunk_count, expand, split
 from overtone_protocol.errors import MessageError, ProtocolError, TransferError, UpdateError

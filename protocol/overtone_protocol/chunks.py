@@ -1,4 +1,4 @@
-"""Cutting a payload into chunks and putting it together again, in any order; no input or output."""
+"""Splitting of payloads into chunks, and reassembly in any order; no input or output."""
 
 import hashlib
 from collections.abc import Iterable
@@ -8,12 +8,12 @@ from overtone_protocol.limits import DEFAULT_LIMITS, Limits
 
 
 def chunk_count(size: int, chunk_size: int) -> int:
-    """Return how many chunks of `chunk_size` bytes hold `size` bytes."""
+    """Return the number of chunks of `chunk_size` bytes in a payload of `size` bytes."""
     return -(-size // chunk_size)
 
 
 def split(payload: bytes, chunk_size: int) -> list[bytes]:
-    """Return the chunks of a payload: all of `chunk_size` bytes but perhaps the last."""
+    """Return the chunks of a payload: each of `chunk_size` bytes, except that the last may be shorter."""
     if not payload:
         raise TransferError("payload is empty, it must have at least 1 byte")
     if chunk_size < 1:
@@ -26,13 +26,13 @@ def expand(ranges: Iterable[tuple[int, int]], chunks: int) -> list[int]:
     indices: set[int] = set()
     for first, last in ranges:
         if not 0 <= first <= last < chunks:
-            raise TransferError(f"chunks {first}..{last} are wanted, the payload has 0..{chunks - 1}")
+            raise TransferError(f"chunks {first}..{last} are requested, the payload has 0..{chunks - 1}")
         indices.update(range(first, last + 1))
     return sorted(indices)
 
 
 class Assembly:
-    """The chunks of one payload that have arrived; `transfer` is the payload's SHA-256 (32 bytes)."""
+    """Reassembly of one payload from its chunks; `transfer` is the payload's SHA-256 (32 bytes)."""
 
     def __init__(
         self, transfer: bytes, size: int, chunk_size: int, chunks: int, limits: Limits = DEFAULT_LIMITS
@@ -45,19 +45,19 @@ class Assembly:
         self._parts: dict[int, bytes] = {}
 
     def add(self, index: int, data: bytes) -> bool:
-        """Keep a chunk and return True; return False when it is here already (the first one stays)."""
+        """Store a chunk and return True; return False for a duplicate, which is ignored."""
         if not 0 <= index < self.chunks:
             raise TransferError(f"chunk index is {index}, the payload has 0..{self.chunks - 1}")
-        wanted = min(self.chunk_size, self.size - index * self.chunk_size)
-        if len(data) != wanted:
-            raise TransferError(f"chunk {index} is {len(data)} bytes, it must be {wanted}")
+        expected = min(self.chunk_size, self.size - index * self.chunk_size)
+        if len(data) != expected:
+            raise TransferError(f"chunk {index} is {len(data)} bytes, it must be {expected}")
         if index in self._parts:
             return False
         self._parts[index] = data
         return True
 
     def missing(self, limit: int | None = None) -> list[tuple[int, int]]:
-        """Return the first `limit` inclusive ranges of chunks that are not here, ascending (None: all)."""
+        """Return the first `limit` inclusive ranges of missing chunks, ascending (None: all)."""
         ranges: list[tuple[int, int]] = []
         for index in range(self.chunks):
             if index in self._parts:
@@ -71,31 +71,31 @@ class Assembly:
         return ranges
 
     def window(self, count: int) -> list[int]:
-        """Return the first `count` indices that are not here: what the next Fetch asks for."""
+        """Return the first `count` missing indices, for the next Fetch."""
         absent = (index for index in range(self.chunks) if index not in self._parts)
         return [index for index, _ in zip(absent, range(count), strict=False)]
 
     @property
     def received(self) -> int:
-        """How many chunks are here."""
+        """Number of received chunks."""
         return len(self._parts)
 
     @property
     def complete(self) -> bool:
-        """Whether every chunk is here."""
+        """Whether every chunk has been received."""
         return len(self._parts) == self.chunks
 
     def payload(self) -> bytes:
-        """Return the payload; raise TransferError when chunks are missing or the digest differs.
+        """Return the payload; raise TransferError where chunks are missing or the digest differs.
 
-        After a different digest the chunks are of no use: the owner begins a new Assembly.
+        After a digest mismatch the caller starts again with a new Assembly.
         """
         if not self.complete:
-            raise TransferError(f"{self.received} of {self.chunks} chunks have arrived")
+            raise TransferError(f"{self.received} of {self.chunks} chunks are received")
         payload = b"".join(self._parts[index] for index in range(self.chunks))
         digest = hashlib.sha256(payload).digest()
         if digest != self.transfer:
-            raise TransferError(f"payload has digest {digest.hex()}, announced was {self.transfer.hex()}")
+            raise TransferError(f"payload has digest {digest.hex()}, the announced digest is {self.transfer.hex()}")
         return payload
 
 
@@ -111,6 +111,6 @@ def _check_shape(transfer: bytes, size: int, chunk_size: int, chunks: int, limit
     for name, value, limit in bounds:
         if not 1 <= value <= limit:
             raise TransferError(f"{name} is {value}, it must lie in 1..{limit}")
-    if chunks != chunk_count(size, chunk_size):
-        wanted = chunk_count(size, chunk_size)
-        raise TransferError(f"chunks is {chunks}, {size} bytes in chunks of {chunk_size} make {wanted}")
+    expected = chunk_count(size, chunk_size)
+    if chunks != expected:
+        raise TransferError(f"chunks is {chunks}, {size} bytes in chunks of {chunk_size} make {expected}")

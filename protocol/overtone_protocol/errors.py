@@ -2,8 +2,8 @@
 
 ProtocolError
 ├── MessageError    bytes, a field or a topic that the protocol does not allow
-├── TransferError   chunks that do not make the payload they were announced as
-└── UpdateError     a readable update that does not fit the round; `.code` is one of `UPDATE_CODES`
+├── TransferError   chunks that do not match the announced payload
+└── UpdateError     a well-formed update that does not fit the round; `.code` is one of `UPDATE_CODES`
 """
 
 UPDATE_CODES = (
@@ -28,7 +28,7 @@ DECLINE_CODES = (
     "late",
     "failed",
 )
-"""What the reason of a round reply that declines begins with."""
+"""Codes at the start of the reason in a round reply that declines."""
 
 
 class ProtocolError(Exception):
@@ -40,7 +40,7 @@ class MessageError(ProtocolError):
 
 
 class TransferError(ProtocolError):
-    """Chunks that do not make the payload they were announced as."""
+    """Chunks that do not match the announced payload."""
 
 
 class UpdateError(ProtocolError):

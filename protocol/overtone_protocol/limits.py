@@ -1,11 +1,11 @@
-"""How large anything may be; both sides use the same table (docs/protocol.md, "Limits")."""
+"""Size limits of messages, chunks, updates and bundles, for device and aggregator (docs/protocol.md, "Limits")."""
 
 from dataclasses import dataclass, fields
 
 from overtone_protocol.errors import ProtocolError
 
 ENVELOPE_BYTES = 1024
-"""Room that is kept in a message for everything but a chunk's data."""
+"""Allowance in a message for everything except a chunk's data."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,17 +1,17 @@
-"""Presence: what a device is, retained; its last will is the same with `online` false."""
+"""Presence message: state of a device, retained; its last will is the same with `online` false."""
 
 from dataclasses import dataclass
 from typing import Annotated, ClassVar
 
-from overtone_protocol.schema import Boolean, Count, DeviceId, Digest, Text, Token, Whole
+from overtone_protocol.schema import Boolean, Count, DeviceId, Digest, Integer, Text, Token
 
 
 @dataclass(frozen=True)
 class Presence:
-    """Sent by a device on every connection and whenever a field changes; retained.
+    """State of a device, which it sends at every connection and whenever a field changes; retained.
 
-    `base` is the digest of the weights that the installed bundle holds, `boot` a number made at
-    every start of the agent; `examples` and `held_out` count labelled utterances.
+    `base` is the digest of the weights in the installed bundle, `boot` a random token per
+    start of the agent; `examples` and `held_out` count labelled utterances.
     """
 
     kind: ClassVar[str] = "presence"
@@ -26,5 +26,5 @@ class Presence:
     base: Digest | None = None
     layout: Digest | None = None
     front_end: Digest | None = None
-    examples: Annotated[int, Whole(0, "max_examples")] = 0
-    held_out: Annotated[int, Whole(0, "max_examples")] = 0
+    examples: Annotated[int, Integer(0, "max_examples")] = 0
+    held_out: Annotated[int, Integer(0, "max_examples")] = 0

@@ -1,11 +1,11 @@
-"""Releases: a new signed bundle, and how a device fetches it and reports."""
+"""Release messages: announcement of a signed bundle, fetch of its chunks, health report."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Annotated, ClassVar, Literal
 
 from overtone_protocol.errors import MessageError
-from overtone_protocol.schema import Choice, Count, DeviceId, Digest, Many, Optional, Real, Text, Whole
+from overtone_protocol.schema import Array, Choice, Count, DeviceId, Digest, Integer, Optional, Real, Text
 from overtone_protocol.transfers import Chunks, ChunkSize
 
 STATES = ("installed", "rolled-back", "refused")
@@ -14,13 +14,13 @@ State = Annotated[Literal["installed", "rolled-back", "refused"], Choice(STATES)
 
 @dataclass(frozen=True)
 class Release:
-    """Announces a signed bundle (`bundle`: SHA-256 of the file) with the weights `base`; retained."""
+    """Announcement of a signed bundle (`bundle`: SHA-256 of the file) with the weights `base`; retained."""
 
     kind: ClassVar[str] = "release"
 
     bundle: Digest
     version: Count
-    size: Annotated[int, Whole(1, "max_bundle_bytes")]
+    size: Annotated[int, Integer(1, "max_bundle_bytes")]
     chunk_size: ChunkSize
     chunks: Chunks
     base: Digest
@@ -29,13 +29,13 @@ class Release:
 
 @dataclass(frozen=True)
 class Fetch:
-    """Asks for up to `max_fetch` chunks of a bundle, one window; answered with `Chunk` on `down`."""
+    """Request for one window of up to `max_fetch` chunks of a bundle; answered with `Chunk` on `down`."""
 
     kind: ClassVar[str] = "fetch"
 
     device: DeviceId
     bundle: Digest
-    indices: Annotated[Sequence[int], Many(Whole(0, "last_chunk"), 1, "max_fetch")]
+    indices: Annotated[Sequence[int], Array(Integer(0, "last_chunk"), 1, "max_fetch")]
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "indices", tuple(self.indices))
@@ -43,11 +43,11 @@ class Fetch:
 
 @dataclass(frozen=True)
 class Health:
-    """Reports what became of a bundle on the device; `version` and `bundle` are those of the release.
+    """Report on a bundle's installation on the device; `version` and `bundle` are those of the release.
 
-    A device that holds out labelled utterances may add the quality of an installed bundle on `held_out` of them: `uar`,
-    the unweighted average recall (0..1), and `loss`, the mean cross entropy in nats. The three come together or not
-    at all.
+    A device with held-out labelled utterances may add the quality of an installed bundle on `held_out` of them: `uar`,
+    the unweighted average recall (0..1), and `loss`, the mean cross entropy in nats. A report has all three fields
+    or none.
     """
 
     kind: ClassVar[str] = "health"
@@ -57,7 +57,7 @@ class Health:
     version: Count
     state: State
     detail: Text = ""
-    held_out: Annotated[int | None, Optional(Whole(1))] = None
+    held_out: Annotated[int | None, Optional(Integer(1))] = None
     uar: Annotated[float | None, Optional(Real(0.0, 1.0))] = None
     loss: Annotated[float | None, Optional(Real(0.0))] = None
 

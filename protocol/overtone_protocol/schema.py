@@ -1,8 +1,8 @@
-"""Kinds of fields, and the step between a dataclass and the CBOR map that stands for it.
+"""Validation rules for message fields, and conversion between dataclasses and CBOR maps.
 
 A message is a frozen dataclass whose annotations carry the rule of each field
-(`Annotated[int, Whole(1, "max_chunks")]`); one rule checks a value both when it is written and when it
-is read. A limit may be a number or the name of a field of `Limits`.
+(`Annotated[int, Integer(1, "max_chunks")]`); the same rule validates a value on writing and on reading.
+A limit is a number or the name of a field of `Limits`.
 """
 
 import types
@@ -20,15 +20,15 @@ INT63 = 2**63 - 1
 
 
 class Rule(Protocol):
-    """Checks one field."""
+    """Validation rule of one field."""
 
     def read(self, value: object, where: str, limits: Limits) -> object:
-        """Return the Python value of the wire's `value`; raise MessageError that begins with `where`."""
+        """Return the Python value of the wire's `value`; raise MessageError, whose text begins with `where`."""
         ...
 
 
 @dataclass(frozen=True)
-class Whole:
+class Integer:
     """An integer in `low..high`."""
 
     low: int = 0
@@ -73,7 +73,7 @@ class Flag:
 
 
 @dataclass(frozen=True)
-class Octets:
+class ByteString:
     """A byte string of `low..high` bytes."""
 
     low: int
@@ -85,8 +85,8 @@ class Octets:
         if not isinstance(value, bytes):
             raise _wrong(where, "a byte string", value)
         if not self.low <= len(value) <= high:
-            wanted = f"{high}" if self.low == high else f"{self.low}..{high}"
-            raise MessageError(f"{where} is {len(value)} bytes, it must be {wanted}")
+            allowed = f"{high}" if self.low == high else f"{self.low}..{high}"
+            raise MessageError(f"{where} is {len(value)} bytes, it must be {allowed}")
         return value
 
 
@@ -106,7 +106,7 @@ class String:
 
 @dataclass(frozen=True)
 class Name:
-    """An id: of a device, or (`anyone`) also the aggregator's."""
+    """A device id; with `anyone`, the aggregator's id as well."""
 
     anyone: bool = False
 
@@ -119,20 +119,20 @@ class Name:
 
 @dataclass(frozen=True)
 class Choice:
-    """One of a few words."""
+    """One word out of a fixed set."""
 
     words: tuple[str, ...]
 
     def read(self, value: object, where: str, limits: Limits) -> str:
         """Return the word."""
         if not isinstance(value, str) or value not in self.words:
-            raise MessageError(f"{where} is {shown(value)}, it must be one of {', '.join(self.words)}")
+            raise MessageError(f"{where} is {printable(value)}, it must be one of {', '.join(self.words)}")
         return value
 
 
 @dataclass(frozen=True)
-class Many:
-    """An array of `low..high` items that all follow one rule; read as a tuple."""
+class Array:
+    """An array of `low..high` items under one rule; read as a tuple."""
 
     item: Rule
     low: int
@@ -154,7 +154,7 @@ class Span:
 
     def read(self, value: object, where: str, limits: Limits) -> tuple[int, int]:
         """Return `(first, last)`."""
-        ends = Many(Whole(0, "last_chunk"), 2, 2).read(value, where, limits)
+        ends = Array(Integer(0, "last_chunk"), 2, 2).read(value, where, limits)
         first, last = ends
         if not (isinstance(first, int) and isinstance(last, int) and first <= last):
             raise MessageError(f"{where} is [{first}, {last}], first must not be above last")
@@ -162,8 +162,8 @@ class Span:
 
 
 @dataclass(frozen=True)
-class Maybe:
-    """null, or what `rule` allows."""
+class Nullable:
+    """null, or a value under `rule`."""
 
     rule: Rule
 
@@ -174,7 +174,7 @@ class Maybe:
 
 @dataclass(frozen=True)
 class Optional:
-    """What `rule` allows, in a key that may be absent; the attribute of an absent key is None."""
+    """A value under `rule` in a key that may be absent; the attribute is None for an absent key."""
 
     rule: Rule
 
@@ -185,11 +185,11 @@ class Optional:
 
 DeviceId = Annotated[str, Name()]
 SenderId = Annotated[str, Name(anyone=True)]
-Digest = Annotated[bytes, Octets(32, 32)]
-Token = Annotated[bytes, Octets(16, 16)]
+Digest = Annotated[bytes, ByteString(32, 32)]
+Token = Annotated[bytes, ByteString(16, 16)]
 Text = Annotated[str, String()]
 Boolean = Annotated[bool, Flag()]
-Count = Annotated[int, Whole()]
+Count = Annotated[int, Integer()]
 
 
 @cache
@@ -199,14 +199,14 @@ def rules_of(message: type) -> dict[str, Rule]:
 
 
 def check_fields(kind: str, message: type, values: Mapping[str, object], limits: Limits) -> dict[str, Any]:
-    """Return `values` as their rules read them; raise MessageError for a missing, extra or wrong field.
+    """Return `values` validated by their rules; raise MessageError for a missing, unknown or invalid field.
 
-    Optional fields that are absent stay absent.
+    Absent optional fields stay absent.
     """
     rules = rules_of(message)
     for name in values:
         if name not in rules:
-            raise MessageError(f"{kind}: unknown field {shown(name)}; it has {', '.join(rules)}")
+            raise MessageError(f"{kind}: unknown field {printable(name)}; it has {', '.join(rules)}")
     for name, rule in rules.items():
         if name not in values and not isinstance(rule, Optional):
             raise MessageError(f"{kind}: field {name} is missing")
@@ -214,7 +214,7 @@ def check_fields(kind: str, message: type, values: Mapping[str, object], limits:
 
 
 def values_of(message: Any) -> dict[str, Any]:
-    """Return the fields of a message by name, without optional ones that are None."""
+    """Return the fields of a message by name, without optional fields that are None."""
     values = {name: (getattr(message, name), rule) for name, rule in rules_of(message.__class__).items()}
     return {
         name: value for name, (value, rule) in values.items() if value is not None or not isinstance(rule, Optional)
@@ -222,14 +222,14 @@ def values_of(message: Any) -> dict[str, Any]:
 
 
 def clip_text(text: str, limits: Limits) -> str:
-    """Return `text` on one line, cut to what a text field takes (for reasons made from other errors)."""
+    """Return `text` on one line, truncated to the limit of text fields (for reasons taken from error messages)."""
     line = " ".join(text.split())
     data = line.encode("utf-8", "replace")[: limits.max_text]
     return data.decode("utf-8", "ignore")
 
 
-def shown(value: object) -> str:
-    """Return a value of unknown origin as it may stand in an error: short, on one line."""
+def printable(value: object) -> str:
+    """Return an untrusted value for an error message: short, on one line."""
     if isinstance(value, str):
         return repr(value[:80])
     return str(value) if isinstance(value, int | float) else _name_of(value)
@@ -240,7 +240,7 @@ def _rule_of(hint: object) -> Rule:
         return hint.__metadata__[0]  # type: ignore[attr-defined]
     if get_origin(hint) in (Union, types.UnionType):
         inner = next(part for part in get_args(hint) if part is not type(None))
-        return Maybe(_rule_of(inner))
+        return Nullable(_rule_of(inner))
     rule: Rule = hint.__metadata__[0]  # type: ignore[attr-defined]
     return rule
 
@@ -249,8 +249,8 @@ def _limit(high: Any, limits: Limits) -> Any:
     return getattr(limits, high) if isinstance(high, str) else high
 
 
-def _wrong(where: str, wanted: str, value: object) -> MessageError:
-    return MessageError(f"{where} must be {wanted}, got {_name_of(value)}")
+def _wrong(where: str, expected: str, value: object) -> MessageError:
+    return MessageError(f"{where} must be {expected}, got {_name_of(value)}")
 
 
 def _name_of(value: object) -> str:

@@ -1,25 +1,25 @@
-"""The MQTT topics of one fleet, and who a topic belongs to."""
+"""MQTT topics of a fleet: their names, and the device that a topic belongs to."""
 
 import re
 
 from overtone_protocol.errors import MessageError
 
 AGGREGATOR = "aggregator"
-"""The sender of the aggregator's messages; no device may have this id."""
+"""Sender of the aggregator's messages; no device may have this id."""
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
 _TOPIC_LIMIT_BYTES = 512
 
 
 def check_name(what: str, name: str) -> str:
-    """Return `name` when it is a fleet name or device id; raise MessageError that begins with `what` otherwise."""
+    """Return a valid fleet name or device id; raise MessageError, whose text begins with `what`, for others."""
     if _NAME.fullmatch(name) is None:
         raise MessageError(f"{what} is {name[:80]!r}; use 1 to 63 of a-z, 0-9 and '-', the first not '-'")
     return name
 
 
 def check_device(what: str, name: str) -> str:
-    """Return `name` when it is a device id, which "aggregator" is not."""
+    """Return a valid device id; raise MessageError for any other name and for "aggregator"."""
     if check_name(what, name) == AGGREGATOR:
         raise MessageError(f"{what} is {name!r}, which is the aggregator's own")
     return name
@@ -40,11 +40,11 @@ class Topics:
         return self._of(device, "presence")
 
     def up(self, device: str) -> str:
-        """Return the topic on which `device` writes to the aggregator."""
+        """Return the topic of messages from `device` to the aggregator."""
         return self._of(device, "up")
 
     def down(self, device: str) -> str:
-        """Return the topic on which the aggregator writes to `device`."""
+        """Return the topic of messages from the aggregator to `device`."""
         return self._of(device, "down")
 
     def emotion(self, device: str) -> str:

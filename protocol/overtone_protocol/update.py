@@ -1,4 +1,4 @@
-"""The update: what a device learned, the payload of a transfer; written, read and checked."""
+"""Weight update of a device, the payload of a transfer: encoding, decoding and validation."""
 
 from dataclasses import dataclass, fields
 from typing import Annotated, Any, ClassVar, Literal
@@ -11,7 +11,7 @@ from overtone_protocol.errors import MessageError, UpdateError
 from overtone_protocol.limits import DEFAULT_LIMITS, Limits
 from overtone_protocol.messages import envelope, open_envelope
 from overtone_protocol.rounds import Scope, Steps
-from overtone_protocol.schema import Choice, DeviceId, Digest, Octets, Real, Token, Whole, check_fields, shown
+from overtone_protocol.schema import ByteString, Choice, DeviceId, Digest, Integer, Real, Token, check_fields, printable
 
 F32 = NDArray[np.float32]
 
@@ -25,7 +25,7 @@ _F16_MAX = np.float32(65504.0)
 class Update:
     """Weight changes of one round: `delta` = trained weights - base, flat, `(size of the scope,)`.
 
-    `update_id` names this training; `examples` weighs the update in the average; losses are the mean
+    `update_id` identifies the training run; `examples` is the weight of the update in the average; losses are the mean
     cross-entropy in nats over the device's training examples.
     """
 
@@ -38,30 +38,30 @@ class Update:
     base: Digest
     layout: Digest
     front_end: Digest
-    examples: Annotated[int, Whole(0, "max_examples")]
+    examples: Annotated[int, Integer(0, "max_examples")]
     steps: Steps
     loss_before: Annotated[float, Real()]
     loss_after: Annotated[float, Real()]
     encoding: Encoding
-    delta: Annotated[F32, Octets(0, "max_update_bytes")]
+    delta: Annotated[F32, ByteString(0, "max_update_bytes")]
 
 
 def encode_update(update: Update, limits: Limits = DEFAULT_LIMITS) -> bytes:
-    """Return the CBOR of an update; finite values beyond the range of f16 saturate at +-65504.
+    """Return an update as CBOR; in f16, finite values saturate at +-65504.
 
-    Values that are not finite are written as they are: `check_update` is what judges them.
+    Non-finite values are written unchanged; `check_update` rejects them.
     """
     values = {field.name: getattr(update, field.name) for field in fields(update)}
     values["delta"] = _pack(update.delta, update.encoding)
-    checked = check_fields(update.kind, Update, values, limits)
-    return wire.dumps(envelope(update.kind, checked), what="update", limit_bytes=limits.max_update_bytes)
+    fields_on_wire = check_fields(update.kind, Update, values, limits)
+    return wire.dumps(envelope(update.kind, fields_on_wire), what="update", limit_bytes=limits.max_update_bytes)
 
 
 def decode_update(data: bytes, limits: Limits = DEFAULT_LIMITS) -> Update:
-    """Return the update that `data` holds, `delta` as float32; raise MessageError for any other bytes."""
+    """Return the update in `data`, with `delta` as float32; raise MessageError for anything else."""
     content = wire.loads(data, what="update", limit_bytes=limits.max_update_bytes, limits=limits)
     if content.get("kind") != Update.kind:
-        raise MessageError(f"kind is {shown(content.get('kind'))}, it must be {Update.kind!r}")
+        raise MessageError(f"kind is {printable(content.get('kind'))}, it must be {Update.kind!r}")
     values = check_fields(Update.kind, Update, open_envelope(Update, content), limits)
     values["delta"] = _unpack(values["delta"], values["encoding"])
     return Update(**values)
@@ -77,16 +77,16 @@ def check_update(
     size: int,
     limits: Limits = DEFAULT_LIMITS,
 ) -> None:
-    """Raise UpdateError unless `update` answers this round with `size` finite weights of bounded norm."""
-    wanted = (
+    """Raise UpdateError unless `update` belongs to this round and has `size` finite weights of bounded norm."""
+    digests = (
         ("wrong-round", update.round_id, round_id),
         ("wrong-base", update.base, base),
         ("wrong-layout", update.layout, layout),
         ("wrong-front-end", update.front_end, front_end),
     )
-    for code, got, want in wanted:
-        if got != want:
-            raise UpdateError(code, f"update has {got.hex()[:16]}, the round has {want.hex()[:16]}")
+    for code, actual, expected in digests:
+        if actual != expected:
+            raise UpdateError(code, f"update has {actual.hex()[:16]}, the round has {expected.hex()[:16]}")
     if update.delta.shape != (size,):
         raise UpdateError("wrong-size", f"update has {update.delta.size} weights, the round has {size}")
     _check_values(update.delta, limits)
@@ -106,7 +106,7 @@ def _check_values(delta: F32, limits: Limits) -> None:
 
 def _pack(delta: F32, encoding: str) -> bytes:
     if encoding not in _DTYPES:
-        raise MessageError(f"update: encoding is {shown(encoding)}, it must be one of {', '.join(ENCODINGS)}")
+        raise MessageError(f"update: encoding is {printable(encoding)}, it must be one of {', '.join(ENCODINGS)}")
     if delta.ndim != 1 or delta.dtype != np.float32:
         raise MessageError(f"update: delta must be flat float32, got {delta.dtype} of shape {delta.shape}")
     if encoding == "f16":

@@ -1,7 +1,7 @@
-"""Canonical CBOR out; bounded, strict CBOR in.
+"""CBOR serialisation: canonical encoding, strict and bounded decoding.
 
-`loads` walks the bytes once before cbor2 sees them, so that a hostile message costs no more than
-one pass over its heads: nothing is allocated for lengths, depths or tags that are only claimed.
+`loads` scans the bytes before cbor2 parses them, so that a hostile message costs no more than one pass
+over its item heads: nothing is allocated for the lengths and depths that it declares.
 """
 
 from collections.abc import Mapping
@@ -18,7 +18,7 @@ _FLOAT_INFO = (25, 26, 27)
 
 
 def dumps(fields: Mapping[str, Any], *, what: str, limit_bytes: int) -> bytes:
-    """Return RFC 8949 core deterministic CBOR of a map; raise MessageError above `limit_bytes`."""
+    """Return a map as CBOR (RFC 8949 core deterministic encoding); raise MessageError above `limit_bytes`."""
     try:
         data = cbor2.dumps(dict(fields), canonical=True)
     except (cbor2.CBOREncodeError, UnicodeError, OverflowError) as error:
@@ -28,7 +28,7 @@ def dumps(fields: Mapping[str, Any], *, what: str, limit_bytes: int) -> bytes:
 
 
 def loads(data: bytes, *, what: str, limit_bytes: int, limits: Limits) -> dict[str, Any]:
-    """Return the map that `data` holds; raise MessageError for anything but one well-formed map."""
+    """Return the map in `data`; raise MessageError for anything but one well-formed map."""
     check_size(data, what=what, limit_bytes=limit_bytes)
     scan(data, what=what, limits=limits)
     try:
@@ -47,7 +47,7 @@ def check_size(data: bytes, *, what: str, limit_bytes: int) -> None:
 
 
 def scan(data: bytes, *, what: str, limits: Limits) -> None:
-    """Raise MessageError unless `data` is exactly one well-formed item of the subset that is allowed.
+    """Raise MessageError unless `data` is exactly one well-formed item of the allowed subset of CBOR.
 
     Allowed are integers, byte and text strings, arrays, maps, false, true, null and floats, of definite
     length, at most `max_depth` deep and at most `max_items` in all.

@@ -66,14 +66,14 @@ def test_what_is_missing_is_named_in_ranges_and_completes_the_payload(payload, c
 def test_a_payload_with_another_digest_is_an_error():
     target = Assembly(bytes(32), 4, 4, 1)
     target.add(0, b"data")
-    with pytest.raises(TransferError, match="announced was 0000"):
+    with pytest.raises(TransferError, match="the announced digest is 0000"):
         target.payload()
 
 
 def test_an_incomplete_payload_is_an_error():
     target = assembly(b"abcdef", 2)
     target.add(1, b"cd")
-    with pytest.raises(TransferError, match="1 of 3 chunks have arrived"):
+    with pytest.raises(TransferError, match="1 of 3 chunks are received"):
         target.payload()
 
 
@@ -115,7 +115,7 @@ def test_an_announcement_that_cannot_be_is_an_error(shape, says):
 
 @pytest.mark.parametrize("span", [(0, 3), (-1, 0), (2, 1)])
 def test_ranges_outside_the_payload_are_an_error(span):
-    with pytest.raises(TransferError, match="are wanted, the payload has"):
+    with pytest.raises(TransferError, match="are requested, the payload has"):
         expand([span], 3)
 
 

@@ -223,9 +223,9 @@ def test_cbor_outside_the_subset_is_refused(data, says):
 @pytest.mark.parametrize(
     ("changes", "says"),
     [
-        ({"v": 2}, "receipt: v is 2, this software speaks 1"),
-        ({"v": True}, "receipt: v is True, this software speaks 1"),
-        ({"v": 1.0}, "receipt: v is 1.0, this software speaks 1"),
+        ({"v": 2}, "receipt: v is 2, this software supports 1"),
+        ({"v": True}, "receipt: v is True, this software supports 1"),
+        ({"v": 1.0}, "receipt: v is 1.0, this software supports 1"),
         ({"kind": "pardon"}, "unknown kind 'pardon'"),
         ({"kind": 7}, "unknown kind 7"),
         ({"kind": []}, "unknown kind an array"),

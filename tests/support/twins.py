@@ -8,7 +8,7 @@ import numpy as np
 
 from overtone_cloud.aggregator.averaging import F32
 from overtone_cloud.aggregator.errors import ReleaseError
-from overtone_cloud.aggregator.gatekeeper import Evaluation, Published
+from overtone_cloud.aggregator.gatekeeper import Evaluation, ReleasedModel
 from overtone_models.layout import Tensor, WeightLayout
 
 
@@ -57,9 +57,9 @@ def small_layout(body: int = 40, head: int = 10) -> WeightLayout:
     return WeightLayout((Tensor("body", (body,)), Tensor("head", (head,), head=True)))
 
 
-def first_model(out: Path, *, layout: WeightLayout | None = None, seed: int = 1) -> Published:
+def first_model(out: Path, *, layout: WeightLayout | None = None, seed: int = 1) -> ReleasedModel:
     """Return version 1 with random weights, written to `out`."""
     layout = layout or small_layout()
     weights = np.random.default_rng(seed).normal(size=layout.size).astype(np.float32)
     path = FolderPublisher(out).publish(weights, round_number=0, version=1)
-    return Published(path=path, version=1, weights=weights, layout=layout, front_end=bytes(range(32)))
+    return ReleasedModel(path=path, version=1, weights=weights, layout=layout, front_end=bytes(range(32)))

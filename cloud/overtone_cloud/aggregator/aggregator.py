@@ -1,7 +1,7 @@
-"""The aggregator's life: one loop thread, one queue, one worker for the slow things.
+"""Main loop of the aggregator: one thread, one queue, and one worker for evaluating and publishing models.
 
-Whatever arrives goes through the same four steps: apply, commit, publish, acknowledge. Killed at any
-instant it finds everything it acknowledged in the database, and the broker delivers the rest again.
+Every message goes through the same four steps: apply, commit, publish, acknowledge. A process that is killed at any
+instant finds all acknowledged messages in the database, and the broker delivers the others again.
 """
 
 import logging
@@ -16,7 +16,7 @@ from sqlalchemy.orm import Session
 from overtone_cloud.aggregator.config import AggregatorConfig
 from overtone_cloud.aggregator.coordinator import Coordinator
 from overtone_cloud.aggregator.errors import StateError
-from overtone_cloud.aggregator.gatekeeper import Gatekeeper, Published, Verdict
+from overtone_cloud.aggregator.gatekeeper import Gatekeeper, ReleasedModel, Verdict
 from overtone_cloud.aggregator.mailbox import Outgoing
 from overtone_cloud.aggregator.state import Store
 from overtone_common.link import Delivery, Link
@@ -30,18 +30,18 @@ Change = Callable[[Session, float], list[Outgoing]]
 
 
 class Clock:
-    """Seconds since 1970 that never run backwards while the process lives."""
+    """Monotonic clock in seconds since 1970."""
 
     def __init__(self) -> None:
         self._offset = time.time() - time.monotonic()
 
     def __call__(self) -> float:
-        """Return the time."""
+        """Return the time in seconds since 1970."""
         return self._offset + time.monotonic()
 
 
 class Aggregator:
-    """Runs rounds until it is told to stop."""
+    """Connects broker, database and gatekeeper, and runs rounds until `stop`."""
 
     def __init__(
         self,
@@ -50,7 +50,7 @@ class Aggregator:
         store: Store,
         link: Link,
         gatekeeper: Gatekeeper,
-        initial: Published,
+        initial: ReleasedModel,
         clock: Callable[[], float] | None = None,
         tick_s: float = TICK_S,
     ) -> None:
@@ -90,7 +90,7 @@ class Aggregator:
         next_tick = time.monotonic()
         linger_until: float | None = None
         while not self._stopping.is_set():
-            self._take_one(max(0.0, next_tick - time.monotonic()))
+            self._process_next(max(0.0, next_tick - time.monotonic()))
             if time.monotonic() < next_tick:
                 continue
             next_tick = time.monotonic() + self._tick_s
@@ -102,8 +102,8 @@ class Aggregator:
                 if time.monotonic() >= linger_until or self._rolled_out():
                     return
 
-    def _take_one(self, timeout_s: float) -> None:
-        """Take one thing from the queue through all its steps."""
+    def _process_next(self, timeout_s: float) -> None:
+        """Process one message or verdict from the queue."""
         try:
             item = self._queue.get(timeout=timeout_s)
         except queue.Empty:
@@ -117,14 +117,14 @@ class Aggregator:
             self._commit(lambda session, now: self._coordinator.verdict(session, verdict, now))
 
     def _commit(self, change: Change) -> None:
-        """Apply and commit, trying again for as long as the database refuses; then publish."""
+        """Apply a change and commit it, again and again while the database fails; then publish the messages."""
         wait_s = 1.0
         while True:
             memory = self._coordinator.memory
             try:
                 with self._store.begin() as session:
                     outgoing = change(session, self._clock())
-                    work = None if self._judging else self._coordinator.work(session)
+                    closed = None if self._judging else self._coordinator.closed_round(session)
                 break
             except StateError as error:
                 self._coordinator.rollback(memory)
@@ -134,11 +134,11 @@ class Aggregator:
                 wait_s = min(2 * wait_s, RETRY_MAX_S)
         for message in outgoing:
             self._link.publish(message.topic, message.payload, retain=message.retain, expiry_s=message.expiry_s)
-        if work is not None:
+        if closed is not None:
             self._judging = True
-            self._worker.submit(self._gatekeeper.conclude, work).add_done_callback(self._queue.put)
+            self._worker.submit(self._gatekeeper.conclude, closed).add_done_callback(self._queue.put)
 
     def _rolled_out(self) -> bool:
-        """Return whether every device online has taken up (or turned down) the newest release."""
+        """Return whether every online device has installed or refused the newest release."""
         with self._store.begin() as session:
             return not self._coordinator.outdated(session)

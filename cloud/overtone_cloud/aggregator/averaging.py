@@ -1,7 +1,7 @@
-"""Weighted mean of client updates, as federated averaging takes it (McMahan et al., 2017).
+"""Weighted mean of client updates, as in federated averaging (McMahan et al., 2017).
 
-Sums run in float64 and in an order fixed by the updates' own content, so that the result is the
-same to the bit whatever order the updates arrived in. What the mean does to the weights is `server_optimizers`'.
+Sums are in float64 and in an order that depends on the content of the updates alone, so that the result is
+bit-identical for any order of arrival. `server_optimizers` applies the mean to the weights.
 """
 
 import hashlib
@@ -17,7 +17,7 @@ F64 = NDArray[np.float64]
 def average(deltas: Sequence[F32], examples: Sequence[int]) -> F64:
     """Return the `(n,)` mean of `(n,)` deltas weighted by example counts.
 
-    Raises ValueError when there is nothing to average, or counts and shapes do not fit.
+    Raises ValueError for an empty list, and for counts or shapes that do not match.
     """
     if not deltas or len(deltas) != len(examples):
         raise ValueError(f"{len(deltas)} deltas and {len(examples)} example counts cannot be averaged")
@@ -32,7 +32,7 @@ def average(deltas: Sequence[F32], examples: Sequence[int]) -> F64:
 
 
 def spread(mean: F64, part: slice, size: int) -> F64:
-    """Return a `(size,)` vector that holds `mean` in `part` and zero elsewhere (a head-only round)."""
+    """Return a `(size,)` vector with `mean` in `part` and zeros elsewhere (for a head-only round)."""
     if len(range(*part.indices(size))) != mean.size:
         raise ValueError(f"part holds {len(range(*part.indices(size)))} weights, the mean has {mean.size}")
     whole = np.zeros(size, dtype=np.float64)

@@ -1,4 +1,4 @@
-"""Who takes part in a round: eligibility and selection, pure and deterministic by seed."""
+"""Client selection: eligibility and choice of the cohort of a round, pure and deterministic by seed."""
 
 import random
 from collections.abc import Iterable
@@ -11,7 +11,7 @@ POLICIES: tuple[Policy, ...] = ("examples", "longest-waiting")
 
 @dataclass(frozen=True, kw_only=True)
 class ModelKey:
-    """What a device and the aggregator must have in common to add up weights (32-byte digests)."""
+    """Digests (32 bytes) that a device and the aggregator must share before weights can be averaged."""
 
     base: bytes
     layout: bytes
@@ -20,19 +20,19 @@ class ModelKey:
 
 @dataclass(frozen=True, kw_only=True)
 class Candidate:
-    """A device that is present, as it last described itself."""
+    """An online device, by its last presence message."""
 
     device: str
     model: ModelKey | None
     examples: int
     last_selected: int = -1
-    """Number of the last round it was selected for; -1 when there was none."""
+    """Number of the last round it was selected for; -1 for none."""
 
 
 def eligible(candidates: Iterable[Candidate], *, model: ModelKey, min_examples: int) -> tuple[Candidate, ...]:
-    """Return the candidates that hold `model` and enough examples, each once, ordered by device id."""
-    found = {c.device: c for c in candidates if c.model == model and c.examples >= max(1, min_examples)}
-    return tuple(found[device] for device in sorted(found))
+    """Return the candidates with this model and enough examples, one per device, ordered by device id."""
+    by_device = {c.device: c for c in candidates if c.model == model and c.examples >= max(1, min_examples)}
+    return tuple(by_device[device] for device in sorted(by_device))
 
 
 def select(
@@ -41,8 +41,8 @@ def select(
     """Return at most `count` device ids, sorted.
 
     "examples" draws without replacement with probability by example count (Efraimidis and Spirakis,
-    2006); "longest-waiting" takes those not selected for longest, ties by lot. Same seed and round,
-    same cohort, whatever the order of the candidates.
+    2006); "longest-waiting" takes those whose last selection is longest ago, ties at random. The same seed and round
+    give the same cohort, in whatever order the candidates come.
     """
     pool = sorted(candidates, key=lambda c: c.device)
     draw = random.Random(f"{seed}:{round_number}")

@@ -1,4 +1,4 @@
-"""The aggregator's configuration: one TOML file into frozen dataclasses, checked once."""
+"""Configuration of the aggregator: one TOML file, loaded into frozen dataclasses and validated once."""
 
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,14 +14,14 @@ from overtone_protocol.topics import check_name
 
 @dataclass(frozen=True, kw_only=True)
 class FleetConfig:
-    """[aggregator]: whom it serves and where it keeps its state."""
+    """[aggregator]: the fleet, and where state is stored."""
 
     fleet: str
     state_dir: Path = Path("state")
     database: str = ""
-    """SQLAlchemy address; empty for `aggregator.sqlite` in `state_dir`."""
+    """SQLAlchemy URL; empty for `aggregator.sqlite` in `state_dir`."""
     linger_s: float = field(default=120.0, metadata=limits(0))
-    """After the last of `--rounds`, how long devices have to fetch the release before the aggregator ends."""
+    """How long devices have to fetch the release after the last of `--rounds`, before the aggregator ends."""
 
     def __post_init__(self) -> None:
         check_name("fleet", self.fleet)
@@ -29,13 +29,13 @@ class FleetConfig:
 
     @property
     def database_url(self) -> str:
-        """The address to open."""
+        """The SQLAlchemy URL of the database."""
         return self.database or f"sqlite:///{self.state_dir / 'aggregator.sqlite'}"
 
 
 @dataclass(frozen=True, kw_only=True)
 class MqttConfig(link.MqttConfig):
-    """[mqtt]: how to reach the broker; with TLS the aggregator always shows its certificate."""
+    """[mqtt]: the connection to the broker; with TLS the aggregator always authenticates with a certificate."""
 
     host: str = field()
     keepalive_s: int = field(default=30, metadata=limits(5, 65_535))
@@ -48,7 +48,7 @@ class MqttConfig(link.MqttConfig):
 
 @dataclass(frozen=True, kw_only=True)
 class ServerConfig:
-    """[server]: the server optimiser; `momentum` belongs to "sgd" (federated averaging), `epsilon` to "adam"."""
+    """[server]: the server optimiser; `momentum` is for "sgd" (federated averaging), `epsilon` for "adam"."""
 
     learning_rate: float = field(default=1.0, metadata=limits(above=0))
     momentum: float = field(default=0.0, metadata=limits(0, below=1))
@@ -60,7 +60,7 @@ class ServerConfig:
         self.build()
 
     def build(self) -> ServerOptimizer:
-        """Return the optimiser that these settings describe."""
+        """Return the server optimiser with these settings."""
         return server_optimizer(
             self.optimizer, learning_rate=self.learning_rate, momentum=self.momentum, epsilon=self.epsilon
         )
@@ -68,7 +68,7 @@ class ServerConfig:
 
 @dataclass(frozen=True, kw_only=True)
 class ModelConfig:
-    """[model]: the signed bundle to begin with, the signing keys and where releases are written."""
+    """[model]: the signed bundle of the first round, the signing keys and the output folder of releases."""
 
     bundle: Path
     keys: Path
@@ -93,7 +93,7 @@ class EvaluationConfig:
 
 @dataclass(frozen=True, kw_only=True)
 class QuotaConfig:
-    """[transfers]: what one device may have open at a time."""
+    """[transfers]: limits on the open transfers of one device."""
 
     max_open: int = field(default=4, metadata=limits(1))
     max_open_bytes: int = field(default=32 * 1024 * 1024, metadata=limits(1))
@@ -104,7 +104,7 @@ class QuotaConfig:
 
 @dataclass(frozen=True, kw_only=True)
 class AggregatorConfig:
-    """The whole file."""
+    """All sections of the configuration file."""
 
     aggregator: FleetConfig
     mqtt: MqttConfig
@@ -117,5 +117,5 @@ class AggregatorConfig:
 
 
 def load_config(path: Path) -> AggregatorConfig:
-    """Return the configuration in a TOML file; paths in it are relative to the file's own folder."""
+    """Return the configuration in a TOML file; relative paths start at the file's folder."""
     return toml_config.load_config(AggregatorConfig, path, error=ConfigError, refusals=(ProtocolError,))

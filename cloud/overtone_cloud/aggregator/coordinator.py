@@ -1,7 +1,7 @@
-"""The aggregator's mind: a message, a tick or a verdict in, messages out, inside one transaction.
+"""Transaction logic of the aggregator: messages, ticks and verdicts in, messages out.
 
-The caller commits what was written to the session, then sends what was returned, then acknowledges
-what came in (see `aggregator.py`). No threads, no clock, no network here.
+Every method works inside the caller's transaction. The caller commits the session, then publishes the returned
+messages, then acknowledges the message it received (see `aggregator.py`). No threads, no clock, no network here.
 """
 
 import logging
@@ -11,10 +11,10 @@ from sqlalchemy.orm import Session
 from overtone_cloud.aggregator import journal, registry
 from overtone_cloud.aggregator.config import AggregatorConfig
 from overtone_cloud.aggregator.errors import ReleaseError
-from overtone_cloud.aggregator.gatekeeper import Published, Verdict, Work
+from overtone_cloud.aggregator.gatekeeper import ClosedRound, ReleasedModel, Verdict
 from overtone_cloud.aggregator.journal import note
 from overtone_cloud.aggregator.mailbox import Mailbox, Outgoing
-from overtone_cloud.aggregator.releases import Shelf
+from overtone_cloud.aggregator.releases import BundleReader
 from overtone_cloud.aggregator.round_keeper import Memory, RoundKeeper
 from overtone_cloud.aggregator.rounds import DevicesPresent, Reply, Tick, UpdateAccepted
 from overtone_cloud.aggregator.transfers import Answer, Transfers
@@ -24,37 +24,37 @@ log = logging.getLogger(__name__)
 
 
 class Coordinator:
-    """Routes what happens to transfers, releases, devices and the round."""
+    """Dispatches messages and ticks to transfers, releases, the device registry and the round."""
 
-    def __init__(self, config: AggregatorConfig, initial: Published) -> None:
+    def __init__(self, config: AggregatorConfig, initial: ReleasedModel) -> None:
         self._mailbox = Mailbox(config.aggregator.fleet, config.limits)
         self._transfers = Transfers(limits=config.limits, quota=config.transfers)
-        self._shelf = Shelf(config.limits)
+        self._bundles = BundleReader(config.limits)
         self._rounds = RoundKeeper(config, initial, self._mailbox, self._transfers)
         self.opening = True
         """Whether new rounds may open."""
 
     @property
     def memory(self) -> Memory:
-        """The model and the round, to go back to with `rollback`."""
+        """The model and the round in memory; `rollback` restores them."""
         return self._rounds.memory
 
     @property
     def subscriptions(self) -> tuple[str, ...]:
-        """The topic filters the aggregator listens to."""
+        """The MQTT topic filters that the aggregator subscribes to."""
         return self._mailbox.subscriptions
 
     def rollback(self, memory: Memory) -> None:
-        """Go back to `memory`, after a transaction that was not kept."""
+        """Restore `memory` after a transaction that was rolled back."""
         self._rounds.memory = memory
         self._transfers.forget()
 
     def start(self, session: Session, now: float) -> list[Outgoing]:
-        """Take up where the last process ended."""
+        """Resume from the database; return the messages to publish."""
         return self._rounds.start(session, now)
 
     def message(self, session: Session, topic: str, payload: bytes, now: float) -> list[Outgoing]:
-        """Take in one message; a bad one is noted and otherwise ignored."""
+        """Process one message; an invalid one is recorded as an event and otherwise ignored."""
         try:
             device, message = self._mailbox.read(topic, payload)
         except MessageError as error:
@@ -62,7 +62,7 @@ class Coordinator:
             return []
         match message:
             case None:
-                registry.note_gone(session, device, now)
+                registry.mark_offline(session, device, now)
             case Presence():
                 if registry.note_presence(session, message, now):
                     return self._rounds.call(session, device, now)
@@ -75,10 +75,11 @@ class Coordinator:
         return []
 
     def tick(self, session: Session, now: float) -> list[Outgoing]:
-        """Let time pass."""
-        box = self._mailbox
-        if (box.bytes_up or box.bytes_down) and journal.count_bytes(session, box.bytes_up, box.bytes_down):
-            box.bytes_up = box.bytes_down = 0
+        """Add traffic to the round, and open or end a round whose time has come."""
+        mailbox = self._mailbox
+        traffic = mailbox.bytes_up, mailbox.bytes_down
+        if any(traffic) and journal.count_bytes(session, *traffic):
+            mailbox.bytes_up = mailbox.bytes_down = 0
         phase = self.memory.round.phase
         if phase == "collecting":
             return self._rounds.advance(session, Tick(), now)
@@ -86,21 +87,21 @@ class Coordinator:
             return self._rounds.advance(session, DevicesPresent(registry.candidates(session)), now)
         return []
 
-    def work(self, session: Session) -> Work | None:
-        """Return the closed round that is to be averaged and judged, if there is one."""
-        return self._rounds.work(session)
+    def closed_round(self, session: Session) -> ClosedRound | None:
+        """Return the closed round that waits for averaging and evaluation, None where there is none."""
+        return self._rounds.closed_round(session)
 
     def verdict(self, session: Session, verdict: Verdict, now: float) -> list[Outgoing]:
-        """End the round that was judged."""
+        """End the round that the verdict is about."""
         return self._rounds.conclude(session, verdict, now)
 
     def outdated(self, session: Session) -> tuple[str, ...]:
-        """Return the devices online that still have to take up the newest release."""
+        """Return the ids of online devices that have not reported on the newest release."""
         release = journal.newest_release(session)
         return () if release is None else registry.outdated(session, release.digest)
 
     def _upward(self, session: Session, message: object, now: float) -> list[Outgoing]:
-        """Take in what belongs to a round or a rollout."""
+        """Process a message of a round, a transfer or a rollout."""
         terms = self.memory.terms
         match message:
             case RoundReply():
@@ -139,7 +140,7 @@ class Coordinator:
             note(session, "bad-fetch", fetch.device, f"bundle {fetch.bundle.hex()} was never released", now)
             return []
         try:
-            return [self._mailbox.down(fetch.device, chunk) for chunk in self._shelf.window(fetch, row)]
+            return [self._mailbox.down(fetch.device, chunk) for chunk in self._bundles.window(fetch, row)]
         except ReleaseError as error:
             note(session, "bad-fetch", fetch.device, str(error), now)
             return []

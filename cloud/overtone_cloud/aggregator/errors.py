@@ -2,8 +2,8 @@
 
 overtone_cloud.errors.CloudError
 ├── ConfigError         a configuration file that cannot be used; names file and field
-└── AggregatorError     an aggregator that cannot go on
-    ├── StateError      the database refused (full disk, locked, broken)
+└── AggregatorError     a failure that ends the aggregator
+    ├── StateError      a database that cannot be read or written (full disk, locked, damaged)
     ├── LinkError       the broker connection cannot be set up (missing certificate, wrong key)
     └── ReleaseError    a model that cannot be evaluated, built, signed or read back
 """
@@ -14,7 +14,7 @@ __all__ = ["AggregatorError", "ConfigError", "LinkError", "ReleaseError", "State
 
 
 class StateError(AggregatorError):
-    """The database refused; nothing of the transaction was kept."""
+    """The database cannot be read or written; the transaction was rolled back."""
 
 
 class LinkError(AggregatorError):

@@ -1,6 +1,6 @@
-"""The gate between an average and a release: evaluate, keep only what is no worse, publish.
+"""Quality gate of federated rounds: average the updates, evaluate the result, publish it if it is no worse.
 
-`Evaluator` and `Publisher` are given from outside (`overtone_cloud.aggregator.publisher.release_parts` for real models,
+The caller supplies `Evaluator` and `Publisher` (`overtone_cloud.aggregator.publisher.release_parts` for real models,
 test doubles in `tests/support/twins.py`); both may take many seconds and run in a worker thread.
 """
 
@@ -25,7 +25,7 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, kw_only=True)
 class Evaluation:
-    """How well weights do on the test corpus: UAR in 0..1, mean cross-entropy in nats, utterances."""
+    """Quality on the test corpus: UAR in 0..1, mean cross-entropy in nats, number of utterances."""
 
     uar: float
     loss: float
@@ -33,16 +33,16 @@ class Evaluation:
 
 
 class Evaluator(Protocol):
-    """Measures weights on the aggregator's own test corpus."""
+    """Evaluates weights on the aggregator's test corpus."""
 
     def evaluate(self, weights: F32) -> Evaluation:
-        """Return the measures of `(n,)` weights; raises ReleaseError."""
+        """Return the quality of `(n,)` weights; raises ReleaseError."""
         ...
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class Published:
-    """A signed bundle on disk and the weights in it."""
+class ReleasedModel:
+    """A signed bundle on disk and its weights."""
 
     path: Path
     version: int
@@ -53,7 +53,7 @@ class Published:
 
     @property
     def key(self) -> ModelKey:
-        """What devices must have in common with this model."""
+        """Digests that a device's model must match."""
         return ModelKey(
             base=bytes.fromhex(weights_digest(self.weights)),
             layout=bytes.fromhex(self.layout.digest),
@@ -62,35 +62,36 @@ class Published:
 
 
 class Publisher(Protocol):
-    """Makes a signed bundle of weights."""
+    """Builds signed bundles from weights."""
 
     def publish(self, weights: F32, *, round_number: int, version: int) -> Path:
-        """Return the path of the bundle; the same call again may replace it. Raises ReleaseError."""
+        """Return the path of the bundle; a repeated call may replace the file. Raises ReleaseError."""
         ...
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class Work:
-    """A closed round, ready to be averaged: deltas are `(n,)` of the round's scope."""
+class ClosedRound:
+    """Input of the gate: the deltas `(n,)` of a closed round's scope, with the base they belong to."""
 
     round_number: int
-    base: Published
+    base: ReleasedModel
     part: slice
     deltas: tuple[F32, ...]
     examples: tuple[int, ...]
     server_state: State
-    """The server optimiser's, stored with the base."""
+    """State of the server optimiser, stored with the base."""
     version: int
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Verdict:
-    """What became of a closed round, with its measures and durations."""
+    """Outcome of a closed round, with its evaluations and durations."""
 
     round_number: int
     outcome: Outcome
     reason: str = ""
-    published: Published | None = None
+    model: ReleasedModel | None = None
+    """The new release, None where the outcome is not "kept"."""
     server_state: State = None
     before: Evaluation | None = None
     after: Evaluation | None = None
@@ -100,7 +101,7 @@ class Verdict:
 
 
 class Gatekeeper:
-    """Averages, judges and publishes; pure but for the evaluator, the publisher and the stop watch."""
+    """Averages, evaluates and publishes; pure except for the evaluator, the publisher and the stopwatch."""
 
     def __init__(
         self,
@@ -109,58 +110,58 @@ class Gatekeeper:
         *,
         margin: float,
         server: ServerConfig,
-        watch: Callable[[], float] = time.perf_counter,
+        stopwatch: Callable[[], float] = time.perf_counter,
     ) -> None:
         self._evaluator = evaluator
         self._publisher = publisher
         self._margin = margin
         self._optimizer = server.build()
-        self._watch = watch
-        self._known: tuple[str, Evaluation] | None = None
+        self._stopwatch = stopwatch
+        self._base_evaluation: tuple[str, Evaluation] | None = None
 
-    def conclude(self, work: Work) -> Verdict:
-        """Return the verdict on a round; a model that cannot be judged or published fails the round.
+    def conclude(self, closed: ClosedRound) -> Verdict:
+        """Return the verdict on a round; a model that cannot be evaluated or published fails the round.
 
-        Whatever goes wrong with one model, memory for example, must not end an aggregator: it fails the round too.
+        Unexpected errors, such as a lack of memory, fail the round too: one model must not end the aggregator.
         """
-        started = self._watch()
-        verdict = Verdict(round_number=work.round_number, outcome="failed")
+        started = self._stopwatch()
+        verdict = Verdict(round_number=closed.round_number, outcome="failed")
         try:
-            weights, server_state = self._average(work)
-            averaged = self._watch()
+            weights, server_state = self._average(closed)
+            averaged = self._stopwatch()
             verdict = replace(verdict, average_s=averaged - started)
-            before = self._evaluate_base(work.base)
+            before = self._evaluate_base(closed.base)
             after = self._evaluator.evaluate(weights)
-            judged = self._watch()
+            judged = self._stopwatch()
             verdict = replace(verdict, before=before, after=after, evaluate_s=judged - averaged)
-            if not after.uar >= before.uar - self._margin:  # also when it is NaN
+            if not after.uar >= before.uar - self._margin:  # also where it is NaN
                 reason = f"UAR {after.uar:.4f} is below {before.uar:.4f} - margin {self._margin:g}"
                 return replace(verdict, outcome="not-kept", reason=reason)
-            path = self._publisher.publish(weights, round_number=work.round_number, version=work.version)
+            path = self._publisher.publish(weights, round_number=closed.round_number, version=closed.version)
         except ReleaseError as error:
             return replace(verdict, reason=str(error))
         except Exception as error:
-            log.exception("round %d cannot be judged", work.round_number)
+            log.exception("round %d cannot be evaluated", closed.round_number)
             return replace(verdict, reason=f"{type(error).__name__}: {error}".partition("\n")[0])
-        self._known = (weights_digest(weights), after)
+        self._base_evaluation = (weights_digest(weights), after)
         return replace(
             verdict,
             outcome="kept",
-            published=replace(work.base, path=path, version=work.version, weights=weights),
+            model=replace(closed.base, path=path, version=closed.version, weights=weights),
             server_state=server_state,
-            publish_s=self._watch() - judged,
+            publish_s=self._stopwatch() - judged,
         )
 
-    def _average(self, work: Work) -> tuple[F32, State]:
-        """Return new weights and server state; a state of another optimiser, configured before, is dropped."""
-        base, size = work.base.weights, work.base.weights.size
-        mean = spread(average(work.deltas, work.examples), work.part, size)
-        fits = self._optimizer.fits(work.server_state, size)
-        return self._optimizer.apply(base, mean, work.server_state if fits else self._optimizer.init(size))
+    def _average(self, closed: ClosedRound) -> tuple[F32, State]:
+        """Return new weights and server state; the state of a previously configured optimiser is dropped."""
+        base, size = closed.base.weights, closed.base.weights.size
+        mean = spread(average(closed.deltas, closed.examples), closed.part, size)
+        fits = self._optimizer.fits(closed.server_state, size)
+        return self._optimizer.apply(base, mean, closed.server_state if fits else self._optimizer.init(size))
 
-    def _evaluate_base(self, base: Published) -> Evaluation:
-        """Return the measures of the base, taken once per base."""
+    def _evaluate_base(self, base: ReleasedModel) -> Evaluation:
+        """Return the quality of the base, evaluated once per base."""
         digest = weights_digest(base.weights)
-        if self._known is None or self._known[0] != digest:
-            self._known = (digest, self._evaluator.evaluate(base.weights))
-        return self._known[1]
+        if self._base_evaluation is None or self._base_evaluation[0] != digest:
+            self._base_evaluation = (digest, self._evaluator.evaluate(base.weights))
+        return self._base_evaluation[1]

@@ -1,4 +1,4 @@
-"""Rounds in the database: what the state machine decided, and how to pick it up after a restart."""
+"""Queries and records of rounds, replies, releases and events in the database."""
 
 import logging
 from dataclasses import asdict
@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 
 from overtone_cloud.aggregator.averaging import F32
 from overtone_cloud.aggregator.cohort import ModelKey
-from overtone_cloud.aggregator.gatekeeper import Published, Verdict
+from overtone_cloud.aggregator.gatekeeper import ReleasedModel, Verdict
 from overtone_cloud.aggregator.releases import SignedFile
 from overtone_cloud.aggregator.rounds import Phase, RoundConfig, RoundState
 from overtone_cloud.aggregator.server_optimizers import State
@@ -31,13 +31,13 @@ log = logging.getLogger(__name__)
 
 
 def note(session: Session, kind: str, device: str, detail: str, now: float) -> None:
-    """Keep an event for the operator, in the log as well."""
+    """Store an event for the operator, and log it."""
     log.info("%s %s %s", kind, device, detail)
     session.add(EventRow(at=now, kind=kind, device=device, detail=detail))
 
 
 def open_round(session: Session, state: RoundState, round_id: bytes) -> RoundRow:
-    """Write a round that opens now, with its cohort."""
+    """Insert a new round with its cohort."""
     row = RoundRow(
         number=state.number,
         round_id=round_id,
@@ -56,17 +56,17 @@ def open_round(session: Session, state: RoundState, round_id: bytes) -> RoundRow
 
 
 def unfinished(session: Session) -> RoundRow | None:
-    """Return the round that has not ended, if there is one."""
+    """Return the unfinished round, None where there is none."""
     return session.scalars(select(RoundRow).where(RoundRow.phase != "ended")).first()
 
 
 def last_number(session: Session) -> int:
-    """Return the number of the newest round; 0 when there was none."""
+    """Return the number of the newest round; 0 before the first."""
     return session.scalar(select(func.max(RoundRow.number))) or 0
 
 
 def restore(session: Session, row: RoundRow) -> RoundState:
-    """Return the state of an unfinished round from what was committed."""
+    """Return the state of an unfinished round from its rows."""
     selections = session.scalars(select(SelectionRow).where(SelectionRow.round == row.number)).all()
     updated = frozenset(session.scalars(select(UpdateRow.device).where(UpdateRow.round == row.number)))
     phase: Phase = "collecting" if row.phase == "collecting" else "closed"
@@ -86,7 +86,7 @@ def restore(session: Session, row: RoundRow) -> RoundState:
 
 
 def note_reply(session: Session, number: int, reply: RoundReply, now: float) -> None:
-    """Keep a device's reply to the call."""
+    """Store a device's reply to the call."""
     selection = session.get(SelectionRow, (number, reply.device))
     if selection is not None:
         selection.joining, selection.reason, selection.replied_at = reply.joining, reply.reason, now
@@ -103,7 +103,7 @@ def count_refusal(session: Session, number: int, text: str) -> None:
 
 
 def count_bytes(session: Session, up: int, down: int) -> bool:
-    """Add traffic to the newest round; return whether there was one to add it to."""
+    """Add traffic to the newest round; return False where there is no round yet."""
     row = session.get(RoundRow, last_number(session))
     if row is None:
         return False
@@ -119,13 +119,13 @@ def contributions(session: Session, number: int) -> tuple[tuple[F32, ...], tuple
 
 
 def end_round(session: Session, verdict: Verdict, now: float) -> None:
-    """Write how a round ended; the devices' single updates are erased, their ledger entries stay."""
+    """Store the outcome of a round; the deltas of single devices are erased, their ledger entries stay."""
     row = session.get_one(RoundRow, verdict.round_number)
     row.phase, row.ended_at = "ended", now
     row.outcome = verdict.outcome
     row.reason = verdict.reason or row.reason
-    if verdict.published is not None:
-        row.version = verdict.published.version
+    if verdict.model is not None:
+        row.version = verdict.model.version
     if verdict.before is not None:
         row.uar_before, row.loss_before, row.evaluated = (
             verdict.before.uar,
@@ -141,14 +141,14 @@ def end_round(session: Session, verdict: Verdict, now: float) -> None:
 
 def add_release(
     session: Session,
-    model: Published,
+    model: ReleasedModel,
     file: SignedFile,
     round_number: int,
     server_state: State,
     *,
     now: float,
 ) -> ReleaseRow:
-    """Write a release."""
+    """Insert a release; the weights of all but the newest `KEEP_WEIGHTS_RELEASES` are erased."""
     row = ReleaseRow(
         version=model.version,
         round=round_number,
@@ -176,13 +176,13 @@ def newest_release(session: Session) -> ReleaseRow | None:
 
 
 def configured_release(session: Session) -> ReleaseRow | None:
-    """Return the newest release that no round led to: what every newer one was made of."""
-    given = select(ReleaseRow).where(ReleaseRow.round == 0)
-    return session.scalars(given.order_by(ReleaseRow.version.desc())).first()
+    """Return the newest release that comes from the configuration and not from a round."""
+    configured = select(ReleaseRow).where(ReleaseRow.round == 0)
+    return session.scalars(configured.order_by(ReleaseRow.version.desc())).first()
 
 
 def release_of(session: Session, digest: bytes) -> ReleaseRow | None:
-    """Return the release of a signed bundle's digest."""
+    """Return the release whose signed bundle has this digest, None where there is none."""
     return session.scalars(select(ReleaseRow).where(ReleaseRow.digest == digest)).first()
 
 
@@ -192,7 +192,7 @@ def read_weights(data: bytes) -> F32:
 
 
 def read_server_state(row: ReleaseRow) -> State:
-    """Return the server optimiser's state after a release, None where it has none."""
+    """Return the server optimiser's state at a release, None where there is none."""
     return None if row.velocity is None else np.frombuffer(row.velocity, "<f8").astype(np.float64)
 
 

@@ -1,4 +1,4 @@
-"""Envelopes and addresses: messages to topics and back, with a count of the bytes that passed."""
+"""Encoding of messages for their MQTT topics and decoding of received ones, with a count of bytes."""
 
 from dataclasses import dataclass
 
@@ -22,7 +22,7 @@ from overtone_protocol import (
 )
 
 UPWARD = (RoundReply, Offer, Chunk, Fetch, Health)
-"""What devices send on `up`."""
+"""Messages that devices may send on `up`."""
 
 
 @dataclass(frozen=True)
@@ -33,11 +33,11 @@ class Outgoing:
     payload: bytes
     retain: bool = False
     expiry_s: int | None = None
-    """How long the broker keeps it for a device that is away; None for ever."""
+    """How long the broker holds it for an offline device; None for no limit."""
 
 
 class Mailbox:
-    """Encodes and decodes for one fleet."""
+    """Encodes and decodes the messages of one fleet, and counts their bytes."""
 
     def __init__(self, fleet: str, limits: Limits) -> None:
         self._topics = Topics(fleet)
@@ -47,13 +47,13 @@ class Mailbox:
 
     @property
     def subscriptions(self) -> tuple[str, ...]:
-        """The topic filters the aggregator listens to."""
+        """The MQTT topic filters that the aggregator subscribes to."""
         return self._topics.any_presence, self._topics.any_up
 
     def read(self, topic: str, payload: bytes) -> tuple[str, Message | None]:
-        """Return the device a topic belongs to and its message (None: its presence was removed).
+        """Return the topic's device and its message (None where its retained presence was removed).
 
-        Raises MessageError for bytes that are no message, or a message that is not this device's.
+        Raises MessageError for bytes that are not a message, or a message from another device.
         """
         self.bytes_up += len(payload)
         device = self._topics.device_of(topic)
@@ -68,7 +68,7 @@ class Mailbox:
         return device, message
 
     def down(self, device: str, message: Message) -> Outgoing:
-        """Return a message to one device."""
+        """Return an encoded message to one device."""
         payload = encode(message, self._limits)
         return self._count(Outgoing(self._topics.down(device), payload, expiry_s=lifetime_s(message)))
 

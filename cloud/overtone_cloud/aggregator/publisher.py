@@ -1,4 +1,4 @@
-"""The release publisher: scores new weights on the aggregator's test speakers, and writes them as signed bundles."""
+"""Evaluation of new weights on the aggregator's test speakers, and publication as signed bundles."""
 
 import logging
 from dataclasses import dataclass, replace
@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from overtone_cloud.aggregator.config import AggregatorConfig, EvaluationConfig
 from overtone_cloud.aggregator.errors import ReleaseError
-from overtone_cloud.aggregator.gatekeeper import Evaluation, Published
+from overtone_cloud.aggregator.gatekeeper import Evaluation, ReleasedModel
 from overtone_cloud.bundles.sources import calibration_utterances, golden, load_bundle
 from overtone_cloud.corpora.registry import CORPORA, read_corpus
 from overtone_cloud.corpora.split_file import Split, load_split
@@ -28,12 +28,12 @@ from overtone_models.trained import model_of
 log = logging.getLogger(__name__)
 
 LEAST_SPEECH = 0.5
-"""What the probabilities of speech sum to at least; they sum to 1 where a bundle does not tell speech from sounds."""
+"""Least sum of emotion probabilities that counts as speech; always 1 for a bundle without a class for other sounds."""
 
 
 @dataclass(frozen=True, eq=False)
 class ReleaseEvaluator:
-    """Scores weights on utterances of speakers that neither training nor any device has."""
+    """Evaluates weights on utterances of speakers that are in neither the training data nor on any device."""
 
     bundle: Bundle
     utterances: tuple[F32, ...]
@@ -42,14 +42,14 @@ class ReleaseEvaluator:
     def evaluate(self, weights: F32) -> Evaluation:
         """Return UAR and loss of the offline float network; raises ReleaseError for weights that do not fit it.
 
-        Speech that the weights take for a sound counts as wrong: training on devices could cause that unnoticed.
+        Speech classified as another sound counts as an error: training on devices could cause it unnoticed.
         """
         from overtone_models.networks import edge_tcn
 
         try:
             logits = edge_tcn.logits(self.bundle.manifest.edge, weights, self.utterances)
         except ModelError as error:
-            raise ReleaseError(f"the new weights cannot be measured: {error}") from error
+            raise ReleaseError(f"the new weights cannot be evaluated: {error}") from error
         probabilities = self.bundle.manifest.calibration.probabilities(logits.astype(np.float64))
         classes = probabilities.shape[1]
         recognised = np.where(probabilities.sum(1) >= LEAST_SPEECH, probabilities.argmax(1), classes)
@@ -62,7 +62,7 @@ class ReleaseEvaluator:
 
 @dataclass(frozen=True, eq=False)
 class ReleasePublisher:
-    """Writes releases: converts, checks and signs new weights of one network."""
+    """Builds releases: converts, checks and signs new weights of one network."""
 
     bundle: Bundle
     calibration: tuple[F32, ...]
@@ -94,10 +94,10 @@ class ReleasePublisher:
         return path
 
 
-def release_parts(config: AggregatorConfig) -> tuple[ReleaseEvaluator, ReleasePublisher, Published]:
+def release_parts(config: AggregatorConfig) -> tuple[ReleaseEvaluator, ReleasePublisher, ReleasedModel]:
     """Return evaluator, publisher and first release of an aggregator; raises ReleaseError.
 
-    Keys, network and split are checked now: their faults would else show after the first round.
+    Keys, network and split are checked here, so that errors in them show before the first round.
     """
     from overtone_converters.signing import sign_bundle
 
@@ -105,14 +105,14 @@ def release_parts(config: AggregatorConfig) -> tuple[ReleaseEvaluator, ReleasePu
         bundle = load_bundle(config.model.bundle, config.model.keys / "root.json")
         model_of(bundle)
         sign_bundle(b"", name=bundle.manifest.name, version=bundle.manifest.version, keys=config.model.keys)
-        others, tested = _corpus(config.evaluation, bundle)
+        calibration_part, test_part = _corpus(config.evaluation, bundle)
     except (CloudError, ConversionError, ModelError) as error:
         raise ReleaseError(str(error)) from error
-    utterances = tuple(bundle.standardise(tested.mfcc(i)) for i in range(len(tested)))
-    evaluator = ReleaseEvaluator(bundle, utterances, tested.targets(bundle.manifest.labels))
-    calibration = tuple(calibration_utterances(others, cache=None))
+    utterances = tuple(bundle.standardise(test_part.mfcc(i)) for i in range(len(test_part)))
+    evaluator = ReleaseEvaluator(bundle, utterances, test_part.targets(bundle.manifest.labels))
+    calibration = tuple(calibration_utterances(calibration_part, cache=None))
     publisher = ReleasePublisher(bundle, calibration, config.model.keys, config.model.out)
-    first = Published(
+    first = ReleasedModel(
         path=config.model.bundle,
         version=bundle.manifest.version,
         weights=bundle.weights,
@@ -123,26 +123,26 @@ def release_parts(config: AggregatorConfig) -> tuple[ReleaseEvaluator, ReleasePu
 
 
 def _corpus(config: EvaluationConfig, bundle: Bundle) -> tuple[Features, Features]:
-    """Return the features of calibration speakers and of test speakers, which are never the same."""
+    """Return the features of the calibration speakers and of the test speakers, which are disjoint."""
     reading = read_corpus(config.corpus)
     labels = set(bundle.manifest.labels)
     usable = [u for u in reading.labelled if u.label in labels]
     split = _read_split(config.split, reading) if config.split else hold_out(usable, config.test_speakers)
     fold = split.folds[0]
     _warn_if_trained_on(bundle, reading, split)
-    tested = _chosen(usable, fold.test, config.max_utterances)
-    others = _chosen(usable, fold.train, 4 * config.max_utterances)
-    features = extract([*others, *tested], bundle.manifest.front_end, bundle.manifest.gate)
-    return features.where([u.id for u in others]), features.where([u.id for u in tested])
+    test = _sample(usable, fold.test, config.max_utterances)
+    calibration = _sample(usable, fold.train, 4 * config.max_utterances)
+    features = extract([*calibration, *test], bundle.manifest.front_end, bundle.manifest.gate)
+    return features.where([u.id for u in calibration]), features.where([u.id for u in test])
 
 
 def _read_split(path: Path, reading: Reading) -> Split:
-    """Return the split in a file; raise SplitError unless it is of this corpus, has one fold and shares no speakers."""
+    """Return the split in a file; raise SplitError unless it fits this corpus, has one fold and shares no speakers."""
     split = load_split(path)
     if len(split.folds) != 1:
         raise SplitError(f"{path}: evaluation needs a split of 1 fold (--kind holdout), it has {len(split.folds)}")
     if split.speakers_shared:
-        raise SplitError(f"{path}: evaluation needs test speakers apart from all others, the split shares speakers")
+        raise SplitError(f"{path}: evaluation needs test speakers that are in no other part, the split shares speakers")
     try:
         split.check(reading.utterances)
     except SplitError as error:
@@ -151,23 +151,23 @@ def _read_split(path: Path, reading: Reading) -> Split:
 
 
 def _warn_if_trained_on(bundle: Bundle, reading: Reading, split: Split) -> None:
-    """Warn where the bundle's lineage says that it was trained on the evaluation's corpus, by another split."""
+    """Warn where the bundle was trained on the evaluation corpus with another split (by its lineage)."""
     lineage = bundle.manifest.lineage
-    known = reading.corpus in CORPORA and reading.corpus in lineage.get("training_data", "").split(", ")
-    same = (lineage.get("split"), lineage.get("fold")) == (split.describe(), split.folds[0].name)
-    if (known or lineage.get("training_data_digest") == reading.digest) and not same:
+    same_corpus = reading.corpus in CORPORA and reading.corpus in lineage.get("training_data", "").split(", ")
+    same_split = (lineage.get("split"), lineage.get("fold")) == (split.describe(), split.folds[0].name)
+    if (same_corpus or lineage.get("training_data_digest") == reading.digest) and not same_split:
         log.warning(
-            "%s was trained on %s (%s): it may have heard the test speakers, which flatters its UAR",
+            "%s was trained on %s (%s): its training data may include the test speakers, which inflates its UAR",
             bundle.manifest.name,
             reading.corpus,
-            lineage.get("split", "split not told"),
+            lineage.get("split", "split not recorded"),
         )
 
 
-def _chosen(utterances: list[Utterance], ids: tuple[str, ...], limit: int) -> list[Utterance]:
-    """Return at most `limit` of the named utterances, spread evenly."""
-    wanted = set(ids)
-    named = [u for u in utterances if u.id in wanted]
+def _sample(utterances: list[Utterance], ids: tuple[str, ...], limit: int) -> list[Utterance]:
+    """Return at most `limit` of the utterances with these ids, evenly spaced."""
+    id_set = set(ids)
+    named = [u for u in utterances if u.id in id_set]
     if not named:
         raise CloudError("the evaluation split leaves no utterance with a label of the model")
     rows = np.unique(np.linspace(0, len(named) - 1, min(limit, len(named))).astype(int))

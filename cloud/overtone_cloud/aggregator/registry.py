@@ -1,4 +1,4 @@
-"""The devices of the fleet as they describe themselves."""
+"""Device registry: presence, health and last selection of each device."""
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
@@ -9,12 +9,12 @@ from overtone_protocol import Health, Presence
 
 
 def note_presence(session: Session, presence: Presence, now: float) -> bool:
-    """Keep what a device says of itself; return whether it is newly online (or was started anew)."""
+    """Store a device's presence; return whether it has just come online or restarted."""
     row = session.get(DeviceRow, presence.device)
     if row is not None and not presence.online:
-        row.online, row.seen_at = False, now  # a will knows nothing that is newer
+        row.online, row.seen_at = False, now  # a last will holds no newer values
         return False
-    fresh = presence.online and (row is None or not row.online or row.boot != presence.boot)
+    arrival = presence.online and (row is None or not row.online or row.boot != presence.boot)
     if row is None:
         row = DeviceRow(id=presence.device, last_selected=-1, health="")
         session.add(row)
@@ -30,18 +30,18 @@ def note_presence(session: Session, presence: Presence, now: float) -> bool:
     row.examples = presence.examples
     row.held_out = presence.held_out
     row.seen_at = now
-    return fresh
+    return arrival
 
 
-def note_gone(session: Session, device: str, now: float) -> None:
-    """Mark a device offline whose retained presence was removed."""
+def mark_offline(session: Session, device: str, now: float) -> None:
+    """Mark a device as offline: its retained presence was removed."""
     row = session.get(DeviceRow, device)
     if row is not None:
         row.online, row.seen_at = False, now
 
 
 def note_health(session: Session, health: Health) -> None:
-    """Keep what became of the last bundle on a device."""
+    """Store a device's report on its last bundle."""
     row = session.get(DeviceRow, health.device)
     if row is not None:
         row.health, row.health_bundle = health.state, health.bundle
@@ -49,24 +49,22 @@ def note_health(session: Session, health: Health) -> None:
 
 
 def note_selected(session: Session, devices: tuple[str, ...], round_number: int) -> None:
-    """Remember when devices were last selected."""
+    """Store the round number as the devices' last selection."""
     for row in session.scalars(select(DeviceRow).where(DeviceRow.id.in_(devices))):
         row.last_selected = round_number
 
 
 def candidates(session: Session) -> tuple[Candidate, ...]:
-    """Return the devices that are online."""
+    """Return the online devices as candidates for a round."""
     return tuple(_candidate(row) for row in session.scalars(select(DeviceRow).where(DeviceRow.online)))
 
 
 def outdated(session: Session, bundle: bytes) -> tuple[str, ...]:
-    """Return the devices online that have neither installed `bundle` (its digest) nor turned it down."""
+    """Return the ids of online devices that have neither installed nor refused `bundle` (its digest)."""
     rows = session.scalars(select(DeviceRow).where(DeviceRow.online).order_by(DeviceRow.id))
-    turned_down = ("rolled-back", "refused")
+    failures = ("rolled-back", "refused")
     return tuple(
-        row.id
-        for row in rows
-        if row.bundle != bundle and not (row.health_bundle == bundle and row.health in turned_down)
+        row.id for row in rows if row.bundle != bundle and not (row.health_bundle == bundle and row.health in failures)
     )
 
 

@@ -1,4 +1,4 @@
-"""Releases on their way out: the retained announcement and the chunks that devices fetch."""
+"""Distribution of releases: the retained announcement, and the chunks that devices fetch."""
 
 import hashlib
 from dataclasses import dataclass
@@ -18,7 +18,7 @@ class SignedFile:
 
 
 def measure(path: Path, limits: Limits) -> SignedFile:
-    """Return digest and size of a signed bundle; raises ReleaseError when it is unreadable or too large."""
+    """Return digest and size of a signed bundle; raises ReleaseError for a file that is unreadable or too large."""
     try:
         size = path.stat().st_size
         if not 0 < size <= limits.max_bundle_bytes:
@@ -41,8 +41,8 @@ def announcement(row: ReleaseRow, limits: Limits) -> Release:
     )
 
 
-class Shelf:
-    """Cuts the windows that devices ask for out of the bundles' files; holds the last bundle in memory."""
+class BundleReader:
+    """Reads windows of chunks from bundle files; caches the last bundle in memory."""
 
     def __init__(self, limits: Limits) -> None:
         self._limits = limits
@@ -54,7 +54,7 @@ class Shelf:
         chunk_bytes = self._limits.chunk_bytes
         chunks = chunk_count(row.size, chunk_bytes)
         if max(fetch.indices) >= chunks:
-            raise ReleaseError(f"chunk {max(fetch.indices)} is wanted, release {row.version} has 0..{chunks - 1}")
+            raise ReleaseError(f"chunk {max(fetch.indices)} is requested, release {row.version} has 0..{chunks - 1}")
         data = self._load(row)
         return [
             Chunk(
@@ -67,7 +67,7 @@ class Shelf:
         ]
 
     def _load(self, row: ReleaseRow) -> bytes:
-        """Return the bundle; raises ReleaseError when the file is gone or changed since its release."""
+        """Return the bundle; raises ReleaseError for a file that is missing or has changed since its release."""
         if self._digest != row.digest:
             try:
                 data = Path(row.path).read_bytes()

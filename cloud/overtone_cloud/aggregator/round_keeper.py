@@ -1,7 +1,7 @@
-"""Keeps the running round and the current model: the state machine's decisions made durable.
+"""Persistence of rounds and releases: runs the round state machine and writes its decisions to the database.
 
-No threads, no clock, no network: every method works inside the caller's transaction and returns what
-is to be sent after its commit.
+No threads, no clock, no network: every method works inside the caller's transaction and returns the
+messages to publish after its commit.
 """
 
 import secrets
@@ -14,7 +14,7 @@ from sqlalchemy.orm import Session
 from overtone_cloud.aggregator import journal, registry
 from overtone_cloud.aggregator.config import AggregatorConfig
 from overtone_cloud.aggregator.errors import AggregatorError, ReleaseError
-from overtone_cloud.aggregator.gatekeeper import Published, Verdict, Work
+from overtone_cloud.aggregator.gatekeeper import ClosedRound, ReleasedModel, Verdict
 from overtone_cloud.aggregator.journal import note
 from overtone_cloud.aggregator.mailbox import Mailbox, Outgoing
 from overtone_cloud.aggregator.releases import measure
@@ -26,23 +26,23 @@ from overtone_protocol import RoundCall
 
 @dataclass(frozen=True, eq=False)
 class Memory:
-    """What is in memory beside the database; replaced as a whole, so that a rollback is one assignment."""
+    """State in memory beside the database; replaced as a whole, so that a rollback is one assignment."""
 
-    model: Published
+    model: ReleasedModel
     round: RoundState
     terms: RoundTerms | None = None
-    """What updates must fit; None when no round collects."""
+    """Requirements on updates; None while no round collects them."""
     ended: int = 0
-    """Rounds that ended since the start of the process."""
+    """Number of rounds that ended since the process started."""
 
 
 class RoundKeeper:
-    """Steps rounds and writes what follows; `memory` never runs ahead of a commit for long."""
+    """Runs one round after another; `memory` changes with the transaction, and the caller restores it on rollback."""
 
     def __init__(
         self,
         config: AggregatorConfig,
-        initial: Published,
+        initial: ReleasedModel,
         mailbox: Mailbox,
         transfers: Transfers,
         new_id: Callable[[], bytes] = lambda: secrets.token_bytes(16),
@@ -54,7 +54,7 @@ class RoundKeeper:
         self.memory = Memory(initial, RoundState(number=1, config=config.round, model=initial.key))
 
     def start(self, session: Session, now: float) -> list[Outgoing]:
-        """Take up the newest release and the unfinished round; return what must be said again."""
+        """Load the newest release and the unfinished round; return the release announcement and the repeated calls."""
         release, model = self._current_release(session, now)
         row = journal.unfinished(session)
         number = journal.last_number(session) + 1
@@ -72,7 +72,7 @@ class RoundKeeper:
         return out
 
     def advance(self, session: Session, event: Event, now: float) -> list[Outgoing]:
-        """Step the state machine and do what it decided."""
+        """Step the round state machine and carry out its actions."""
         state, actions = step(self.memory.round, event, now)
         self.memory = replace(self.memory, round=state)
         out: list[Outgoing] = []
@@ -87,7 +87,7 @@ class RoundKeeper:
         return out
 
     def call(self, session: Session, device: str, now: float) -> list[Outgoing]:
-        """Call a device, unless it has answered for good; a second call to the same round does no harm."""
+        """Return the call to a device, unless it has sent an update or declined; devices tolerate a repeated call."""
         state, terms = self.memory.round, self.memory.terms
         if terms is None or device not in terms.selected or device in state.updated | state.declined:
             return []
@@ -107,14 +107,14 @@ class RoundKeeper:
         )
         return [self._mailbox.down(device, call)]
 
-    def work(self, session: Session) -> Work | None:
-        """Return the closed round that is to be averaged and judged, if there is one."""
+    def closed_round(self, session: Session) -> ClosedRound | None:
+        """Return the closed round that waits for averaging and evaluation, None where there is none."""
         state = self.memory.round
         if state.phase != "closed":
             return None
         deltas, examples = journal.contributions(session, state.number)
         release = journal.newest_release(session)
-        return Work(
+        return ClosedRound(
             round_number=state.number,
             base=self.memory.model,
             part=self.memory.model.layout.scope_slice(state.config.scope),
@@ -125,12 +125,12 @@ class RoundKeeper:
         )
 
     def conclude(self, session: Session, verdict: Verdict, now: float) -> list[Outgoing]:
-        """End the round that was judged; return the announcement of the release it led to."""
-        model, out = verdict.published, []
+        """End the round that the verdict is about; return the announcement of its release, if it has one."""
+        model, out = verdict.model, []
         try:
             file = None if model is None else measure(model.path, self._config.limits)
         except ReleaseError as error:
-            file, verdict = None, replace(verdict, outcome="failed", reason=str(error), published=None)
+            file, verdict = None, replace(verdict, outcome="failed", reason=str(error), model=None)
         if model is not None and file is not None:
             row = journal.add_release(session, model, file, verdict.round_number, verdict.server_state, now=now)
             note(session, "released", "", f"version {row.version}, {row.size} bytes", now)
@@ -163,7 +163,7 @@ class RoundKeeper:
         return out
 
     def _late(self, session: Session, number: int, now: float) -> list[Outgoing]:
-        """Tell the devices whose transfers were still open."""
+        """Return receipts "late" for the transfers that are still open."""
         receipts = self._transfers.close_round(session, number, now)
         for _ in receipts:
             journal.count_refusal(session, number, "late")
@@ -178,7 +178,7 @@ class RoundKeeper:
         state = following(ended, memory.model.key, self._config.round, now)
         self.memory = Memory(memory.model, state, None, memory.ended + 1)
 
-    def _terms(self, row: RoundRow, state: RoundState, model: Published) -> RoundTerms | None:
+    def _terms(self, row: RoundRow, state: RoundState, model: ReleasedModel) -> RoundTerms | None:
         if state.phase != "collecting":
             return None
         part = model.layout.scope_slice(state.config.scope)
@@ -192,18 +192,21 @@ class RoundKeeper:
             selected=frozenset(state.selected),
         )
 
-    def _current_release(self, session: Session, now: float) -> tuple[ReleaseRow, Published]:
-        """Return the newest release; the configured bundle is one already, or becomes one by a higher version."""
+    def _current_release(self, session: Session, now: float) -> tuple[ReleaseRow, ReleasedModel]:
+        """Return the newest release; a configured bundle with a higher version becomes a release first.
+
+        Raises AggregatorError where the configured bundle is not the one that the newest release derives from.
+        """
         initial, row = self.memory.model, journal.newest_release(session)
         file = measure(initial.path, self._config.limits)
         if row is None or initial.version > row.version:
             row = journal.add_release(session, initial, file, 0, None, now=now)
             note(session, "released", "", f"version {row.version} from {row.path}", now)
             return row, initial
-        known, origin = journal.release_of(session, file.digest), journal.configured_release(session)
-        if known is None or (origin is not None and known.version < origin.version):
+        release, origin = journal.release_of(session, file.digest), journal.configured_release(session)
+        if release is None or (origin is not None and release.version < origin.version):
             raise AggregatorError(
-                f"{initial.path}: version {initial.version} is not what release {row.version} was made of; "
+                f"{initial.path}: version {initial.version} is not the bundle that release {row.version} derives from; "
                 "a bundle that replaces it needs a higher version"
             )
         weights = journal.read_weights(row.weights)

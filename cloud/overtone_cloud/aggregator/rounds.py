@@ -1,11 +1,11 @@
-"""A round as a state machine without I/O: `step(state, event, now) -> (state, actions)`.
+"""State machine of a federated round, without I/O: `step(state, event, now) -> (state, actions)`.
 
     waiting --enough devices present--> collecting --quorum, or everyone answered--> closed
                                              |
                                              +--over, with fewer than min_devices updates--> failed
 
-A round that is collecting always ends, at the latest `deadline_s` after it opened, as long as
-somebody calls `step` with `Tick`. The same machine runs under real devices and in simulations.
+A collecting round ends at the latest `deadline_s` after it opened, provided that the caller
+passes `Tick` regularly. The same machine runs under real devices and in simulations.
 """
 
 from dataclasses import dataclass, field, replace
@@ -22,23 +22,23 @@ MONTH_S = 30 * 24 * 3600
 
 @dataclass(frozen=True, kw_only=True)
 class RoundConfig:
-    """How rounds are run; raises ValueError with the field's name when it cannot be."""
+    """[round]: cohort, deadlines and training settings of rounds; raises ValueError with the field's name."""
 
     scope: Scope = "head"
     min_devices: int = 2
     """Fewest devices to open with, and fewest updates to average."""
     max_devices: int = 100
     quorum: int = 100
-    """So many updates close the round at once; a smaller cohort closes when everyone has answered."""
+    """Number of updates that closes the round at once; a smaller cohort closes when every device has answered."""
     deadline_s: float = field(default=600.0, metadata=limits(above=0, high=MONTH_S))
     reply_deadline_s: float = field(default=60.0, metadata=limits(above=0, high=MONTH_S))
-    """Devices that said nothing for so long are no longer waited for."""
+    """How long to wait for a device that has sent neither a reply nor an update."""
     gather_s: float = field(default=10.0, metadata=limits(0))
     """How long to wait for more than `min_devices`."""
     pause_s: float = field(default=0.0, metadata=limits(0))
-    """Rest after a round."""
+    """Pause after a round."""
     failed_pause_s: float = field(default=30.0, metadata=limits(0))
-    """Rest after a round that failed."""
+    """Pause after a failed round."""
     steps: int = field(default=20, metadata=limits(1, 100_000))
     learning_rate: float = field(default=0.05, metadata=limits(above=0, high=100.0))
     momentum: float = field(default=0.9, metadata=limits(0, below=1))
@@ -63,7 +63,7 @@ class RoundConfig:
 
 @dataclass(frozen=True, kw_only=True)
 class RoundState:
-    """One round; times are seconds on the caller's clock."""
+    """State of one round; times are seconds on the caller's clock."""
 
     number: int
     config: RoundConfig
@@ -82,7 +82,7 @@ class RoundState:
 
     @property
     def ended(self) -> bool:
-        """Whether nothing more can happen in this round."""
+        """Whether the round is over."""
         return self.phase in ("closed", "failed")
 
     @property
@@ -93,14 +93,14 @@ class RoundState:
 
 @dataclass(frozen=True)
 class DevicesPresent:
-    """The devices that are present now."""
+    """Event: the devices that are online now."""
 
     candidates: tuple[Candidate, ...]
 
 
 @dataclass(frozen=True)
 class Reply:
-    """A device joins or declines."""
+    """Event: a device joins or declines."""
 
     device: str
     joining: bool
@@ -108,14 +108,14 @@ class Reply:
 
 @dataclass(frozen=True)
 class UpdateAccepted:
-    """A device's update has passed every check and is in the ledger."""
+    """Event: an update has passed every check and is in the ledger."""
 
     device: str
 
 
 @dataclass(frozen=True)
 class Tick:
-    """Time has passed."""
+    """Event: time has passed."""
 
 
 Event = DevicesPresent | Reply | UpdateAccepted | Tick
@@ -123,21 +123,21 @@ Event = DevicesPresent | Reply | UpdateAccepted | Tick
 
 @dataclass(frozen=True)
 class Open:
-    """Call these devices."""
+    """Action: call these devices."""
 
     devices: tuple[str, ...]
 
 
 @dataclass(frozen=True)
 class Close:
-    """Average the updates of these devices."""
+    """Action: average the updates of these devices."""
 
     devices: tuple[str, ...]
 
 
 @dataclass(frozen=True)
 class Fail:
-    """End without a new model; the base stays."""
+    """Action: end the round without a new model."""
 
     reason: str
 
@@ -146,7 +146,7 @@ Action = Open | Close | Fail
 
 
 def step(state: RoundState, event: Event, now: float) -> tuple[RoundState, tuple[Action, ...]]:
-    """Return the next state and what the caller has to do; a round that ended stays as it is."""
+    """Return the next state and the actions for the caller; a round that is over does not change."""
     if state.ended:
         return state, ()
     if state.phase == "waiting":
@@ -155,16 +155,16 @@ def step(state: RoundState, event: Event, now: float) -> tuple[RoundState, tuple
 
 
 def resume(state: RoundState, now: float) -> RoundState:
-    """Return a stored round after a restart, whose devices are called again now.
+    """Return the state of a stored round after a restart, when its devices are called again.
 
-    They get a whole reply deadline to be heard, because their messages may still lie in the broker;
-    a clock that was set back meanwhile must not make the round longer than a whole one.
+    The reply deadline starts again, because replies may still wait in the broker. A clock that was set back
+    in the meantime does not extend the round beyond its deadline.
     """
     return replace(state, opened_at_s=min(state.opened_at_s, now), called_at_s=now)
 
 
 def following(state: RoundState, model: ModelKey, config: RoundConfig, now: float) -> RoundState:
-    """Return the round after one that ended, waiting."""
+    """Return the next round, in the phase "waiting"."""
     pause_s = config.failed_pause_s if state.phase == "failed" else config.pause_s
     return RoundState(number=state.number + 1, config=config, model=model, not_before_s=now + pause_s)
 
@@ -177,17 +177,17 @@ def _gather(state: RoundState, candidates: tuple[Candidate, ...], now: float) ->
     since = now if state.gathering_since_s is None else min(state.gathering_since_s, now)
     if len(pool) < config.max_devices and now - since < config.gather_s:
         return replace(state, gathering_since_s=since), ()
-    chosen = select(
+    cohort = select(
         pool, count=config.max_devices, policy=config.selection, seed=config.seed, round_number=state.number
     )
     opened = replace(
-        state, phase="collecting", gathering_since_s=None, opened_at_s=now, called_at_s=now, selected=chosen
+        state, phase="collecting", gathering_since_s=None, opened_at_s=now, called_at_s=now, selected=cohort
     )
-    return opened, (Open(chosen),)
+    return opened, (Open(cohort),)
 
 
 def _note(state: RoundState, event: Event) -> RoundState:
-    """Return the state with what a selected device said; an update outweighs any reply."""
+    """Return the state with a device's reply or update; replies after an update are ignored."""
     match event:
         case Reply(device, joining) if device in state.selected and device not in state.updated:
             if joining:
@@ -205,7 +205,7 @@ def _note(state: RoundState, event: Event) -> RoundState:
 
 
 def _settle(state: RoundState, now: float) -> tuple[RoundState, tuple[Action, ...]]:
-    """End the round when it is over."""
+    """Close or fail the round when its quorum, last answer or deadline is reached."""
     config = state.config
     called_for_s = now - state.called_at_s
     waiting_for = set(state.joined - state.updated)
@@ -227,6 +227,6 @@ def _settle(state: RoundState, now: float) -> tuple[RoundState, tuple[Action, ..
     return replace(state, phase="closed", reason=reason), (Close(tuple(sorted(state.updated))),)
 
 
-def _check(good: bool, text: str) -> None:
-    if not good:
+def _check(condition: bool, text: str) -> None:
+    if not condition:
         raise ValueError(text)

@@ -1,8 +1,8 @@
-"""Server optimisers: the clients' mean update in, new weights and the optimiser's next state out.
+"""Server optimisers of federated learning: FedAvg, FedAvgM and FedAdam.
 
-The negated mean update stands for the gradient (Reddi et al., 2021). Optimisers are pure: whoever runs the rounds
-carries the state from one to the next. The aggregator stores it with each release, the published federated
-system keeps it in memory; a state is therefore one flat float64 vector, or None before the first round.
+They take the negated mean update as the gradient (Reddi et al., 2021) and are pure: the caller carries the state
+from round to round. The aggregator stores it with each release, the published federated system holds it in
+memory; a state is therefore one flat float64 vector, or None before the first round.
 """
 
 from collections.abc import Callable
@@ -24,7 +24,7 @@ class ServerOptimizer(Protocol):
         ...
 
     def fits(self, state: State, size: int) -> bool:
-        """Return whether a stored state is one of this optimiser's for `(size,)` weights."""
+        """Return whether a stored state belongs to this optimiser and to `(size,)` weights."""
         ...
 
     def apply(self, base: F32, mean: F64, state: State) -> tuple[F32, State]:
@@ -103,7 +103,7 @@ def _adam(learning_rate: float, momentum: float, epsilon: float) -> ServerOptimi
 
 
 OPTIMIZERS: dict[str, Callable[[float, float, float], ServerOptimizer]] = {"sgd": _sgd, "adam": _adam}
-"""By name: learning rate, momentum and epsilon to the optimiser; raises ValueError where they do not fit together."""
+"""Factories by name, of learning rate, momentum and epsilon; they raise ValueError for settings that conflict."""
 
 
 def server_optimizer(name: str, *, learning_rate: float, momentum: float = 0.0, epsilon: float) -> ServerOptimizer:

@@ -1,7 +1,7 @@
-"""What the aggregator must not forget: SQLite (or PostgreSQL) through SQLAlchemy.
+"""Database of the aggregator: tables and transactions on SQLite (or PostgreSQL) through SQLAlchemy.
 
-Everything that is acknowledged to the broker or to a device is committed here first. SQLite runs
-with a write-ahead log and `synchronous=FULL`, so a commit survives the loss of power.
+State is committed here before anything is acknowledged to the broker or to a device. SQLite runs
+with a write-ahead log and `synchronous=FULL`, so that a commit survives a power cut.
 """
 
 import fcntl
@@ -32,17 +32,17 @@ from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column, sess
 
 from overtone_cloud.aggregator.errors import StateError
 
-Seconds = Double  # wall clock, seconds since 1970
+Seconds = Double  # seconds since 1970
 
 
 class Base(DeclarativeBase):
-    """Base of all tables."""
+    """Declarative base of all tables."""
 
     type_annotation_map = {bytes: LargeBinary, float: Double, dict[str, Any]: JSON, str: Text}  # noqa: RUF012
 
 
 class DeviceRow(Base):
-    """A device as it last described itself."""
+    """A device, by its last presence and health messages."""
 
     __tablename__ = "devices"
     id: Mapped[str] = mapped_column(String(64), primary_key=True)
@@ -64,17 +64,17 @@ class DeviceRow(Base):
     health_held_out: Mapped[int | None]
     health_uar: Mapped[float | None]
     health_loss: Mapped[float | None]
-    """Quality of the last bundle on so many held-out utterances of the device, where it reports that."""
+    """UAR and loss of the last bundle on `health_held_out` utterances of the device, where it reports them."""
 
 
 class RoundRow(Base):
-    """A round that was opened: what was asked for, what came of it, what it cost."""
+    """A round since its opening: configuration, outcome, evaluations, durations and traffic."""
 
     __tablename__ = "rounds"
     number: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
     round_id: Mapped[bytes] = mapped_column(LargeBinary(16), unique=True)
     phase: Mapped[str] = mapped_column(String(16))
-    """collecting, closed (being averaged and judged) or ended."""
+    """collecting, closed (averaging and evaluation run) or ended."""
     config: Mapped[dict[str, Any]]
     base: Mapped[bytes]
     layout: Mapped[bytes]
@@ -86,7 +86,7 @@ class RoundRow(Base):
     outcome: Mapped[str] = mapped_column(String(16), default="")
     """kept, not-kept or failed; empty while the round runs."""
     version: Mapped[int | None]
-    """Version of the release this round led to."""
+    """Version of the release that this round produced."""
     uar_before: Mapped[float | None]
     uar_after: Mapped[float | None]
     loss_before: Mapped[float | None]
@@ -96,13 +96,13 @@ class RoundRow(Base):
     evaluate_s: Mapped[float | None]
     publish_s: Mapped[float | None]
     refused: Mapped[dict[str, Any]] = mapped_column(default=dict)
-    """How many payloads were not accepted, by reason."""
+    """Number of payloads that were not accepted, by reason."""
     bytes_up: Mapped[int] = mapped_column(default=0)
     bytes_down: Mapped[int] = mapped_column(default=0)
 
 
 class SelectionRow(Base):
-    """A device that was called for a round, and its answer (None until it came)."""
+    """A device that was selected for a round, and its reply (`joining` None before the reply)."""
 
     __tablename__ = "selections"
     round: Mapped[int] = mapped_column(ForeignKey("rounds.number"), primary_key=True)
@@ -113,7 +113,7 @@ class SelectionRow(Base):
 
 
 class TransferRow(Base):
-    """A payload that a device offered; kept after its end, so that a repeated offer gets the same answer."""
+    """A payload that a device offers; the row outlives the transfer, so that a repeated offer gets the same receipt."""
 
     __tablename__ = "transfers"
     device: Mapped[str] = mapped_column(String(64), primary_key=True)
@@ -132,7 +132,7 @@ class TransferRow(Base):
 
 
 class ChunkRow(Base):
-    """A piece of an open transfer."""
+    """A chunk of an open transfer."""
 
     __tablename__ = "chunks"
     device: Mapped[str] = mapped_column(String(64), primary_key=True)
@@ -142,7 +142,7 @@ class ChunkRow(Base):
 
 
 class UpdateRow(Base):
-    """The ledger: one update per device and round, each counted once."""
+    """Ledger of accepted updates: at most one per device and round."""
 
     __tablename__ = "updates"
     update_id: Mapped[bytes] = mapped_column(LargeBinary(16), primary_key=True)
@@ -162,7 +162,7 @@ class UpdateRow(Base):
 
 
 class ReleaseRow(Base):
-    """A signed bundle that devices may fetch, and the weights it was made from."""
+    """A signed bundle that devices may fetch, and its weights."""
 
     __tablename__ = "releases"
     version: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
@@ -180,7 +180,7 @@ class ReleaseRow(Base):
 
 
 class EventRow(Base):
-    """Something worth telling the operator; the oldest are dropped."""
+    """An event for the operator; only the newest are stored."""
 
     __tablename__ = "events"
     id: Mapped[int] = mapped_column(primary_key=True)
@@ -191,7 +191,7 @@ class EventRow(Base):
 
 
 class SettingRow(Base):
-    """Small facts of this installation, such as its MQTT client identifier."""
+    """A setting of this installation, such as its MQTT client identifier."""
 
     __tablename__ = "settings"
     key: Mapped[str] = mapped_column(String(64), primary_key=True)
@@ -199,7 +199,7 @@ class SettingRow(Base):
 
 
 class Store:
-    """The database; `begin()` is one transaction that is kept as a whole or not at all."""
+    """Connection to the database; `begin()` opens a transaction."""
 
     def __init__(self, url: str) -> None:
         try:
@@ -214,7 +214,7 @@ class Store:
         self._sessions = sessionmaker(self._engine, expire_on_commit=False)
 
     def create(self) -> Self:
-        """Create what is missing (folder, tables, columns of later versions) and return the store."""
+        """Create missing folders, tables and columns, and return the store."""
         if self._file is not None and self._file.name:
             self._file.parent.mkdir(parents=True, exist_ok=True)
         try:
@@ -225,13 +225,13 @@ class Store:
         return self
 
     def must_exist(self) -> Self:
-        """Return the store; raise StateError when its SQLite file is not there."""
+        """Return the store; raise StateError where its SQLite file does not exist."""
         if self._file is not None and not self._file.exists():
-            raise StateError(f"{self._file}: not there; the aggregator has not run with this configuration yet")
+            raise StateError(f"{self._file}: no such file; the aggregator has not run with this configuration yet")
         return self.create()
 
     def lock(self) -> None:
-        """Make sure that no second aggregator writes to the same SQLite file; freed when the process ends."""
+        """Lock the SQLite file against a second aggregator, until the process ends; raise StateError where one runs."""
         if self._file is None or not self._file.name:
             return
         self._lock = self._file.with_suffix(".lock").open("ab")
@@ -242,7 +242,7 @@ class Store:
 
     @contextmanager
     def begin(self) -> Iterator[Session]:
-        """Give a session that is committed at the end; raises StateError when the database refuses."""
+        """Yield a session that is committed at the end; raise StateError for a database error."""
         try:
             with self._sessions.begin() as session:
                 yield session
@@ -250,7 +250,7 @@ class Store:
             raise StateError(f"database {self._engine.url}: {_text(error)}") from error
 
     def client_id(self) -> str:
-        """Return this installation's MQTT client identifier: drawn once, not guessable, the same ever after."""
+        """Return this installation's MQTT client identifier: random, created once and then stored."""
         with self.begin() as session:
             row = session.get(SettingRow, "client-id")
             if row is None:
@@ -267,7 +267,7 @@ class Store:
 
 
 def _add_columns(engine: Engine) -> None:
-    """Add to the tables of an older version the columns that they lack; all of them may be empty."""
+    """Add missing columns to the tables of an older version; all such columns are nullable."""
     existing = inspect(engine)
     with engine.begin() as connection:
         for table in Base.metadata.sorted_tables:

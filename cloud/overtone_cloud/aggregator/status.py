@@ -45,7 +45,7 @@ DEVICE_COLUMNS = (
 
 
 def status(session: Session) -> dict[str, Any]:
-    """Return the state as JSON-like values; digests are hexadecimal, times seconds since 1970, UAR 0..1."""
+    """Return the state as JSON values; digests are hexadecimal, times seconds since 1970, UAR 0..1."""
     rounds = session.scalars(select(RoundRow).order_by(RoundRow.number)).all()
     return {
         "devices": [_device(row) for row in session.scalars(select(DeviceRow).order_by(DeviceRow.id))],

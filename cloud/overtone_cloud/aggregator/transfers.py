@@ -1,8 +1,8 @@
-"""Updates on their way in: offers, chunks, checks, ledger, receipts.
+"""Upload of client updates: offers, chunks, validation, ledger and receipts.
 
-Every offer gets an answer: Wanted (what is missing) or a Receipt that says accepted, duplicate, late
-or refused with the reason. All methods work inside the caller's transaction, and their answers may
-be sent only after it was committed.
+Every offer gets an answer: Wanted with the missing chunks, or a Receipt with the status accepted, duplicate, late
+or refused and the reason. All methods work inside the caller's transaction; their answers are sent
+after its commit.
 """
 
 import logging
@@ -32,14 +32,14 @@ from overtone_protocol import (
 )
 
 ENVELOPE_BYTES = 4096
-"""Room for everything in an update but its weights."""
+"""Allowance for everything in an update except its weights."""
 
 log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, kw_only=True)
 class RoundTerms:
-    """What an update must fit to count in the open round; `size` is the number of weights of its scope."""
+    """Requirements on updates of the open round; `size` is the number of weights in its scope."""
 
     number: int
     round_id: bytes
@@ -52,7 +52,7 @@ class RoundTerms:
 
 @dataclass(frozen=True)
 class Answer:
-    """What to say to the device, and whether its update was accepted or why not."""
+    """Message for the device, and whether its update was accepted or why it was not."""
 
     message: Message | None = None
     accepted: bool = False
@@ -60,7 +60,7 @@ class Answer:
 
 
 class Transfers:
-    """The open transfers; their chunks are cached here and kept in the database."""
+    """Open transfers, with their chunks in the database and in a cache."""
 
     def __init__(self, *, limits: Limits, quota: QuotaConfig) -> None:
         self._limits = limits
@@ -68,11 +68,11 @@ class Transfers:
         self._open: dict[tuple[str, bytes], Assembly] = {}
 
     def forget(self) -> None:
-        """Drop the cache, after a transaction that was not kept."""
+        """Clear the cache after a transaction that was rolled back."""
         self._open.clear()
 
     def offer(self, session: Session, offer: Offer, terms: RoundTerms | None, now: float) -> Answer:
-        """Return Wanted for a transfer that may go on, else a Receipt."""
+        """Return Wanted for an open transfer, else its Receipt."""
         row = session.get(TransferRow, (offer.device, offer.transfer))
         if row is not None and row.status != "open":
             status = "duplicate" if row.status == "accepted" else row.status
@@ -89,10 +89,10 @@ class Transfers:
         return Answer(Wanted(transfer=offer.transfer, missing=missing))
 
     def chunk(self, session: Session, chunk: Chunk, terms: RoundTerms | None, now: float) -> Answer:
-        """Keep a chunk; return the Receipt when it was the last one that was missing."""
+        """Store a chunk; return the Receipt after the last missing one."""
         row = session.get(TransferRow, (chunk.device, chunk.transfer))
         if row is None or row.status != "open":
-            return Answer()  # the receipt is on its way, or the device offers again
+            return Answer()  # the receipt is already sent, or the device repeats its offer
         assembly = self._assembly(session, row)
         try:
             if assembly.add(chunk.index, chunk.data):
@@ -101,12 +101,12 @@ class Transfers:
                 return Answer()
             if terms is None or terms.round_id != row.round_id:
                 return self._finish(session, row, "late", "the round is over", now)
-            return self._judge(session, row, assembly.payload(), terms, now)
+            return self._accept(session, row, assembly.payload(), terms, now)
         except TransferError as error:
             return self._finish(session, row, "refused", f"transfer: {error}", now)
 
     def close_round(self, session: Session, number: int, now: float) -> list[tuple[str, Message]]:
-        """End the transfers of a round that is over; return the receipts by device."""
+        """End the open transfers of a round that is over; return each device's receipt."""
         query = select(TransferRow).where(TransferRow.round == number, TransferRow.status == "open")
         answers: list[tuple[str, Message]] = []
         for row in session.scalars(query):
@@ -115,8 +115,8 @@ class Transfers:
                 answers.append((row.device, answer.message))
         return answers
 
-    def _judge(self, session: Session, row: TransferRow, payload: bytes, terms: RoundTerms, now: float) -> Answer:
-        """Check a whole payload and put it into the ledger."""
+    def _accept(self, session: Session, row: TransferRow, payload: bytes, terms: RoundTerms, now: float) -> Answer:
+        """Validate a complete payload and add it to the ledger."""
         try:
             update = decode_update(payload, self._limits)
             self._check(update, row, terms)
@@ -145,7 +145,7 @@ class Transfers:
     def _check(self, update: Update, row: TransferRow, terms: RoundTerms) -> None:
         """Raise MessageError or UpdateError unless the update is the device's own and fits the round."""
         if update.device != row.device:
-            raise MessageError(f"update is from {update.device!r}, it came from {row.device!r}")
+            raise MessageError(f"update names the device {update.device!r}, its sender is {row.device!r}")
         if update.scope != terms.scope:
             raise MessageError(f"update has scope {update.scope!r}, the round has {terms.scope!r}")
         bounds = replace(self._limits, max_norm=terms.max_norm)
@@ -160,7 +160,7 @@ class Transfers:
         )
 
     def _refusal(self, session: Session, offer: Offer, terms: RoundTerms) -> tuple[str, str] | None:
-        """Return status and reason for a new offer that cannot be taken."""
+        """Return status and reason of a new offer's refusal, None for an acceptable one."""
         if offer.device not in terms.selected:
             return "refused", f"not-selected: round {terms.number} did not call {offer.device}"
         counted = select(UpdateRow).where(UpdateRow.round == terms.number, UpdateRow.device == offer.device)
@@ -191,12 +191,12 @@ class Transfers:
         return None
 
     def _without_round(self, session: Session, offer: Offer) -> Answer:
-        """Answer an offer for a round that is not open."""
-        known = session.scalars(select(RoundRow).where(RoundRow.round_id == offer.round_id)).first()
-        if known is None:
-            reason = f"wrong-round: round {offer.round_id.hex()} is not known here"
+        """Return the answer to an offer for a round that is not open."""
+        row = session.scalars(select(RoundRow).where(RoundRow.round_id == offer.round_id)).first()
+        if row is None:
+            reason = f"wrong-round: round {offer.round_id.hex()} is unknown here"
             return Answer(_receipt(offer.transfer, "refused", reason, self._limits), refused=f"refused: {reason}")
-        reason = f"round {known.number} is over"
+        reason = f"round {row.number} is over"
         return Answer(_receipt(offer.transfer, "late", reason, self._limits), refused=f"late: {reason}")
 
     def _assembly(self, session: Session, row: TransferRow) -> Assembly:
@@ -211,7 +211,7 @@ class Transfers:
         return self._open[key]
 
     def _finish(self, session: Session, row: TransferRow, status: str, reason: str, now: float) -> Answer:
-        """End a transfer: its chunks go, its answer stays."""
+        """End a transfer: remove its chunks, store its receipt."""
         row.status, row.reason, row.ended_at = status, clip_text(reason, self._limits), now
         session.execute(delete(ChunkRow).where(ChunkRow.device == row.device, ChunkRow.transfer == row.transfer))
         self._open.pop((row.device, row.transfer), None)

@@ -1,7 +1,7 @@
 """The agent: owner of everything that runs on the device. Read this file first.
 
-One thread listens; the agent's own thread does everything else. Whatever the broker, the control socket
-and the child processes bring goes through one mailbox, and the thread handles one item after the other.
+One thread listens; the agent's own thread does everything else. Messages of the broker, requests on the control socket
+and results of child processes go through one mailbox, and the thread handles them one by one.
 
     Listening: source -> Listener(Hearing) -> Outputs              agent/listening.py, hearing/{listener,hearing}.py
     ActiveModel: load, install, confirm, roll back                 install/active_model.py
@@ -35,7 +35,7 @@ from overtone_edge.fleet.rounds import Patience
 from overtone_edge.fleet.uplink import LinkFactory
 from overtone_edge.hearing.example_forms import example_form_for
 from overtone_edge.hearing.listener import trim_memory
-from overtone_edge.hearing.outputs import Published
+from overtone_edge.hearing.outputs import EventPublisher
 from overtone_edge.hearing.runtime import runtime_name
 from overtone_edge.install.active_model import ActiveModel, InstallOutcome, OnInstalled
 from overtone_edge.install.installed import fitting_head, stored_head
@@ -73,13 +73,13 @@ class Agent:
         self._control = ControlServer(
             self.home.socket, lambda request, reply: self.post(lambda: self._requests.handle(request, reply))
         )
-        published = None if self.participant is None else Published(self.participant.uplink.publish_event)
-        self._listening = Listening(config, published=published, on_end=self._source_ended)
+        publisher = None if self.participant is None else EventPublisher(self.participant.uplink.publish_event)
+        self._listening = Listening(config, publisher=publisher, on_end=self._source_ended)
         self._failing: dict[str, str] = {}
         self._stopping = False
         self._status = 0
 
-    # Life
+    # Lifecycle
 
     def run(self) -> int:
         """Work until stopped; return 0, or 1 where listening failed."""
@@ -101,7 +101,7 @@ class Agent:
         self.post(end)
 
     def post(self, action: Callable[[], None]) -> None:
-        """Let the agent's own thread call `action`."""
+        """Queue `action` for the agent's own thread."""
         self._mailbox.put(action)
 
     def _open(self) -> None:
@@ -140,7 +140,7 @@ class Agent:
             _log.error("%s", error)
 
     def _repeatedly(self, what: str, action: Callable[[], None]) -> None:
-        """Call what recurs with every tick; an error that lasts is logged once, and does not stop the others."""
+        """Call an action of every tick; a lasting error is logged once, and does not prevent the other actions."""
         try:
             action()
         except (AgentError, ModelError, ProtocolError) as error:
@@ -196,7 +196,7 @@ class Agent:
         self._listening.use_head(recogniser, fitting_head(stored_head(self.home), bundle))
 
     def _delivered(self, participant: Participant, delivery: Delivery) -> None:
-        """Act on a message; it is acknowledged when its effect is on the disk, or when it has none."""
+        """Handle a message, then acknowledge it; any effect is on the disk by then."""
         try:
             if delivery.topic == participant.uplink.topics.label(self.config.device.id):
                 self._requests.label_message(delivery.payload)
@@ -227,7 +227,7 @@ class Agent:
         self.active.install_signed(path, self._announcing(on_done))
 
     def install_pretrained(self, name: str, on_done: OnInstalled) -> None:
-        """Install a model that came with the software."""
+        """Install a pretrained model of this software."""
         self.active.install_pretrained(name, self._announcing(on_done))
 
     def _announcing(self, on_done: OnInstalled) -> OnInstalled:
@@ -242,7 +242,7 @@ class Agent:
             self.participant.announce()
 
     def examples_changed(self) -> None:
-        """Take notice of new examples."""
+        """Announce the new example counts to the fleet."""
         if self.participant is not None:
             self.participant.examples_changed()
 

@@ -56,13 +56,13 @@ def build_parser() -> argparse.ArgumentParser:
 
     listen = add("run", _run, "listen, learn and take part in rounds until stopped")
     listen.add_argument("--file", type=Path, help="listen to this recording instead, as fast as it can be read")
-    label = add("label", _label, "say what was right: of the last seconds, or of recordings")
+    label = add("label", _label, "label the last seconds of speech, or recordings")
     label.add_argument("label", nargs="?", help="the emotion, such as happy")
     what = label.add_mutually_exclusive_group(required=True)
-    what.add_argument("--last", metavar="5s", help="the last seconds of speech that the running agent heard")
+    what.add_argument("--last", metavar="5s", help="the last seconds of speech in the running agent")
     what.add_argument("--file", type=Path, help="one recording")
     what.add_argument("--manifest", type=Path, help="a CSV with the columns path and label")
-    add("personalise", _personalise, "train a head on this device's examples; kept only if it is better").add_argument(
+    add("personalise", _personalise, "train a head on this device's examples; used only if it is better").add_argument(
         "--json", action="store_true", help="print the result as JSON"
     )
     judge = add("evaluate", _evaluate, "score labelled recordings with the bundle's head and the personal one")
@@ -70,11 +70,11 @@ def build_parser() -> argparse.ArgumentParser:
     judge.add_argument("--json", action="store_true", help="print the result as JSON")
     install = add("install", _install, "install a signed bundle from a file, or a pretrained model by its name")
     install.add_argument("bundle", type=Path, help="a file, or the name of a pretrained model such as small")
-    add("status", _status, "what is installed, stored and under way").add_argument(
+    add("status", _status, "show what is installed, stored and in progress").add_argument(
         "--json", action="store_true", help="print the state as JSON"
     )
     erase = add("erase", _erase, "remove examples, personal head, waiting updates and event logs")
-    erase.add_argument("--yes", action="store_true", help="do not ask")
+    erase.add_argument("--yes", action="store_true", help="do not ask for confirmation")
     devices = subparsers.add_parser("devices", help="list the microphones", description="list the microphones")
     devices.set_defaults(func=_devices)
     return parser
@@ -137,7 +137,7 @@ def _personalise(arguments: argparse.Namespace) -> int:
     if arguments.json:
         print(json.dumps(result))
         return 0
-    verdict = "kept" if result["kept"] else "not kept, the bundle's own is used: it is not surely better"
+    verdict = "kept" if result["kept"] else "not kept, the bundle's head stays in use: no significant improvement"
     print(
         f"{verdict}; UAR {result['uar_before']:.3f} -> {result['uar_after']:.3f}, "
         f"loss {result['loss_before']:.3f} -> {result['loss_after']:.3f}, must fall by {result['loss_margin']:.3f}; "
@@ -212,7 +212,7 @@ def _answer(question: str) -> str:
     try:
         return input(question).strip().lower()
     except EOFError:
-        raise ControlError("nobody is there to answer: nothing was erased; --yes erases without asking") from None
+        raise ControlError("no confirmation was entered, nothing is erased; --yes skips the question") from None
 
 
 def _devices(_arguments: argparse.Namespace) -> int:

@@ -1,4 +1,4 @@
-"""Commands on a device: asked of the running agent, else done in this process on the same state folder."""
+"""Commands on a device: sent to the running agent, else executed in this process on the same state folder."""
 
 import tempfile
 from pathlib import Path
@@ -22,7 +22,7 @@ LONG_S = 3_600.0
 
 
 def label_last(home: Home, label: str, duration: str) -> int:
-    """Label the last seconds that the running agent heard; return how many utterances were stored."""
+    """Label the last seconds of speech in the running agent; return the number of stored utterances."""
     request = {"command": "label", "label": checked_label(label, None), "last_s": seconds(duration)}
     answer = ask(home.socket, request)
     if answer is None:
@@ -31,7 +31,7 @@ def label_last(home: Home, label: str, duration: str) -> int:
 
 
 def personalise(home: Home) -> dict[str, Any]:
-    """Train a personal head and return the trainer's answer; the head is kept where the labelled speech confirms it."""
+    """Train a personal head and return the trainer's answer; the head is stored if the labelled speech confirms it."""
     answer = ask(home.socket, {"command": "personalise"}, timeout_s=LONG_S)
     if answer is not None:
         return answer
@@ -72,8 +72,8 @@ def _pretrained_name(what: Path) -> str:
     names = [model.name for model in all_pretrained()]
     if str(what) in names:
         return str(what)
-    known = f"there are {', '.join(names)}" if names else "none came with this software"
-    raise InstallError(f"there is no file {what}, and no pretrained model of that name: {known}")
+    available = f"there are {', '.join(names)}" if names else "none came with this software"
+    raise InstallError(f"there is no file {what}, and no pretrained model of that name: {available}")
 
 
 def status(home: Home) -> dict[str, Any]:
@@ -94,5 +94,5 @@ def erase(home: Home) -> None:
 
 
 def refresh(home: Home) -> None:
-    """Tell a running agent that examples were added."""
+    """Notify a running agent of new examples."""
     ask(home.socket, {"command": "refresh"})

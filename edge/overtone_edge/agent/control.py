@@ -32,7 +32,7 @@ class ControlServer:
         self._closed = False
 
     def start(self) -> None:
-        """Listen; the socket is the owner's alone. The folder must be locked: an old socket is replaced."""
+        """Listen on a socket that only the owner can use. The folder must be locked: an old socket is replaced."""
         self._path.unlink(missing_ok=True)
         listening = self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         before = os.umask(0o177)
@@ -83,7 +83,7 @@ class ControlServer:
         except ControlError as error:
             _log.warning("control request refused: %s", error)
         except OSError as error:
-            _log.info("control client went away: %s", error)
+            _log.info("control client disconnected: %s", error)
         finally:
             self._slots.release()
 
@@ -125,7 +125,7 @@ def _read_line(connection: socket.socket) -> bytes:
     while not data.endswith(b"\n"):
         part = connection.recv(4096)
         if not part:
-            raise ControlError("the other side hung up")
+            raise ControlError("the other side closed the connection")
         data += part
         if len(data) > MAX_LINE_BYTES:
             raise ControlError(f"request is longer than {MAX_LINE_BYTES} bytes")

@@ -8,7 +8,7 @@ from overtone_edge.core.config import Config
 from overtone_edge.hearing.example_forms import ExampleForm, example_form_for
 from overtone_edge.hearing.hearing import Hearing
 from overtone_edge.hearing.listener import Listener
-from overtone_edge.hearing.outputs import JsonLines, Output, Outputs, Published, StandardOutput
+from overtone_edge.hearing.outputs import EventPublisher, JsonLines, Output, Outputs, StandardOutput
 from overtone_edge.hearing.recent_speech import RecentSpeech
 from overtone_edge.hearing.recogniser import UtteranceRecogniser
 from overtone_edge.hearing.sources import open_source
@@ -21,16 +21,18 @@ _log = logging.getLogger(__name__)
 class Listening:
     """Opens the source with the first model and changes to later ones between two blocks.
 
-    `published` sends events to the broker, where the device has one. `on_end` is called from the listening thread when
+    `publisher` sends events to the broker, where the device has one. `on_end` is called from the listening thread when
     the source ends, with the error's line or None.
     """
 
-    def __init__(self, config: Config, *, published: Published | None, on_end: Callable[[str | None], None]) -> None:
+    def __init__(
+        self, config: Config, *, publisher: EventPublisher | None, on_end: Callable[[str | None], None]
+    ) -> None:
         self.recent = _recent_speech(config, example_form_for(None))
         self._config = config
         self._on_end = on_end
-        self._published = published
-        self._outputs = Outputs(_outputs(config, published))
+        self._publisher = publisher
+        self._outputs = Outputs(_outputs(config, publisher))
         self._listener: Listener | None = None
 
     @property
@@ -69,7 +71,7 @@ class Listening:
 
     def counters(self) -> dict[str, Any]:
         """Return the counters by name."""
-        counters: dict[str, Any] = {"events_dropped": 0 if self._published is None else self._published.dropped}
+        counters: dict[str, Any] = {"events_dropped": 0 if self._publisher is None else self._publisher.dropped}
         if self._listener is not None:
             counters |= self._listener.hearing.counters.to_json()
             counters |= {"overruns": self._listener.overruns, "output_failures": self._outputs.failures}
@@ -90,11 +92,11 @@ def _recent_speech(config: Config, form: ExampleForm) -> RecentSpeech:
     return RecentSpeech(form, max_s=learning.recent_speech_s, keep_audio=learning.keep_audio)
 
 
-def _outputs(config: Config, published: Published | None) -> Iterable[Output]:
+def _outputs(config: Config, publisher: EventPublisher | None) -> Iterable[Output]:
     output = config.output
     if output.jsonl is not None:
         yield JsonLines(output.jsonl, max_bytes=output.max_bytes, keep_files=output.keep_files)
     if output.stdout:
         yield StandardOutput()
-    if output.mqtt and published is not None:
-        yield published
+    if output.mqtt and publisher is not None:
+        yield publisher

@@ -34,11 +34,11 @@ class RequestPort(Protocol):
         ...
 
     def install_pretrained(self, name: str, on_done: OnInstalled) -> None:
-        """Install a model that came with the software."""
+        """Install a pretrained model of this software."""
         ...
 
     def examples_changed(self) -> None:
-        """Take notice of examples that another process added."""
+        """Update the counts after another process has added examples."""
         ...
 
     def status(self) -> dict[str, Any]:
@@ -76,7 +76,7 @@ class Requests:
             reply(_refused(str(error)))
 
     def label_message(self, payload: bytes) -> None:
-        """Label the last seconds as a message on the device's label topic says."""
+        """Label the last seconds by a message from the device's label topic."""
         if len(payload) > MAX_LABEL_BYTES:
             raise ControlError(f"label message is {len(payload)} bytes, limit is {MAX_LABEL_BYTES}")
         try:
@@ -86,7 +86,7 @@ class Requests:
         if not isinstance(request, dict):
             raise ControlError('a label message is an object: {"label": "happy", "last_s": 5}')
         if unknown := sorted(set(request) - set(LABEL_KEYS)):
-            raise ControlError(f"label message has an unknown key {unknown[0]!r}; known are {', '.join(LABEL_KEYS)}")
+            raise ControlError(f"label message has an unknown key {unknown[0]!r}; the keys are {', '.join(LABEL_KEYS)}")
         self._label(request, lambda answer: _log.info("labelled over MQTT: %s", answer))
 
     def _label(self, request: dict[str, Any], reply: Reply) -> None:

@@ -54,7 +54,7 @@ def main(argv: list[str] | None = None) -> int:
     try:
         print(json.dumps(report, indent=1) if arguments.json else table(report), flush=True)
     except BrokenPipeError:
-        # Nobody reads on: what is still buffered must not be written again when the process ends.
+        # The reader has closed the pipe: buffered output must not be written again at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
     return 0
@@ -154,14 +154,14 @@ def read_clip(path: Path | None, bundle: Bundle, seconds: float) -> F32:
     if path is None:
         return bundle.golden_samples
     blocks: list[F32] = []
-    total, wanted = 0, round(seconds * SAMPLE_RATE_HZ)
+    total, limit = 0, round(seconds * SAMPLE_RATE_HZ)
     for block in read_blocks(path, 1000):
         blocks.append(block)
         total += block.size
-        if total >= wanted:
+        if total >= limit:
             break
     check_length(path, total)
-    return np.concatenate(blocks)[:wanted]
+    return np.concatenate(blocks)[:limit]
 
 
 def _request(folder: Path, subject: Subject, clip: F32, seconds: float, held_open: bool) -> Request:

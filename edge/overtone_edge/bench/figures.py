@@ -59,7 +59,7 @@ def _health(health: dict[str, Any]) -> str:
 
 
 def _optional(value: Any, pattern: str) -> str:
-    return "not told" if value is None else pattern.format(value)
+    return "not reported" if value is None else pattern.format(value)
 
 
 def _cold(cold: dict[str, Any]) -> Iterator[str]:
@@ -89,7 +89,7 @@ def _summary(run: dict[str, Any]) -> Iterator[str]:
     yield f"  deadline misses {run['deadline_misses']} of {run['blocks']} ({share:.2f} %)"
     yield (
         f"  CPU {run['cpu_s_per_s_of_speech']:.4f} s per second of speech; {run['speech_s']:.1f} s of speech in "
-        f"{run['sound_s']:.1f} s of sound, heard in {run['wall_s']:.2f} s"
+        f"{run['sound_s']:.1f} s of sound, processed in {run['wall_s']:.2f} s"
     )
     memory = run["memory"]
     yield (

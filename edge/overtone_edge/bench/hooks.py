@@ -74,7 +74,7 @@ class TimedRecogniser(StreamingRecogniser):
 
 
 class TimedOutput:
-    """An output that times itself alone: what came before belongs to the decision."""
+    """An output that times only its own writing; the time before belongs to the decision."""
 
     def __init__(self, output: Output, timer: BlockTimer) -> None:
         self._output = output

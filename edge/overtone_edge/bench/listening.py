@@ -17,7 +17,7 @@ from overtone_edge.core.files import read_limited
 from overtone_edge.fleet.uplink import EVENT_EXPIRY_S
 from overtone_edge.hearing.hearing import Hearing, Stopwatch
 from overtone_edge.hearing.listener import Listener, trim_memory
-from overtone_edge.hearing.outputs import Outputs, Published
+from overtone_edge.hearing.outputs import EventPublisher, Outputs
 from overtone_edge.hearing.recent_speech import RecentSpeech
 from overtone_edge.hearing.streaming import StreamingRecogniser
 from overtone_models.bundle import MAX_BYTES, Bundle, read_bundle
@@ -74,8 +74,8 @@ def listen_to(bundle: Bundle, stretch: Stretch) -> dict[str, Any]:
     blocks = math.ceil(stretch.seconds * 1000 / BLOCK_MS)
     source = ClipSource(stretch.clip, blocks=blocks, paced=stretch.paced, timer=timer)
     with _sink() as sink:
-        published = Published(lambda data: sink.link.publish(topic, data, expiry_s=EVENT_EXPIRY_S))
-        outputs = Outputs([TimedOutput(published, timer)])
+        publisher = EventPublisher(lambda data: sink.link.publish(topic, data, expiry_s=EVENT_EXPIRY_S))
+        outputs = Outputs([TimedOutput(publisher, timer)])
         listener = Listener(source, hearing, outputs, on_end=lambda _error: None, stopwatch=timer)
         trim_memory()
         at_rest_mb, wall, cpu = resident_mb(), time.monotonic(), time.process_time()
@@ -96,5 +96,5 @@ def listen_to(bundle: Bundle, stretch: Stretch) -> dict[str, Any]:
         "silence_ms": spread(timer.silence_ms),
         "deadline_misses": timer.deadline_misses,
         "memory": {"at_rest_mb": at_rest_mb, "listening_mb": listening_mb, "peak_mb": peak_resident_mb()},
-        "publish": {"events": hearing.counters.events, "dropped": published.dropped, "acknowledged": acknowledged},
+        "publish": {"events": hearing.counters.events, "dropped": publisher.dropped, "acknowledged": acknowledged},
     }

@@ -93,7 +93,7 @@ class Sink:
 
     def close(self) -> int:
         """Disconnect and end the process; return how many messages it acknowledged."""
-        # A connection that closes on an answer it has not read is reset, and loses what is under way.
+        # Closing a connection with unread data resets it, and loses packets in transit.
         time.sleep(_SETTLE_S)
         self.link.close()
         count = self._line()

@@ -21,7 +21,7 @@ NO_PRETRAINED = "none"
 
 @dataclass(frozen=True, kw_only=True)
 class DeviceConfig:
-    """Who this device is and where it keeps what it learns."""
+    """Identity of this device, and its state folder."""
 
     id: str
     state_dir: Path
@@ -34,7 +34,7 @@ class DeviceConfig:
 
 @dataclass(frozen=True, kw_only=True)
 class SourceConfig:
-    """Where sound comes from.
+    """Source of sound.
 
     `kind` "none" federates only. `device` is a microphone's index or a part of its name. `path` is
     for "file"; `command`, `rate_hz`, `channels`, `sample_format` are for "command".
@@ -73,8 +73,8 @@ class GateConfig:
 
 def gate_spec(base: GateSpec, overrides: GateConfig) -> GateSpec:
     """Return the bundle's gate with the user's overrides; a longer hangover alone makes the pause as long."""
-    given = {name: value for name, value in asdict(overrides).items() if value is not None}
-    return replace(base, **{"pause_ms": max(base.pause_ms, given.get("hangover_ms", 0)), **given})
+    values = {name: value for name, value in asdict(overrides).items() if value is not None}
+    return replace(base, **{"pause_ms": max(base.pause_ms, values.get("hangover_ms", 0)), **values})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -102,7 +102,7 @@ class OutputConfig:
 
 @dataclass(frozen=True, kw_only=True)
 class LearningConfig:
-    """What is kept of labelled speech, and how the device trains on it."""
+    """Storage of labelled speech, and training on it."""
 
     max_store_bytes: int = field(default=64_000_000, metadata=limits(10_000, 100_000_000_000))
     held_out_fraction: float = field(default=0.25, metadata=limits(0, 0.9))
@@ -120,9 +120,9 @@ class LearningConfig:
 
 @dataclass(frozen=True, kw_only=True)
 class TrustConfig:
-    """Who may give this device a model.
+    """Trust in signers of models.
 
-    `root_file` is the fleet's TUF root, the one thing that a device must be given by hand; None takes no bundle
+    `root_file` is the fleet's TUF root, the one file that must be installed by hand; None accepts no bundle
     from anybody. `pretrained` names the model of this very software that listens while nothing is installed; "none"
     waits for a signed one.
     """
@@ -146,7 +146,7 @@ class Config:
 
 
 def default_config() -> Config:
-    """Return what holds without a file: the microphone, events on standard output, no network, nobody to trust."""
+    """Return the defaults without a file: the microphone, events on standard output, no network, no trusted signer."""
     state = Path(os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state")
     return Config(
         device=DeviceConfig(id="here", state_dir=state / "overtone"), output=OutputConfig(stdout=True, mqtt=False)
@@ -164,7 +164,7 @@ def load_config(path: Path) -> Config:
 
 
 def _check(config: Config, name: str) -> None:
-    """Raise ConfigError for fields that do not go together."""
+    """Raise ConfigError for fields that conflict."""
     try:
         gate_spec(GateSpec(), config.gate)
     except FrontEndError as error:

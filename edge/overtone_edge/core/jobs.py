@@ -23,7 +23,7 @@ INSTALL, ROUND, PERSONAL = "install", "round", "personal"
 """Names of the jobs: at most one of each runs, in a folder of that name."""
 
 FAILED, REFUSED = 1, 3
-"""Exit statuses of a child: something went wrong, or the request can never be met."""
+"""Exit statuses of a child: a failure that may pass, or a request that can never succeed."""
 
 REQUEST, ANSWER, STDERR = "request.json", "answer.json", "stderr.txt"
 MAX_JSON_BYTES = 1 << 20
@@ -36,7 +36,7 @@ Action = Callable[[], None]
 class JobResult:
     """How a job ended: `answer`, or `error` in one line. Its files lie in `folder` until the next job of that name.
 
-    `refused` is the child's own statement that another attempt would end the same.
+    `refused` means that the child expects the same result from another attempt.
     """
 
     folder: Path
@@ -145,7 +145,7 @@ def _result(name: str, folder: Path, running: _Running, timeout: str) -> JobResu
             return JobResult(folder, request, json.loads(read_limited(folder / ANSWER, MAX_JSON_BYTES)))
         except (StorageError, ValueError) as error:
             return JobResult(folder, request, None, f"{name} left no answer: {error}")
-    # With these statuses the last line of stderr is the reason; with any other it is a crash, whatever stands there.
+    # With these statuses the last line of stderr is the reason; with any other the child crashed, whatever stderr says.
     reason = timeout or (_last_stderr_line(folder) if status in (FAILED, REFUSED) else "")
     refused = not timeout and status == REFUSED
     return JobResult(folder, request, None, reason or f"{name} ended with status {status}", refused=refused)
@@ -186,7 +186,7 @@ def lower_priority() -> None:
 
 
 def watch_parent() -> Callable[[], None]:
-    """Return a check that raises JobError once the agent that started this process is gone."""
+    """Return a check that raises JobError once the agent that started this process has ended."""
     parent = os.getppid()
 
     def check() -> None:

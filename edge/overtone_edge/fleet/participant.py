@@ -1,4 +1,4 @@
-"""The device as a member of its fleet: presence, rounds, releases. Messages in, messages out."""
+"""Fleet membership of a device: presence, rounds and releases. Messages in, messages out."""
 
 import logging
 import secrets
@@ -43,9 +43,9 @@ EXAMPLES_EVERY_S = 10.0
 
 
 def client_id(folder: Path, device: str) -> str:
-    """Return this device's MQTT client identifier: made once, and impossible to guess.
+    """Return this device's MQTT client identifier: random, created once and then stored.
 
-    Whoever connects with it takes over the device's session at the broker.
+    It must not be guessable: a client that connects with it takes over the device's session at the broker.
     """
     path = folder / "client-id"
     if not path.exists():
@@ -54,7 +54,7 @@ def client_id(folder: Path, device: str) -> str:
 
 
 class Participant:
-    """Speaks with the aggregator: answers round calls, offers updates, fetches releases and reports on them."""
+    """Client of the aggregator: answers round calls, offers updates, fetches releases and reports on them."""
 
     def __init__(
         self,
@@ -96,7 +96,7 @@ class Participant:
         self.uplink.start(self._presence(online=False), on_delivery, on_connection)
 
     def connected(self) -> None:
-        """Publish the presence, and ask again for everything that was under way."""
+        """Publish the presence, and repeat all open requests and offers."""
         now_s = time.monotonic()
         self.uplink.connected_again()
         self.announce()
@@ -109,7 +109,7 @@ class Participant:
         self.uplink.announce(self._presence(online=True))
 
     def examples_changed(self) -> None:
-        """Publish the presence for new examples: now, or with a later tick where that was done just now."""
+        """Publish the presence for new examples, at most once per `EXAMPLES_EVERY_S`."""
         self._examples_changed = True
         self._announce_examples(time.monotonic())
 
@@ -123,7 +123,7 @@ class Participant:
         self.uplink.close(self._presence(online=False))
 
     def tick(self) -> None:
-        """Check the deadline, and ask again for what did not come."""
+        """Check the round's deadline, and repeat requests that have timed out."""
         now_s = time.monotonic()
         if self.uplink.connected:
             self._announce_examples(now_s)
@@ -132,13 +132,13 @@ class Participant:
             self._install_fetched()
         current = self._home.desk.current
         if current is not None and current.expired(time.time()):
-            self._give_up_round("late: the deadline passed before training ended")
+            self._abandon_round("late: the deadline passed before training ended")
 
     def received(self, topic: str, payload: bytes) -> None:
-        """Act on a message; raise MessageError for one that cannot be read, or is not for this device."""
+        """Handle a message; raise MessageError for one that is invalid or not for this device."""
         message, now_s = decode(payload), time.monotonic()
         if isinstance(message, Release) != (topic == self.uplink.topics.release):
-            raise MessageError(f"a message of the kind {message.kind} came on {topic}")
+            raise MessageError(f"a message of the kind {message.kind} does not belong on {topic}")
         if isinstance(message, Release):
             self.uplink.send(self._releases.release(message, now_s))
         else:
@@ -168,7 +168,7 @@ class Participant:
             self._training.cancel_round()
         self._training.next()
 
-    def _give_up_round(self, reason: str) -> None:
+    def _abandon_round(self, reason: str) -> None:
         self._training.cancel_round()
         self.uplink.send(self._rounds.decline(reason))
         self._training.next()
@@ -177,7 +177,7 @@ class Participant:
         """Offer the update of a round's training, or decline where there is none."""
         current = self._home.desk.current
         if current is None or current.call.round_id.hex() != result.request["round_id"]:
-            return  # another round's call came in while this result was on its way
+            return  # another round was called in the meantime
         try:
             if result.answer is None:
                 raise JobError(result.error)
@@ -191,11 +191,11 @@ class Participant:
     # Releases and the model in use
 
     def _install_fetched(self) -> None:
-        """Install a release that was fetched completely."""
-        due = self._releases.due(time.monotonic())
-        if due is None or self._active.installing:
+        """Install the release whose download is complete."""
+        download = self._releases.installable(time.monotonic())
+        if download is None or self._active.installing:
             return
-        release, path = due
+        release, path = download
         self._active.install_signed(
             path, lambda outcome: self._installed(release, outcome), digest=release.bundle.hex()
         )
@@ -218,14 +218,14 @@ class Participant:
         )
 
     def model_changed(self, model: Model) -> None:
-        """Take part with another model from now on; a round on another base is given up."""
-        # A pretrained model listens, but it is not the fleet's: to the aggregator this device has none yet.
+        """Use another model for rounds; a round on another base is declined."""
+        # A pretrained model can listen but is not a release of the fleet: for the aggregator the device has none yet.
         self._bundle = None if model.pretrained else model.bundle
         current = self._home.desk.current
         if current is not None and current.call.base != self._standing().base:
-            self._give_up_round("wrong-base: another bundle was installed")
+            self._abandon_round("wrong-base: another bundle was installed")
 
-    # What this device is
+    # Presence
 
     def _presence(self, *, online: bool) -> Presence:
         standing, slot = self._standing(), self._home.slots.state.current

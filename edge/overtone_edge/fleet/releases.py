@@ -1,4 +1,4 @@
-"""Fetches releases: which one, in windows of chunks that survive a restart, asked for again until they are here."""
+"""Download of releases: windows of chunks, with retries, resumed after a restart."""
 
 import hashlib
 import logging
@@ -34,13 +34,13 @@ class Download:
     """The chunks of one release in a folder of its own, so that a restart continues the download."""
 
     def __init__(self, folder: Path, release: Release, limits: Limits = DEFAULT_LIMITS) -> None:
-        """Continue the download in `folder` where it is of the same release, else begin anew.
+        """Resume the download in `folder` where it is of the same release, else start a new one.
 
-        Raises TransferError for a release whose size and chunks do not fit each other.
+        Raises TransferError for a release whose size and number of chunks do not match.
         """
-        wanted = chunk_count(release.size, release.chunk_size)
-        if release.chunks != wanted:
-            raise TransferError(f"release has {release.chunks} chunks, {release.size} bytes make {wanted}")
+        expected = chunk_count(release.size, release.chunk_size)
+        if release.chunks != expected:
+            raise TransferError(f"release has {release.chunks} chunks, {release.size} bytes make {expected}")
         self.release = release
         self._folder = folder
         self._limits = limits
@@ -50,34 +50,34 @@ class Download:
             write_atomically(folder / _RELEASE, encode(release, limits), durable=False)
         remove_leftovers(folder)
         with storing(folder):
-            self._have = {int(path.stem) for path in folder.glob("*.chunk") if path.stem.isdigit()}
+            self._stored = {int(path.stem) for path in folder.glob("*.chunk") if path.stem.isdigit()}
 
     def window(self) -> list[int]:
-        """Return the indices to ask for next."""
-        absent = [index for index in range(self.release.chunks) if index not in self._have]
+        """Return the indices of the next window to request."""
+        absent = [index for index in range(self.release.chunks) if index not in self._stored]
         return absent[: self._limits.max_fetch]
 
     def add(self, index: int, data: bytes) -> bool:
-        """Store a chunk; return False where it is here already. Raises TransferError for a wrong index or size."""
+        """Store a chunk; return False for a duplicate. Raises TransferError for a wrong index or size."""
         if not 0 <= index < self.release.chunks:
             raise TransferError(f"chunk index is {index}, the bundle has 0..{self.release.chunks - 1}")
-        wanted = min(self.release.chunk_size, self.release.size - index * self.release.chunk_size)
-        if len(data) != wanted:
-            raise TransferError(f"chunk {index} is {len(data)} bytes, it must be {wanted}")
-        if index in self._have:
+        expected = min(self.release.chunk_size, self.release.size - index * self.release.chunk_size)
+        if len(data) != expected:
+            raise TransferError(f"chunk {index} is {len(data)} bytes, it must be {expected}")
+        if index in self._stored:
             return False
-        # Not durable: the digest at the end finds what a power cut may have damaged.
+        # Not durable: the final digest detects damage by a power cut.
         write_atomically(self._folder / f"{index}.chunk", data, durable=False)
-        self._have.add(index)
+        self._stored.add(index)
         return True
 
     @property
     def complete(self) -> bool:
-        """Whether all chunks are here."""
-        return len(self._have) == self.release.chunks
+        """Whether all chunks are stored."""
+        return len(self._stored) == self.release.chunks
 
     def assemble(self, target: Path) -> None:
-        """Write the signed file; raise TransferError, and forget the chunks, where its digest differs."""
+        """Write the signed file; where its digest differs, discard the chunks and raise TransferError."""
         parts = [
             read_limited(self._folder / f"{index}.chunk", self._limits.chunk_bytes)
             for index in range(self.release.chunks)
@@ -87,14 +87,14 @@ class Download:
         if digest != self.release.bundle:
             self.discard()
             raise TransferError(
-                f"bundle has digest {digest.hex()[:16]}, announced was {self.release.bundle.hex()[:16]}"
+                f"bundle has digest {digest.hex()[:16]}, the announced digest is {self.release.bundle.hex()[:16]}"
             )
         write_atomically(target, data)
 
     def discard(self) -> None:
         """Remove the chunks."""
         remove(self._folder)
-        self._have.clear()
+        self._stored.clear()
 
 
 def resumable(folder: Path, limits: Limits = DEFAULT_LIMITS) -> Release | None:
@@ -110,7 +110,7 @@ def resumable(folder: Path, limits: Limits = DEFAULT_LIMITS) -> Release | None:
 
 
 class ReleaseFetcher:
-    """Releases and chunks in, fetches out; `ready` is a complete signed file that waits to be installed."""
+    """Downloads releases: announcements and chunks in, fetches out; `ready` is a complete signed file to install."""
 
     def __init__(
         self,
@@ -128,16 +128,16 @@ class ReleaseFetcher:
         self._limits = limits
         self._patience = patience or Patience()
         self._download: Download | None = None
-        self._asked: set[int] = set()
+        self._pending: set[int] = set()
         self._attempts = 0
         self._damaged = 0
-        self._due_s = 0.0
+        self._retry_at_s = 0.0
         self._install_due_s = 0.0
         self._postponed = 0
         self.ready: tuple[Release, Path] | None = None
 
     def release(self, release: Release, now_s: float) -> list[Message]:
-        """Return the first fetch of a release that is new here; a report for one that failed here before."""
+        """Return the first fetch of a new release, or a report for one that this device refuses."""
         digest = release.bundle.hex()
         current = self._slots.state.current
         if digest in self._slots.state.refused:
@@ -157,39 +157,39 @@ class ReleaseFetcher:
         return self._fetch(self._download, now_s)
 
     def connected(self, now_s: float) -> list[Message]:
-        """Ask again at once: what was asked for may have been lost with the connection."""
+        """Repeat the open request at once: it may have been lost with the connection."""
         self._sweep()  # files of an agent that was killed during an installation
         self._attempts = 0
-        self._due_s = now_s
+        self._retry_at_s = now_s
         return self.tick(now_s)
 
     def tick(self, now_s: float) -> list[Message]:
-        """Ask again for chunks that did not come in time."""
-        if self._download is None or now_s < self._due_s:
+        """Repeat the request for chunks that have timed out."""
+        if self._download is None or now_s < self._retry_at_s:
             return []
         if self._download.complete:
             return self._complete(self._download, now_s)
         return self._fetch(self._download, now_s)
 
     def chunk(self, chunk: Chunk, now_s: float) -> list[Message]:
-        """Store a chunk; return the next fetch once the window is here. Chunks of other bundles are ignored."""
+        """Store a chunk; return the next fetch after the last of a window. Chunks of other bundles are ignored."""
         download = self._download
         if download is None or chunk.transfer != download.release.bundle:
             return []
         if download.add(chunk.index, chunk.data):
             self._attempts = 0
-            self._due_s = now_s + self._patience.wait_s(0)
-        self._asked.discard(chunk.index)
+            self._retry_at_s = now_s + self._patience.wait_s(0)
+        self._pending.discard(chunk.index)
         if download.complete:
             return self._complete(download, now_s)
-        return [] if self._asked else self._fetch(download, now_s)
+        return [] if self._pending else self._fetch(download, now_s)
 
-    def due(self, now_s: float) -> tuple[Release, Path] | None:
-        """Return what is ready and may be installed now."""
+    def installable(self, now_s: float) -> tuple[Release, Path] | None:
+        """Return the complete download where it may be installed now."""
         return self.ready if now_s >= self._install_due_s else None
 
     def postpone(self, release: Release, reason: str, now_s: float) -> None:
-        """Try an installation again later: this device was the cause of the failure, not the bundle."""
+        """Retry an installation later, after a failure caused by this device and not by the bundle."""
         if not self._is_ready(release):
             self._sweep()
             return
@@ -231,8 +231,8 @@ class ReleaseFetcher:
 
     def _fetch(self, download: Download, now_s: float) -> list[Message]:
         window = download.window()
-        self._asked = set(window)
-        self._due_s = now_s + self._patience.wait_s(self._attempts)
+        self._pending = set(window)
+        self._retry_at_s = now_s + self._patience.wait_s(self._attempts)
         self._attempts += 1
         return [Fetch(device=self._device, bundle=download.release.bundle, indices=window)]
 
@@ -241,11 +241,11 @@ class ReleaseFetcher:
         try:
             download.assemble(file)
         except TransferError as error:
-            return self._again(download.release, error, now_s)
+            return self._restart(download.release, error, now_s)
         except StorageError as error:
             # A full disk: the chunks stay, and the next tick tries again.
             _log.error("bundle cannot be stored: %s", error)
-            self._due_s = now_s + self._patience.longest_s
+            self._retry_at_s = now_s + self._patience.longest_s
             return []
         download.discard()
         self._download = None
@@ -262,8 +262,8 @@ class ReleaseFetcher:
             if self.ready is None or path != self.ready[1]:
                 remove(path)
 
-    def _again(self, release: Release, error: TransferError, now_s: float) -> list[Message]:
-        """Begin anew after a digest that differs; give the release up after `MAX_DAMAGED` times."""
+    def _restart(self, release: Release, error: TransferError, now_s: float) -> list[Message]:
+        """Restart the download after a digest mismatch; refuse the release after `MAX_DAMAGED` of them."""
         self._damaged += 1
         _log.warning("%s", error)
         if self._damaged >= MAX_DAMAGED:

@@ -1,4 +1,4 @@
-"""The device's side of a round: messages in, messages out. No clock, no network, no training."""
+"""Federated round on the device: messages in, messages out. No clock, no network, no training."""
 
 import random
 import uuid
@@ -34,7 +34,7 @@ WINDOW_CHUNKS = 16
 
 @dataclass(frozen=True, kw_only=True)
 class Patience:
-    """Waits before a question is repeated: doubled each time, with a random factor that spreads the devices.
+    """Retry waits with exponential backoff and jitter, which spreads the devices.
 
     `draw` returns random numbers in 0..1.
     """
@@ -73,7 +73,7 @@ class TrainingReport:
 
 
 class RoundClient:
-    """Answers calls, hands over updates, and repeats offers until the aggregator has answered."""
+    """Answers round calls, uploads updates, and repeats offers until the aggregator answers."""
 
     def __init__(
         self,
@@ -94,17 +94,19 @@ class RoundClient:
         self._limits = limits
         self._patience = patience or Patience()
         self._attempts: dict[bytes, int] = {}
-        self._due_s: dict[bytes, float] = {}
+        self._retry_at_s: dict[bytes, float] = {}
 
     def connected(self, now_s: float) -> list[Message]:
-        """Return offers of everything in the outbox: the aggregator may have lost what was under way."""
+        """Return offers of all updates in the outbox: messages in transit may be lost."""
         self._attempts.clear()
-        self._due_s.clear()
+        self._retry_at_s.clear()
         return self.tick(now_s)
 
     def tick(self, now_s: float) -> list[Message]:
-        """Return the offers that are due (again)."""
-        return [self._offer(p, now_s) for p in self._outbox.parcels() if self._due_s.get(p.transfer, now_s) <= now_s]
+        """Return the offers whose retry time has come."""
+        return [
+            self._offer(p, now_s) for p in self._outbox.parcels() if self._retry_at_s.get(p.transfer, now_s) <= now_s
+        ]
 
     def call(self, call: RoundCall, standing: Standing, *, received_s: float, now_s: float) -> list[Message]:
         """Return the reply to a call; a call that the device joins becomes the desk's assignment.
@@ -115,7 +117,7 @@ class RoundClient:
         if parcel is not None:
             return [self._reply(call, True, "the update is offered"), self._offer(parcel, now_s)]
         if self._desk.done(call.round_id):
-            return [self._reply(call, True, "done: the update was handed over")]
+            return [self._reply(call, True, "done: the update was uploaded")]
         current = self._desk.current
         if current is not None and current.call.round_id == call.round_id:
             return [self._reply(call, True, "training")]
@@ -185,10 +187,9 @@ class RoundClient:
         return [self._offer(parcel, now_s)]
 
     def wanted(self, wanted: Wanted, now_s: float) -> list[Message]:
-        """Return one window of the chunks asked for; then an offer where more are missing.
+        """Return one window of the requested chunks, followed by an offer where more are missing.
 
-        A payload that is not in the outbox (any more) is not an error. Raises TransferError for chunks that it does not
-        have.
+        A payload that has left the outbox is not an error. Raises TransferError for chunks outside the payload.
         """
         parcel = self._outbox.find(wanted.transfer)
         if parcel is None:
@@ -202,7 +203,7 @@ class RoundClient:
         self._attempts[parcel.transfer] = 0
         if len(indices) > WINDOW_CHUNKS:
             return [*messages, self._offer(parcel, now_s)]
-        self._due_s[parcel.transfer] = now_s + self._patience.wait_s(0)
+        self._retry_at_s[parcel.transfer] = now_s + self._patience.wait_s(0)
         return messages
 
     def receipt(self, receipt: Receipt) -> Parcel | None:
@@ -211,13 +212,13 @@ class RoundClient:
         if parcel is not None:
             self._outbox.remove(receipt.transfer)
         self._attempts.pop(receipt.transfer, None)
-        self._due_s.pop(receipt.transfer, None)
+        self._retry_at_s.pop(receipt.transfer, None)
         return parcel
 
     def _offer(self, parcel: Parcel, now_s: float) -> Message:
         attempts = self._attempts.get(parcel.transfer, 0)
         self._attempts[parcel.transfer] = attempts + 1
-        self._due_s[parcel.transfer] = now_s + self._patience.wait_s(attempts)
+        self._retry_at_s[parcel.transfer] = now_s + self._patience.wait_s(attempts)
         return self._outbox.offer(parcel, self._device)
 
     def _reply(self, call: RoundCall, joining: bool, reason: str) -> RoundReply:
@@ -238,6 +239,6 @@ def _other_model(call: RoundCall, standing: Standing) -> str:
         if theirs != ours:
             return f"{code}: the call has {theirs.hex()[:12]}, installed is {ours.hex()[:12] if ours else 'nothing'}"
     if call.scope not in standing.scopes:
-        learned = ", ".join(standing.scopes)
-        return f"wrong-scope: the call is for {call.scope}, the installed network learns {learned} on devices"
+        scopes = ", ".join(standing.scopes)
+        return f"wrong-scope: the call is for {call.scope}, the installed network learns {scopes} on devices"
     return ""

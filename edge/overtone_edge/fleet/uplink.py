@@ -1,4 +1,4 @@
-"""The agent's end of the broker: topics, presence, and what must not be lost while there is no connection."""
+"""Connection of the agent to the broker: topics, presence, and a queue for messages while it is offline."""
 
 import logging
 from collections import deque
@@ -31,7 +31,7 @@ class Uplink:
         self._client_id = client_id
         self._link: Link | None = None
         self._unsent: deque[Message] = deque(maxlen=MAX_UNSENT)
-        self._announced = b""
+        self._last_presence = b""
 
     @property
     def configured(self) -> bool:
@@ -44,7 +44,7 @@ class Uplink:
         return self._link is not None and self._link.connected
 
     def start(self, will: Presence, on_delivery: OnDelivery, on_connection: OnConnection) -> None:
-        """Begin to connect; a broker that is absent is waited for. Raises LinkError for bad certificates."""
+        """Start to connect, with retries until the broker answers. Raises LinkError for bad certificates."""
         if not self.configured:
             return
         topics, device = self.topics, self._device
@@ -67,14 +67,14 @@ class Uplink:
         )
 
     def connected_again(self) -> None:
-        """Send what waited for a connection; the presence is published with the next `announce`."""
-        self._announced = b""
+        """Send the queued messages; the presence is published with the next `announce`."""
+        self._last_presence = b""
         unsent = list(self._unsent)
         self._unsent.clear()
         self.send(unsent)
 
     def send(self, messages: Iterable[Message]) -> None:
-        """Send to the aggregator; replies and reports wait for a connection, the rest is asked for again."""
+        """Send to the aggregator; without a connection replies and reports are queued, all else is repeated later."""
         for message in messages:
             sent = self._link is not None and self._link.publish(
                 self.topics.up(self._device), encode(message), expiry_s=lifetime_s(message)
@@ -85,10 +85,10 @@ class Uplink:
     def announce(self, presence: Presence) -> None:
         """Publish the presence, retained, where it changed."""
         data = encode(presence)
-        if data == self._announced or self._link is None:
+        if data == self._last_presence or self._link is None:
             return
         if self._link.publish(self.topics.presence(self._device), data, retain=True):
-            self._announced = data
+            self._last_presence = data
 
     def publish_event(self, data: bytes) -> bool:
         """Publish an event for the home; return False where there is no connection."""
@@ -96,7 +96,7 @@ class Uplink:
         return self._link is not None and self._link.publish(topic, data, expiry_s=EVENT_EXPIRY_S)
 
     def close(self, presence: Presence) -> None:
-        """Say goodbye and disconnect."""
+        """Publish the last presence and disconnect."""
         if self._link is not None:
             self.announce(presence)
             self._link.close()

@@ -21,7 +21,7 @@ from overtone_models.front_end import F32
 from overtone_models.pretrained import DEFAULT, file_or_pretrained, find_pretrained
 
 _RECENT_S = 1.0
-"""Shorter than in the agent: here nobody labels recent speech."""
+"""Shorter than in the agent: recent speech is not labelled here."""
 
 
 class Recogniser:
@@ -64,7 +64,7 @@ class Recogniser:
         return self.bundle.manifest.labels
 
     def reset(self) -> None:
-        """Begin a new stream at time 0; an utterance that is under way is dropped."""
+        """Begin a new stream at time 0; an unfinished utterance is dropped."""
         self._recogniser.begin()
         self._rate_hz, self._resampler, self._samples = SAMPLE_RATE_HZ, Resampler(SAMPLE_RATE_HZ), 0
         self._hearing = Hearing(

@@ -48,7 +48,7 @@ class Decider:
         return self._decision(values, best if values[best] >= self._threshold else None)
 
     def _smooth(self, probabilities: F32, elapsed_s: float) -> tuple[float, ...]:
-        # For so few numbers Python's floats take a third of the time of arrays.
+        # For this few numbers, Python floats take a third of the time of arrays.
         values = tuple(probabilities.tolist())
         if self._smoothed is None or self._config.smoothing_s == 0:
             self._smoothed = values

@@ -56,7 +56,7 @@ class HearingCounters:
 class Hearing:
     """`process(block) -> events` and `finish() -> events`; the same events for any block size.
 
-    An utterance that goes on for `max_utterance_s` is closed and a new one begun.
+    An utterance that reaches `max_utterance_s` ends, and a new one begins.
     """
 
     def __init__(
@@ -125,12 +125,12 @@ class Hearing:
         if run.in_one_piece:
             yield run
             return
-        taken, count = 0, run.samples.size // FRAME_SAMPLES
-        while taken < count:
-            wanted = math.ceil(self.recogniser.samples_until(self._config.max_utterance_s) / FRAME_SAMPLES)
-            start, taken = taken, min(count, taken + wanted)
-            part = run.samples[start * FRAME_SAMPLES : taken * FRAME_SAMPLES]
-            yield Segment(part, ends=run.ends and taken == count, frame=run.frame - count + taken)
+        position, count = 0, run.samples.size // FRAME_SAMPLES
+        while position < count:
+            frames = math.ceil(self.recogniser.samples_until(self._config.max_utterance_s) / FRAME_SAMPLES)
+            start, position = position, min(count, position + frames)
+            part = run.samples[start * FRAME_SAMPLES : position * FRAME_SAMPLES]
+            yield Segment(part, ends=run.ends and position == count, frame=run.frame - count + position)
 
     def _segment(self, segment: Segment, before: int) -> list[Emotion]:
         if segment.begins:
@@ -174,8 +174,8 @@ class Hearing:
         self._speech_s = hop.time_s
         decision = self._decider.process(hop.probabilities, self.recogniser.hop_s)
         label, reported_s = self._reported
-        due = self._speech_s - reported_s >= self._config.report_every_s - 1e-9
-        if decision.label == label and not due:
+        repeat = self._speech_s - reported_s >= self._config.report_every_s - 1e-9
+        if decision.label == label and not repeat:
             return None
         self._reported = (decision.label, self._speech_s)
         return self._event(decision, final=False)

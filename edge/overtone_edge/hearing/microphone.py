@@ -62,20 +62,20 @@ def _devices(audio: Any) -> list[InputDevice]:
     ]
 
 
-def choose_device(devices: list[InputDevice], wanted: int | str | None) -> InputDevice:
-    """Return the device by index, by a part of its name, or the one called "default" (else the first).
+def choose_device(devices: list[InputDevice], selector: int | str | None) -> InputDevice:
+    """Return the device that `selector` names: an index, part of a name, or None for "default" (else the first).
 
     Raises SourceError with a list of the devices.
     """
-    if wanted is None:
+    if selector is None:
         matches = [d for d in devices if d.name == "default"] or devices
-    elif isinstance(wanted, int):
-        matches = [d for d in devices if d.index == wanted]
+    elif isinstance(selector, int):
+        matches = [d for d in devices if d.index == selector]
     else:
-        matches = [d for d in devices if wanted.casefold() in d.name.casefold()]
+        matches = [d for d in devices if selector.casefold() in d.name.casefold()]
     if not matches:
         names = ", ".join(f"{d.index} {d.name!r}" for d in devices) or "none"
-        raise SourceError(f"there is no microphone{'' if wanted is None else f' {wanted!r}'}; found: {names}")
+        raise SourceError(f"there is no microphone{'' if selector is None else f' {selector!r}'}; available: {names}")
     return matches[0]
 
 

@@ -17,10 +17,10 @@ _log = logging.getLogger(__name__)
 
 
 class Output(Protocol):
-    """Takes events."""
+    """Destination of events."""
 
     def emit(self, event: Emotion) -> None:
-        """Take one event; raise StorageError where it cannot be kept."""
+        """Write one event; raise StorageError where it cannot be stored."""
         ...
 
     def close(self) -> None:
@@ -29,7 +29,7 @@ class Output(Protocol):
 
 
 class JsonLines:
-    """A file with one event per line, rotated at `max_bytes`; `keep_files` old files are kept."""
+    """A file with one event per line, rotated at `max_bytes`; `keep_files` old files stay."""
 
     def __init__(self, path: Path, *, max_bytes: int, keep_files: int) -> None:
         self._path = path
@@ -99,7 +99,7 @@ class StandardOutput:
         """Nothing is open."""
 
 
-class Published:
+class EventPublisher:
     """Publishes events through the broker; an event that cannot be sent now is dropped, not queued."""
 
     def __init__(self, publish: Callable[[bytes], bool]) -> None:
@@ -125,7 +125,7 @@ class Outputs:
         self.failures = 0
 
     def emit(self, event: Emotion) -> None:
-        """Give the event to each output; listening goes on whatever happens to one of them."""
+        """Write the event to each output; an output that fails does not stop listening."""
         with self._lock:
             for number, output in enumerate(self._outputs):
                 self._emit(number, output, event)
@@ -137,7 +137,7 @@ class Outputs:
             self.failures += 1
             if number not in self._failing:
                 self._failing.add(number)
-                _log.error("events cannot be kept, listening goes on: %s", error)
+                _log.error("events cannot be stored, listening continues: %s", error)
         else:
             self._failing.discard(number)
 

@@ -34,7 +34,7 @@ class RowFormat(Protocol):
 
 @dataclass(frozen=True, eq=False)
 class Speech:
-    """A piece of one utterance: the recogniser's input rows, and the samples where audio is kept."""
+    """A piece of one utterance: the recogniser's input rows, and the samples with `keep_audio`."""
 
     frames: F32
     samples: F32 | None
@@ -53,7 +53,7 @@ class _Utterance:
 class RecentSpeech:
     """A ring of the utterances of the last `max_s` seconds of speech; silence does not count.
 
-    Samples are kept only with `keep_audio`. Filled by the listening thread, read by others.
+    Samples are stored only with `keep_audio`. Filled by the listening thread, read by others.
     """
 
     def __init__(self, spec: RowFormat, *, max_s: float, keep_audio: bool = False) -> None:
@@ -77,7 +77,7 @@ class RecentSpeech:
             self._forget()
 
     def add_samples(self, samples: F32) -> None:
-        """Add samples of the current utterance, which are kept only with `keep_audio`."""
+        """Add samples of the current utterance, which are stored only with `keep_audio`."""
         if self._keep_audio:
             with self._lock:
                 self._current().samples.append(samples)
@@ -98,15 +98,15 @@ class RecentSpeech:
 
         Pieces shorter than `SHORTEST_PIECE_S` are left out.
         """
-        wanted = round(seconds / self.spec.hop_s)
+        remaining = round(seconds / self.spec.hop_s)
         pieces: list[Speech] = []
         with self._lock:
             for utterance in reversed(self._utterances):
-                count = min(utterance.frames, wanted)
-                wanted -= count
+                count = min(utterance.frames, remaining)
+                remaining -= count
                 if count * self.spec.hop_s >= SHORTEST_PIECE_S:
                     pieces.append(self._piece(utterance, count))
-                if wanted <= 0:
+                if remaining <= 0:
                     break
         return pieces[::-1]
 

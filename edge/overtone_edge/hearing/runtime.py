@@ -25,9 +25,9 @@ def runtime_name() -> str:
 
 def _load() -> tuple[Callable[..., Any], str, str]:
     """Return the interpreter class, its module's name and version; OVERTONE_RUNTIME forces one."""
-    wanted = os.environ.get("OVERTONE_RUNTIME")
+    forced = os.environ.get("OVERTONE_RUNTIME")
     for module, package in (("ai_edge_litert", "ai-edge-litert"), ("tflite_runtime", "tflite-runtime")):
-        if wanted and wanted != package:
+        if forced and forced != package:
             continue
         try:
             interpreter = import_module(f"{module}.interpreter").Interpreter
@@ -35,7 +35,7 @@ def _load() -> tuple[Callable[..., Any], str, str]:
             continue
         return interpreter, package, str(import_module(module).__version__)
     raise InferenceError(
-        f"no TFLite runtime{f' called {wanted}' if wanted else ''}: install ai-edge-litert or tflite-runtime"
+        f"no TFLite runtime{f' called {forced}' if forced else ''}: install ai-edge-litert or tflite-runtime"
     )
 
 
@@ -97,7 +97,7 @@ def _allocate_tensors(interpreter: Any) -> None:
 
 
 class StreamingNetwork:
-    """The int8 network, one hop at a time, with its states kept between calls.
+    """The int8 network, one hop at a time, with persistent states between calls.
 
     With `reference` it runs on the runtime's reference kernels, which microcontrollers use: slower, and in rare cases
     rounded to the neighbouring int8 step.
@@ -141,8 +141,8 @@ class StreamingNetwork:
     def process(self, frames: F32) -> F32:
         """Return the `(width,)` features of one hop of `(hop_frames, n_features)` standardised frames."""
         if frames.shape != (self.hop_frames, self.n_features):
-            wanted = (self.hop_frames, self.n_features)
-            raise InferenceError(f"a hop has shape {frames.shape}, the model takes {wanted}")
+            expected = (self.hop_frames, self.n_features)
+            raise InferenceError(f"a hop has shape {frames.shape}, the model takes {expected}")
         if frames.dtype != np.float32:
             raise InferenceError(f"frames is {frames.dtype}, the model takes float32")
         interpreter = self._interpreter

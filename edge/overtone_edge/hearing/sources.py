@@ -60,7 +60,7 @@ class FileSource:
         for block in read_blocks(self._path, self._block_ms):
             total += block.size
             if self._paced:
-                # A block arrives when its last sample has been spoken.
+                # A block arrives at the time of its last sample.
                 self._closed.wait(max(0.0, started + total / SAMPLE_RATE_HZ - self._now()))
             if self._closed.is_set():
                 return
@@ -101,7 +101,7 @@ class CommandSource:
 
     def _start(self) -> subprocess.Popen[bytes]:
         try:
-            # Its own process group, so that whatever the command starts ends with it.
+            # Its own process group, so that the command's own children end with it.
             self._process = subprocess.Popen(
                 self._config.command,
                 stdin=subprocess.DEVNULL,

@@ -115,7 +115,7 @@ class StreamingRecogniser(HeadInUse):
         return self.process_frames(self._mfcc.process(samples))
 
     def samples_until(self, time_s: float) -> int:
-        """Return how many samples are missing for the next hop that answers for `time_s` or more; at least 1."""
+        """Return the number of samples missing for the next hop that answers for `time_s` or more; at least 1."""
         hops = max(self._statistics.count + 1, math.ceil(time_s / self._hop_s - 1e-9))
         return self._samples_of(hops) - self._taken
 
@@ -179,9 +179,11 @@ def golden_difference(bundle: Bundle) -> float:
     """Return the largest difference between this machine's and the bundle's golden probabilities."""
     recogniser = open_recogniser(bundle)
     hops = [hop.probabilities for hop in recogniser.process(bundle.golden_samples)]
-    got = np.stack(hops) if hops else np.empty((0, len(bundle.manifest.labels)), np.float32)
-    if got.shape != bundle.golden_probabilities.shape:
-        raise InferenceError(f"golden clip gives {got.shape}, the bundle says {bundle.golden_probabilities.shape}")
+    probabilities = np.stack(hops) if hops else np.empty((0, len(bundle.manifest.labels)), np.float32)
+    if probabilities.shape != bundle.golden_probabilities.shape:
+        raise InferenceError(
+            f"golden clip gives {probabilities.shape}, the bundle says {bundle.golden_probabilities.shape}"
+        )
     if not hops:
         raise InferenceError(f"golden clip of {bundle.golden_samples.size} samples is shorter than one hop")
-    return float(np.abs(got - bundle.golden_probabilities).max())
+    return float(np.abs(probabilities - bundle.golden_probabilities).max())

@@ -60,9 +60,9 @@ class WindowRecogniser(HeadInUse):
         """Return the hops that `samples` (float32, 16 kHz) complete; the same for any size of the blocks."""
         hops: list[Hop] = []
         while samples.size:
-            due = self.samples_until(0.0)
-            self._take(samples[:due])
-            samples = samples[due:]
+            count = self.samples_until(0.0)
+            self._take(samples[:count])
+            samples = samples[count:]
             if self._count % self._every == 0 and (hop := self._evaluate()) is not None:
                 hops.append(hop)
         return hops

@@ -20,7 +20,7 @@ _log = logging.getLogger(__name__)
 
 INSTALL_LIMIT_S = 600.0
 CONFIRM_AFTER_S = 30.0
-"""A bundle that has been in use for so long ends its trial."""
+"""Time in use after which a bundle's trial ends."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,7 +68,7 @@ class ActiveModel:
 
     @property
     def installing(self) -> bool:
-        """Whether an installation is under way."""
+        """Whether an installation is in progress."""
         return self._installing
 
     def load(self) -> list[Failure]:
@@ -82,13 +82,13 @@ class ActiveModel:
         """Install a signed file; one whose `digest` (SHA-256) is installed already is only loaded."""
         current = self._home.slots.state.current
         if current is not None and current.signed == digest and not self._installing:
-            # The switch to it was cut short. Installing it again would write over the bundle before it.
+            # The switch to it was interrupted. Another installation would overwrite the previous bundle.
             on_done(self._switch(current))
         else:
             self._install(lambda: signed_request(self._home, signed), on_done)
 
     def install_pretrained(self, name: str, on_done: OnInstalled) -> None:
-        """Install a model that came with the software; only who may use the control socket asks for that."""
+        """Install a pretrained model of this software; such requests come over the control socket alone."""
         self._install(lambda: pretrained_request(self._home, name), on_done)
 
     def confirm_when_due(self) -> None:
@@ -103,7 +103,7 @@ class ActiveModel:
             self._home.slots.confirm()
 
     def forget_quality(self) -> None:
-        """Keep no quality of the installation that is under way: the examples behind it are being erased."""
+        """Discard the quality figures of the installation in progress: their examples are being erased."""
         self._quality_wanted = False
 
     def _install(self, request: Callable[[], dict[str, Any]], on_done: OnInstalled) -> None:
@@ -124,7 +124,7 @@ class ActiveModel:
             self._installing, self._quality_wanted = True, True
 
     def _installed(self, result: JobResult, on_done: OnInstalled) -> None:
-        """Switch to what the installer staged, or report why it staged nothing."""
+        """Switch to the slot that the installer staged, or report why it staged none."""
         self._installing = False
         if result.answer is None:
             outcome = InstallOutcome(error=result.error, final=result.refused)

@@ -59,7 +59,7 @@ def stored_head(home: Home) -> PersonalHead | None:
     try:
         return home.personal.load()
     except StorageError as error:
-        _log.warning("the personal head is given up: %s", error)
+        _log.warning("the personal head is removed: %s", error)
         home.personal.erase()
         return None
 

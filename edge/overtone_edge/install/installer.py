@@ -1,9 +1,9 @@
 """The installing process: `python -m overtone_edge.install.installer FOLDER`: verify, self-test, evaluate, stage.
 
-What comes as a path must be signed; a pretrained model is asked for by its name and read from this very software.
+A file must be signed; a pretrained model is requested by name and read from the installed software.
 
 It is a process of its own, so that a model that crashes the runtime, the libraries that verify signatures and the
-evaluation cost the listening agent neither its life nor its memory nor its time.
+evaluation cannot crash the listening agent, and take neither its memory nor its time.
 """
 
 import logging
@@ -33,7 +33,7 @@ GOLDEN_TOLERANCE = 0.05
 
 
 def signed_request(home: Home, signed: Path) -> dict[str, Any]:
-    """Return the request to install a signed file; raise InstallError where nobody is trusted to sign."""
+    """Return the request to install a signed file; raise InstallError where no root of trust is configured."""
     root = home.config.trust.root_file
     if root is None:
         raise InstallError(

@@ -30,7 +30,7 @@ class Model:
     """The model in use; bundle and recogniser are None where there is none.
 
     `stale_head`: the personal head on the disk was trained from another base. `pretrained`: nothing is installed, and
-    this is the model that came with the software; `missing` says why that one could not be used.
+    this is the pretrained model of the software; `missing` says why that one could not be used.
     """
 
     bundle: Bundle | None = None

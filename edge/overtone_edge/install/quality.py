@@ -17,7 +17,7 @@ from overtone_models.metrics import unweighted_average_recall
 Indices = NDArray[np.int64]
 
 MAX_HELD_OUT = 500
-"""At most so many of the newest held-out examples are evaluated, so that an installation ends in time."""
+"""Number of the newest held-out examples to evaluate, at most, so that an installation ends in time."""
 
 
 @dataclass(frozen=True)

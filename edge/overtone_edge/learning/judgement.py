@@ -33,14 +33,14 @@ class Judgement:
 
     @property
     def confirms(self) -> bool:
-        """Whether the loss falls by more than the margin; recall on so few utterances says less."""
+        """Whether the loss falls by more than the margin; recall on few utterances is less reliable."""
         return self.before.loss - self.after.loss > self.margin
 
 
 def folds_of(labels: Indices, folds: int = FOLDS) -> Indices:
     """Return the fold `(n,)` of each utterance: each label is spread over all, folds are alike in size.
 
-    Neighbours stay together where a label has more utterances than there are folds: they were said in one go.
+    Neighbours, which often belong to one session, stay together where a label has more utterances than folds.
     """
     assigned = np.empty(len(labels), np.int64)
     first = 0

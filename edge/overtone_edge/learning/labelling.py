@@ -1,4 +1,4 @@
-"""Labelled examples from the user: from recordings, from a CSV of recordings, from the last seconds heard."""
+"""Labelled examples from the user: from recordings, from a CSV of recordings, from the last seconds of speech."""
 
 import csv
 import re
@@ -130,5 +130,5 @@ def label_speech(store: Store, pieces: list[Speech], label: str, form: ExampleFo
         try:
             store.add(example, label, front_end=form.digest, time_ns=now_ns + number, audio=samples)
         except StorageError as error:
-            raise StorageError(f"the label was not kept: {error}") from error
+            raise StorageError(f"the label cannot be stored: {error}") from error
     return len(usable)

@@ -16,7 +16,7 @@ from overtone_edge.learning.training_steps import Plan, batches, padded
 from overtone_models.front_end import F32
 
 PRIOR = 0.1
-"""How much the shared head weighs against the utterances; docs/personal.md says what else was tried."""
+"""How much the shared head weighs against the utterances; docs/personal.md has the alternatives."""
 
 SCALE_FLOOR = 0.3
 """Smallest scale of a channel, relative to the mean deviation: one that hardly varies is not amplified."""

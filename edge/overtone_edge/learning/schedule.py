@@ -1,4 +1,4 @@
-"""Which training runs, one at a time: the aggregator's round first, then the owner's personal head."""
+"""Training schedule: one training at a time, the aggregator's round before the owner's personal head."""
 
 import logging
 import time
@@ -77,7 +77,7 @@ def keep_if_confirmed(home: Home, bundle: Bundle, answer: dict[str, Any], weight
 
 
 class Training:
-    """Starts the training that is due; `use_head` is called when the personal head on the disk has changed."""
+    """Starts pending trainings one by one; `use_head` is called after a change of the personal head on the disk."""
 
     def __init__(self, home: Home, jobs: Jobs, active: ActiveModel, *, use_head: Callable[[], None]) -> None:
         self._home = home
@@ -101,7 +101,7 @@ class Training:
         self.next()
 
     def next(self) -> None:
-        """Start what is due, unless a training runs."""
+        """Start the next pending training, unless one runs."""
         if self._jobs.running(ROUND) or self._jobs.running(PERSONAL):
             return
         limit_s = self._home.config.learning.max_training_s

@@ -1,4 +1,4 @@
-"""The round that this device works on, kept on the disk: an acknowledged call survives a restart."""
+"""The round that this device works on, stored on the disk: an acknowledged call survives a restart."""
 
 import json
 from dataclasses import dataclass
@@ -34,7 +34,7 @@ class RoundDesk:
             self._load()
 
     def done(self, round_id: bytes) -> bool:
-        """Return whether this round's update was made (and perhaps handed over)."""
+        """Return whether the update of this round is complete (and perhaps uploaded)."""
         return round_id.hex() in self._done
 
     def assign(self, call: RoundCall, received_s: float) -> None:
@@ -42,7 +42,7 @@ class RoundDesk:
         self._save(Assignment(call, received_s), self._done)
 
     def finish(self, round_id: bytes) -> None:
-        """Record that a round's update was made."""
+        """Record that the update of a round is complete."""
         others = [other for other in self._done if other != round_id.hex()]
         current = self.current
         if current is not None and current.call.round_id == round_id:

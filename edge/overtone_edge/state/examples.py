@@ -31,7 +31,7 @@ MAX_EXAMPLE_BYTES = 64 * 1024 * 1024
 
 @dataclass(frozen=True)
 class Entry:
-    """One stored example, as its file name tells it. `front_end` is the features' digest's first 16 digits."""
+    """One stored example, as described by its file name. `front_end` is the features' digest's first 16 digits."""
 
     path: Path
     time_ns: int
@@ -42,7 +42,7 @@ class Entry:
 
     @property
     def audio(self) -> Path:
-        """Path of the example's audio, which exists only if the user asked to keep it."""
+        """Path of the example's audio, which exists only with `keep_audio`."""
         return self.path.with_suffix(".wav")
 
 
@@ -110,7 +110,7 @@ class Store:
     ) -> list[Example]:
         """Return the examples that a model with this front end and these labels can use, oldest first.
 
-        With `newest` at most so many, the newest ones. A file that cannot be read is named in the log and left out.
+        `newest` limits them to that number of the newest. A file that cannot be read is logged and left out.
         """
         entries = [
             entry

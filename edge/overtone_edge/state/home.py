@@ -1,4 +1,4 @@
-"""The state folder of one device: where everything lies on the disk, its lock, and erasing what was learned."""
+"""State folder of one device: its layout on the disk, its lock, and the erasure of personal data."""
 
 import contextlib
 import fcntl
@@ -97,7 +97,7 @@ class Home:
         self.outbox.erase()
         self.desk.erase()
         self.slots.erase_quality()
-        for name in (ROUND, PERSONAL):  # an installation that is under way holds nothing of this person
+        for name in (ROUND, PERSONAL):  # an installation in progress holds no personal data
             remove(self.jobs / name)
         if self.config.output.jsonl is not None:
             remove_log(self.config.output.jsonl)

@@ -1,4 +1,4 @@
-"""Outbox of updates on the disk, each kept until the aggregator itself has acknowledged it."""
+"""Outbox of updates on the disk; each stays until the aggregator's receipt arrives."""
 
 import hashlib
 from dataclasses import dataclass

@@ -8,7 +8,7 @@ import pytest
 from tests.support.twins import FolderPublisher, TargetEvaluator, first_model, read_twin
 
 from overtone_cloud.aggregator.config import load_config
-from overtone_cloud.aggregator.gatekeeper import Gatekeeper, Work
+from overtone_cloud.aggregator.gatekeeper import ClosedRound, Gatekeeper
 from overtone_cloud.aggregator.server_optimizers import OPTIMIZERS
 
 CONFIG = """
@@ -53,7 +53,7 @@ def test_a_strategy_runs_from_the_configuration_to_the_release(tmp_path: Path, m
     size = base.weights.size
     delta = np.where(np.arange(size) % 2, 0.01, -0.02).astype(np.float32)
     verdict = gate.conclude(
-        Work(
+        ClosedRound(
             round_number=1,
             base=base,
             part=slice(0, size),
@@ -63,6 +63,6 @@ def test_a_strategy_runs_from_the_configuration_to_the_release(tmp_path: Path, m
             version=2,
         )
     )
-    assert verdict.published is not None
-    moved = read_twin(verdict.published.path.read_bytes()) - base.weights
+    assert verdict.model is not None
+    moved = read_twin(verdict.model.path.read_bytes()) - base.weights
     np.testing.assert_allclose(moved, 0.5 * np.sign(delta), atol=1e-6)

@@ -9,7 +9,7 @@ from tests.support.twins import FolderPublisher, TargetEvaluator, first_model, r
 
 from overtone_cloud.aggregator.config import ServerConfig
 from overtone_cloud.aggregator.errors import ReleaseError
-from overtone_cloud.aggregator.gatekeeper import Evaluation, Gatekeeper, Published, Work
+from overtone_cloud.aggregator.gatekeeper import ClosedRound, Evaluation, Gatekeeper, ReleasedModel
 from overtone_models.layout import weights_digest
 
 
@@ -23,9 +23,9 @@ class Fixed:
         return Evaluation(uar=self.answers.pop(0), loss=1.0, n=10)
 
 
-def work(base: Published, delta: float = 0.01) -> Work:
+def work(base: ReleasedModel, delta: float = 0.01) -> ClosedRound:
     size = base.weights.size
-    return Work(
+    return ClosedRound(
         round_number=1,
         base=base,
         part=slice(0, size),
@@ -43,7 +43,7 @@ def test_the_margin_decides(tmp_path: Path, after: float, outcome: str) -> None:
     gate = Gatekeeper(Fixed([0.6, after]), FolderPublisher(tmp_path), margin=0.01, server=ServerConfig())
     verdict = gate.conclude(work(first_model(tmp_path)))
     assert verdict.outcome == outcome
-    assert (verdict.published is not None) == (tmp_path / "twin-2.bundle").exists() == (outcome == "kept")
+    assert (verdict.model is not None) == (tmp_path / "twin-2.bundle").exists() == (outcome == "kept")
 
 
 def test_what_is_published_is_what_was_judged(tmp_path: Path) -> None:
@@ -51,10 +51,10 @@ def test_what_is_published_is_what_was_judged(tmp_path: Path) -> None:
     gate = Gatekeeper(evaluator, FolderPublisher(tmp_path), margin=1.0, server=ServerConfig(momentum=0.9))
     base = first_model(tmp_path)
     verdict = gate.conclude(work(base))
-    assert verdict.published is not None and verdict.server_state is not None
-    assert np.array_equal(read_twin(verdict.published.path.read_bytes()), evaluator.evaluated[-1])
-    assert verdict.published.key.base.hex() == weights_digest(evaluator.evaluated[-1])
-    assert verdict.published.key.layout == base.key.layout
+    assert verdict.model is not None and verdict.server_state is not None
+    assert np.array_equal(read_twin(verdict.model.path.read_bytes()), evaluator.evaluated[-1])
+    assert verdict.model.key.base.hex() == weights_digest(evaluator.evaluated[-1])
+    assert verdict.model.key.layout == base.key.layout
 
 
 def test_the_state_of_another_optimiser_is_dropped(tmp_path: Path) -> None:
@@ -65,8 +65,8 @@ def test_the_state_of_another_optimiser_is_dropped(tmp_path: Path) -> None:
     server = ServerConfig(optimizer="adam", learning_rate=0.01)
     adam = Gatekeeper(TargetEvaluator(), FolderPublisher(tmp_path), margin=1.0, server=server)
     fresh, after = adam.conclude(work(base)), adam.conclude(replace(work(base), server_state=first.server_state))
-    assert fresh.published is not None and after.published is not None
-    assert np.array_equal(fresh.published.weights, after.published.weights)
+    assert fresh.model is not None and after.model is not None
+    assert np.array_equal(fresh.model.weights, after.model.weights)
     later = adam.conclude(replace(work(base), server_state=after.server_state))
     assert later.server_state is not None and later.server_state[-1] == 2.0
 
@@ -76,8 +76,8 @@ def test_the_base_is_measured_once(tmp_path: Path) -> None:
     gate = Gatekeeper(evaluator, FolderPublisher(tmp_path), margin=1.0, server=ServerConfig())
     base = first_model(tmp_path)
     first = gate.conclude(work(base))
-    assert first.published is not None and len(evaluator.evaluated) == 2
-    second = gate.conclude(work(first.published))
+    assert first.model is not None and len(evaluator.evaluated) == 2
+    second = gate.conclude(work(first.model))
     assert len(evaluator.evaluated) == 3 and second.before == first.after
 
 
@@ -89,7 +89,7 @@ def test_a_model_that_cannot_be_judged_fails_the_round(tmp_path: Path) -> None:
     verdict = Gatekeeper(Broken(), FolderPublisher(tmp_path), margin=0.0, server=ServerConfig()).conclude(
         work(first_model(tmp_path))
     )
-    assert (verdict.outcome, verdict.reason, verdict.published) == ("failed", "corpus is gone", None)
+    assert (verdict.outcome, verdict.reason, verdict.model) == ("failed", "corpus is gone", None)
 
 
 def test_whatever_goes_wrong_is_the_reason_and_is_logged(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:

@@ -10,7 +10,7 @@ from tests.support.twins import first_model, small_layout
 
 from overtone_cloud.aggregator import journal
 from overtone_cloud.aggregator.errors import AggregatorError, ReleaseError
-from overtone_cloud.aggregator.releases import Shelf, announcement, measure
+from overtone_cloud.aggregator.releases import BundleReader, announcement, measure
 from overtone_cloud.aggregator.state import ReleaseRow
 from overtone_protocol import Assembly, Fetch, Limits
 
@@ -28,7 +28,7 @@ def release(make_rig: Callable[..., Any]) -> ReleaseRow:
 def test_windows_make_the_file_again(release: ReleaseRow) -> None:
     offer = announcement(release, LIMITS)
     assembly = Assembly(offer.bundle, offer.size, offer.chunk_size, offer.chunks, LIMITS)
-    shelf = Shelf(LIMITS)
+    shelf = BundleReader(LIMITS)
     while not assembly.complete:
         fetch = Fetch(device="pi-1", bundle=offer.bundle, indices=tuple(assembly.window(2)))
         for chunk in shelf.window(fetch, release):
@@ -38,8 +38,8 @@ def test_windows_make_the_file_again(release: ReleaseRow) -> None:
 
 def test_an_index_outside_the_bundle_is_refused(release: ReleaseRow) -> None:
     fetch = Fetch(device="pi-1", bundle=release.digest, indices=(99,))
-    with pytest.raises(ReleaseError, match=r"chunk 99 is wanted, release 1 has 0\.\.\d"):
-        Shelf(LIMITS).window(fetch, release)
+    with pytest.raises(ReleaseError, match=r"chunk 99 is requested, release 1 has 0\.\.\d"):
+        BundleReader(LIMITS).window(fetch, release)
 
 
 def test_a_file_that_changed_by_one_bit_is_not_sent(release: ReleaseRow) -> None:
@@ -48,10 +48,10 @@ def test_a_file_that_changed_by_one_bit_is_not_sent(release: ReleaseRow) -> None
     data[7] ^= 1
     path.write_bytes(data)
     with pytest.raises(ReleaseError, match="changed since release 1"):
-        Shelf(LIMITS).window(Fetch(device="pi-1", bundle=release.digest, indices=(0,)), release)
+        BundleReader(LIMITS).window(Fetch(device="pi-1", bundle=release.digest, indices=(0,)), release)
     path.unlink()
     with pytest.raises(ReleaseError, match="No such file"):
-        Shelf(LIMITS).window(Fetch(device="pi-1", bundle=release.digest, indices=(0,)), release)
+        BundleReader(LIMITS).window(Fetch(device="pi-1", bundle=release.digest, indices=(0,)), release)
 
 
 def test_an_empty_or_huge_bundle_is_refused(tmp_path: Path) -> None:
@@ -82,7 +82,7 @@ def test_a_replaced_bundle_needs_a_higher_version(make_rig: Callable[..., Any], 
     rig.close()
     rig.initial = first_model(rig.folder / "releases", seed=99)
     assert rig.initial.path == first.path
-    with pytest.raises(AggregatorError, match=r"version 1 is not what release .* needs a higher version"):
+    with pytest.raises(AggregatorError, match=r"version 1 is not the bundle that release .* needs a higher version"):
         rig.aggregator().run(rounds=rounds)
     rig.close()
     rig.initial = first
@@ -99,5 +99,5 @@ def test_a_bundle_that_was_replaced_does_not_come_back(make_rig: Callable[..., A
     rig.aggregator().run(rounds=0)
     rig.close()
     rig.initial = first
-    with pytest.raises(AggregatorError, match="version 1 is not what release 2 was made of"):
+    with pytest.raises(AggregatorError, match="version 1 is not the bundle that release 2 derives from"):
         rig.aggregator().run(rounds=0)

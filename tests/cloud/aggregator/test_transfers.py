@@ -176,7 +176,7 @@ def test_an_update_is_too_large_before_it_is_stored(desk: Desk) -> None:
         ({"layout": b"x" * 32}, "wrong-layout"),
         ({"front_end": b"x" * 32}, "wrong-front-end"),
         ({"round_id": b"x" * 16}, "wrong-round"),
-        ({"device": "b"}, "update is from 'b', it came from 'a'"),
+        ({"device": "b"}, "update names the device 'b', its sender is 'a'"),
         ({"scope": "head"}, "update has scope 'head'"),
     ],
 )

@@ -84,7 +84,7 @@ def test_erasing_asks_first(config: Path, manifest: Path, monkeypatch, capsys) -
 def test_erasing_without_anybody_to_ask_erases_nothing(config: Path, manifest: Path, monkeypatch, capsys) -> None:
     main(["label", "--manifest", str(manifest), "--config", str(config)])
     monkeypatch.setattr("sys.stdin", io.StringIO(""))
-    assert "--yes erases without asking" in refused(capsys, "erase", "--config", config)
+    assert "--yes skips the question" in refused(capsys, "erase", "--config", config)
     assert status(config, capsys)["examples"] >= 8
 
 

@@ -137,7 +137,7 @@ def test_bad_messages_are_one_line_each(labelled: Path, broker, cloud, start, ca
     lines = [record.getMessage() for record in caplog.records if record.levelname == "ERROR"]
     assert len(lines) == 10
     assert "message is 70000 bytes, limit is 65536" in lines[1]
-    assert lines[7] == "label message has an unknown key 'note'; known are label, last_s"
+    assert lines[7] == "label message has an unknown key 'note'; the keys are label, last_s"
     assert "label message is not JSON" in lines[8]
     assert lines[9] == "label message is 4097 bytes, limit is 4096"
     assert running.status is None

@@ -144,11 +144,11 @@ def test_a_newer_release_takes_the_place_of_one_under_way(make) -> None:
 def test_an_installation_that_the_device_prevented_is_tried_again_with_patience(make) -> None:
     fetcher = make()
     drain(fetcher, fetcher.release(release(), 0.0))
-    assert fetcher.due(0.0) == fetcher.ready
+    assert fetcher.installable(0.0) == fetcher.ready
     fetcher.postpone(release(), "no space left", 0.0)
-    assert fetcher.due(1.9) is None and fetcher.due(2.0) == fetcher.ready
+    assert fetcher.installable(1.9) is None and fetcher.installable(2.0) == fetcher.ready
     fetcher.postpone(release(), "no space left", 2.0)
-    assert fetcher.due(5.9) is None and fetcher.due(6.0) == fetcher.ready
+    assert fetcher.installable(5.9) is None and fetcher.installable(6.0) == fetcher.ready
     assert fetcher.release(release(), 7.0) == []
     assert fetcher.settled(release(), error="").state == "installed"
 

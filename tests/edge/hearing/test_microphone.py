@@ -30,12 +30,12 @@ def test_choosing_a_device(wanted, index: int) -> None:
 
 @pytest.mark.parametrize("wanted", [9, "bluetooth"])
 def test_a_device_that_is_not_there_lists_those_that_are(wanted) -> None:
-    with pytest.raises(SourceError, match="found: 0 'HDA Intel', 3 'USB Audio Device'"):
+    with pytest.raises(SourceError, match="available: 0 'HDA Intel', 3 'USB Audio Device'"):
         choose_device(DEVICES, wanted)
 
 
 def test_without_any_device_nothing_is_left_out_of_the_sentence() -> None:
-    with pytest.raises(SourceError, match=r"^there is no microphone; found: none$"):
+    with pytest.raises(SourceError, match=r"^there is no microphone; available: none$"):
         choose_device([], None)
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from overtone_edge.hearing.events import Emotion
-from overtone_edge.hearing.outputs import JsonLines, Outputs, Published, StandardOutput, remove_log
+from overtone_edge.hearing.outputs import EventPublisher, JsonLines, Outputs, StandardOutput, remove_log
 
 
 def event(number: int = 0) -> Emotion:
@@ -79,7 +79,7 @@ def test_a_disk_that_fills_up_within_a_line_keeps_none_of_it(tmp_path: Path) -> 
 def test_what_cannot_be_published_is_counted() -> None:
     sent: list[bytes] = []
     up = [True]
-    output = Published(lambda data: up[0] and not sent.append(data))
+    output = EventPublisher(lambda data: up[0] and not sent.append(data))
     output.emit(event())
     up[0] = False
     output.emit(event())
