@@ -22,17 +22,17 @@ def pulses(samples: F32, centres: F64, pitch_hz: F64, sample_rate_hz: int) -> li
     voiced = np.concatenate([[False], pitch_hz > 0, [False]])
     edges = np.flatnonzero(np.diff(voiced.astype(np.int8)))
     signal = samples.astype(np.float64) - float(samples.mean())
-    found = []
+    stretches = []
     half_hop = (centres[1] - centres[0]) / 2 if centres.size > 1 else 80.0
     for first, last in zip(edges[::2], edges[1::2], strict=True):
         times = centres[first:last]
         periods = sample_rate_hz / pitch_hz[first:last]
-        found.extend(_stretch(signal, times, periods, float(half_hop)))
-    return found
+        stretches.extend(_stretch(signal, times, periods, float(half_hop)))
+    return stretches
 
 
 def _stretch(signal: F64, times: F64, periods: F64, margin: float) -> list[F64]:
-    """Return the pulses of one stretch from its loudest middle pulse outwards; more arrays where the chain breaks."""
+    """Return one stretch's pulses from its loudest middle pulse outwards; several arrays where the chain breaks."""
     begin, end = max(times[0] - margin, 0.0), min(times[-1] + margin, signal.size - 1.0)
     middle = (begin + end) / 2
     period = float(np.interp(middle, times, periods))
@@ -81,7 +81,7 @@ def _matching_step(signal: F64, place: float, period: float, direction: int) -> 
 
 
 def perturbations(samples: F32, voices: list[F64], centres: F64, window_samples: int) -> tuple[F64, F64]:
-    """Return `(frames,)` local jitter and shimmer: mean difference of neighbours over their mean, 0 where none lies."""
+    """Return `(frames,)` local jitter and shimmer: mean difference of neighbours over their mean; 0 without pairs."""
     period_pairs: list[F64] = []
     amplitude_pairs: list[F64] = []
     for times in voices:
@@ -98,8 +98,8 @@ def perturbations(samples: F32, voices: list[F64], centres: F64, window_samples:
 def _pairs(times: F64, values: F64, largest_ratio: float) -> F64:
     """Return `(pairs, 3)`: time, difference and mean of neighbours that are not too far apart."""
     one, other = values[:-1], values[1:]
-    kept = np.maximum(one, other) <= largest_ratio * np.minimum(one, other)
-    return np.column_stack([times, np.abs(one - other), (one + other) / 2])[kept]
+    near = np.maximum(one, other) <= largest_ratio * np.minimum(one, other)
+    return np.column_stack([times, np.abs(one - other), (one + other) / 2])[near]
 
 
 def _in_windows(pairs: list[F64], centres: F64, window_samples: int) -> F64:

@@ -1,6 +1,6 @@
 """Features by name: from the JSON in a stored model to a specification that can compute.
 
-A device needs one kind of feature, so each kind's module is imported when it is asked for.
+A device needs one kind of feature, so each kind's module is imported on first use.
 """
 
 from collections.abc import Callable, Mapping

@@ -64,7 +64,7 @@ def lstm(
 ) -> Any:
     """Return the LSTM network: two recurrent layers, one dense layer (3,484,164 parameters).
 
-    `activation` is the dense layer's; `unroll` writes the steps out, for converters that know no loops.
+    `activation` is the dense layer's; `unroll` unrolls the steps, for converters without loops.
     """
     layers = tf.keras.layers
     inputs = tf.keras.Input((windows, features))
