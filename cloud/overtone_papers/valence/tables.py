@@ -1,4 +1,4 @@
-"""The tables and pictures of system B's report; accuracies in per cent."""
+"""Tables and pictures of system B's report; accuracies in per cent."""
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -42,7 +42,7 @@ PAPER_CONFUSION = (
 """Table 3 of the paper: BasicDCGAN, rows of the true class in per cent."""
 
 Results = Mapping[str, Sequence[Result]]
-"""Network -> one result for each fold and seed."""
+"""Network -> one result per fold and seed."""
 
 SIZES: Columns = {
     "crop width": "settings.width",
@@ -56,7 +56,7 @@ TRAININGS: Columns = {
     "fold and test speakers": lambda r: f"{r['fold']}: {', '.join(r['test_speakers'])}",
     "seed": "seed",
     "best epoch": lambda r: f"{r['history']['best_epoch']} of {r['history']['epochs']}",
-    "crops an epoch": "epoch_n",
+    "crops per epoch": "epoch_n",
     "validation 5 %": lambda r: 100 * max(r["history"]["val_accuracy"]),
     "test 5 %": "figures.acc5",
     "test 3 %": "figures.acc3",
@@ -82,7 +82,7 @@ ORIGINS: Columns = {
 
 
 def folds_part(experiment: Experiment, results: Results) -> Part:
-    """Return the networks' figures on speakers that were never heard, beside the paper's."""
+    """Return the networks' figures on unseen speakers, beside the paper's."""
     every = [r for group in results.values() for r in group]
     files, dcgan = experiment.files, results.get("b-basic-dcgan")
     return Part(
@@ -192,7 +192,7 @@ def _origins(results: Results) -> Table:
 
 
 def _ratings(data: Data) -> Table:
-    """Return how many utterances of each corpus have which valence, and where their ratings come from."""
+    """Return counts of utterances by corpus and valence, and the source of their ratings."""
     rows: list[tuple[Cell, ...]] = []
     right = accepted(soft(data.valence))
     share = right / right.sum(1, keepdims=True)
