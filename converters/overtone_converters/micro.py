@@ -13,7 +13,7 @@ from overtone_models.front_end import FrontEndSpec, dct_matrix, hann_window, mel
 
 HEADER, SOURCE = "overtone_model.h", "overtone_model.c"
 ANY_SPEECH = -100.0
-"""Of a model that does not tell speech from sounds: every mean of logits is far above."""
+"""Speech level of a model that does not distinguish speech from sounds: every mean of logits is far above."""
 
 
 @dataclass(frozen=True)

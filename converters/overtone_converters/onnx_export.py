@@ -16,10 +16,10 @@ from overtone_models.front_end import F32, mfcc
 from overtone_models.networks import edge_tcn, native_stderr_silenced, tf
 
 OPSET = 13
-"""What TensorRT reads from version 7.2 on; no operator here needs a later one."""
+"""Opset that TensorRT reads from version 7.2 on; no operator here needs a later one."""
 MAX_DIFFERENCE = 1e-4
 MAX_DEVICE_DIFFERENCE = 0.1
-"""Of probabilities, which int8 moves a little; labels then differ only where two are nearly as probable."""
+"""Limit for probabilities, which int8 changes a little: labels differ only where two are almost equally probable."""
 OUTPUTS = ("hop", "embedding", "probabilities")
 USE = f"""Sound: mono; MFCC frames as front_end says (librosa's, without top_db), less standardise_mean, times
 standardise_scale. Each hop: as many of them as the input frames holds, and for every other input NAME what

@@ -30,7 +30,7 @@ __all__ = ["MANIFEST", "MAX_BYTES", "Bundle", "Manifest", "as_pcm", "read_bundle
 TRAINING, WEIGHTS = "training.tflite", "weights.npy"
 STANDARDISE, GOLDEN_PCM, GOLDEN_PROBABILITIES = "standardise.npy", "golden.npy", "golden_probabilities.npy"
 COMMON_FILES = (TRAINING, WEIGHTS, STANDARDISE, GOLDEN_PCM, GOLDEN_PROBABILITIES)
-"""Files of every bundle, beside the manifest and the network's `listening_file`."""
+"""Files of every bundle, besides the manifest and the network's `listening_file`."""
 MAX_BYTES = 64 * 1024 * 1024
 
 

@@ -26,7 +26,7 @@ class ModelDescription:
     lineage: Mapping[str, str] = field(default_factory=dict)
     licence: str = "unknown"
     label_smoothing: float = 0.0
-    """Share of each training target that is spread over all labels; devices learn with the same."""
+    """Share of each training target that is spread over all labels; devices train with the same."""
 
     @property
     def layout(self) -> WeightLayout:

@@ -87,7 +87,8 @@ class FrontEndSpec:
 
 
 EDGE_FRONT_END = FrontEndSpec(hop_samples=200, n_mfcc=64, block_frames=8)
-"""What edge networks of the standard sizes hear: a hop of 100 ms is 8 frames of 12.5 ms, which strides of 2 divide."""
+"""Front end of edge networks of the standard sizes: a hop of 100 ms is 8 frames of 12.5 ms, which strides of 2
+divide."""
 
 
 def hz_to_mel(hz: NDArray[np.float64]) -> NDArray[np.float64]:

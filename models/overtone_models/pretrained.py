@@ -12,7 +12,7 @@ from overtone_models.errors import PretrainedError
 
 DEFAULT = "medium"
 FOLDERS = (Path(__file__).parent / "pretrained_bundles", Path(__file__).parents[1] / "pretrained")
-"""Where they may lie, the wheel's place first: beside an installed package there may be a folder of somebody else."""
+"""Possible folders, the wheel's first: a folder beside an installed package may belong to somebody else."""
 BUNDLE_ENDING, CARD, CARD_DATA = ".bundle", "MODEL_CARD.md", "card.json"
 SPLIT, SETTINGS = "split.json", "settings.toml"
 

@@ -11,7 +11,7 @@ from overtone_models.trained import TrainedModel
 
 PIECE_S, STEP_S = 3.0, 0.5
 DOUBT = 2
-"""As much as two speakers who want a temperature of 1."""
+"""Weight of a temperature of 1, in speakers."""
 LEAST = 0.4
 """Decisions above 0.4 were right seven times in ten on inner speakers of RAVDESS and EmoDB (docs/recognition.md)."""
 

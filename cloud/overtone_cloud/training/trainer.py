@@ -28,7 +28,7 @@ from overtone_models.networks import tf
 from overtone_models.trained import TrainedModel
 
 COMPILED_FROM = 400
-"""Compiling a step takes as long as some hundred plain steps: a shorter training does without."""
+"""Compiling a step takes as long as some hundred plain steps: shorter trainings are not compiled."""
 
 
 class Trainer:

@@ -8,11 +8,11 @@ from overtone_models.front_end import F32
 F64 = NDArray[np.float64]
 
 NEAREST, FARTHEST = 0.8, 1.2
-"""The next period is looked for between these shares of the one that the pitch says."""
+"""The next period is searched for between these shares of the period that the pitch gives."""
 SAME_VOICE = 0.3
 """Two periods whose correlation is lower are not neighbours."""
 LARGEST_PERIOD_RATIO, LARGEST_AMPLITUDE_RATIO = 1.3, 1.6
-"""Neighbours that differ more are errors of the tracking or a change of the sound, no perturbation."""
+"""Neighbours that differ more are errors of the tracking or a change of the sound, not perturbation."""
 AMPLITUDE_WIDTH = 0.25
 """A pulse's amplitude is taken from this share of a period to either side of it."""
 

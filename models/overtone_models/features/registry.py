@@ -69,7 +69,7 @@ SPECS: Mapping[str, Callable[[], type[Any]]] = {
     "short-term": _short_term,
     "voiced-spectrogram": _voiced_spectrogram,
 }
-"""How the class of each feature is imported."""
+"""Functions that import the class of each feature."""
 
 
 def spec_from_json(data: object) -> Feature:

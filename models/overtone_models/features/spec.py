@@ -48,7 +48,7 @@ class FeatureSpec:
 
     name: ClassVar[str]
     version: ClassVar[int] = 1
-    """Raised when the same parameters give other numbers, so that no cache keeps the old ones."""
+    """Incremented when the same parameters give other numbers, so that no cache serves the old ones."""
 
     sample_rate_hz: int = SAMPLE_RATE_HZ
 

@@ -33,7 +33,7 @@ def _loops_in_c() -> Any:
 compiled: Any = _loops_in_c()
 
 KIND = "numpy" if compiled is None else "compiled"
-"""What computes here, for reports."""
+"""Name of the implementation in use, for reports."""
 
 pcm: Callable[[F32], bytes] = plain.pcm if compiled is None else compiled.pcm
 pooled: Callable[[F32, float, F32], None] = plain.pooled if compiled is None else compiled.pooled

@@ -85,4 +85,4 @@ def _with_head(inputs: Any, embedding: Any, classes: int, name: str) -> Any:
 
 NETWORKS: dict[str, Callable[..., Any]] = {"a-dense": dense, "a-conv": conv, "a-lstm": lstm}
 PARAMETERS = {"a-dense": 26_008_068, "a-conv": 1_832_004, "a-lstm": 3_484_164}
-"""What the paper's summaries print."""
+"""Parameter counts in the paper's model summaries."""

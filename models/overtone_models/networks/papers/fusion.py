@@ -16,7 +16,8 @@ AUDIO_FILTERS, TEXT_FILTERS = 104, 128
 FUSION_UNITS, CLASSES = 128, 4
 STRATEGIES = ("cold", "pretrained", "warm")
 BEFORE_POOLING = ("audio_conv1", "text_conv1", "text_norm2")
-"""The layers right before the mean over time (the text's with its batch normalisation): a warm start trains them."""
+"""The layers right before the mean over time (the text's with its batch normalisation): a warm start trains these
+too."""
 AFTER_MERGING = ("fusion", "head")
 
 
