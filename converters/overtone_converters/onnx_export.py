@@ -197,8 +197,8 @@ def _signature(bundle: Bundle) -> list[Any]:
     spec, recent = bundle.manifest.edge, recent_hops(bundle)
     shapes = {f"state{index}": shape for index, shape in enumerate(spec.state_shapes)}
     shapes = {"frames": (spec.hop_frames, spec.n_features), **shapes, "recent": (recent, spec.width)}
-    named = [tf.TensorSpec([1, *shape], name=name) for name, shape in shapes.items()]
-    return [*named, tf.TensorSpec([1, recent], name="heard")]
+    inputs = [tf.TensorSpec([1, *shape], name=name) for name, shape in shapes.items()]
+    return [*inputs, tf.TensorSpec([1, recent], name="heard")]
 
 
 def _step_function(bundle: Bundle) -> Any:

@@ -109,9 +109,9 @@ def depthwise(x: Any, kernel: Any, *, dilation: int) -> Any:
 
         def gradient(g: Any) -> tuple[Any, Any]:
             ahead = tf.pad(g, [[0, 0], [0, 0], [0, past], [0, 0]])
-            turned = tf.reshape(tf.reverse(kernel, [0]), [1, width, channels, 1])
+            reversed_kernel = tf.reshape(tf.reverse(kernel, [0]), [1, width, channels, 1])
             dk = valid_depthwise(padded, tf.reshape(g, [batch, steps, channels, 1]), stride=dilation)
-            return valid_depthwise(ahead, turned, dilation=dilation), tf.reshape(dk, kernel.shape)
+            return valid_depthwise(ahead, reversed_kernel, dilation=dilation), tf.reshape(dk, kernel.shape)
 
         return valid_depthwise(padded, tf.reshape(kernel, [1, width, channels, 1]), dilation=dilation), gradient
 

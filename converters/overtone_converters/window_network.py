@@ -89,8 +89,8 @@ def _check_inputs(path: Path, model: WindowModel, inputs: Sequence[F32], calibra
     if len(inputs) != len(model.input_shapes):
         raise ConversionError(f"{path} has {len(inputs)} inputs, the network has {len(model.input_shapes)}")
     for number, (x, shape) in enumerate(zip(inputs, model.input_shapes, strict=True)):
-        wanted = tuple(own if n is None else n for n, own in zip(shape, calibration[number].shape[1:], strict=False))
-        if len(wanted) != len(shape) or x.shape[1:] != wanted:
+        expected = tuple(own if n is None else n for n, own in zip(shape, calibration[number].shape[1:], strict=False))
+        if len(expected) != len(shape) or x.shape[1:] != expected:
             raise ConversionError(f"{path}: x{number} has rows of shape {x.shape[1:]}, the network takes {shape}")
 
 

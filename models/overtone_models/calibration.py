@@ -126,8 +126,8 @@ def fit_threshold(probabilities: F32, targets: NDArray[np.int64], accuracy: floa
     kept_accuracy = np.cumsum(correct[order]) / np.arange(1, len(order) + 1)
     least = max(1, len(order) // 10)
     # A threshold cannot separate equal confidences: only places where the next one is lower count.
-    apart = np.append(np.diff(confidence[order]) < 0, True)
-    reached = [n for n in range(least, len(order) + 1) if apart[n - 1] and kept_accuracy[n - 1] >= accuracy]
+    boundaries = np.append(np.diff(confidence[order]) < 0, True)
+    reached = [n for n in range(least, len(order) + 1) if boundaries[n - 1] and kept_accuracy[n - 1] >= accuracy]
     keep = max(reached) if reached else least
     if keep == len(order):
         return 0.0

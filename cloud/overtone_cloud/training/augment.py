@@ -72,11 +72,11 @@ def mixed(x: F32, counts: Ints, rng: np.random.Generator) -> F32:
     backwards = rng.random((n, 1)) < 0.5
     inside = places < counts[:, None]
     places = np.where(inside & backwards, counts[:, None] - 1 - places, places)
-    turned = np.take_along_axis(x, places[..., None], axis=1)
-    other = np.roll(turned, 1, axis=0) + rng.uniform(-MIXED_DB, MIXED_DB, (n, 1, 1)).astype(np.float32)
+    clips = np.take_along_axis(x, places[..., None], axis=1)
+    other = np.roll(clips, 1, axis=0) + rng.uniform(-MIXED_DB, MIXED_DB, (n, 1, 1)).astype(np.float32)
     added = (rng.random((n, 1)) < 0.5) & np.roll(inside, 1, axis=0)
-    both = np.float32(DECIBELS) * np.logaddexp(turned / np.float32(DECIBELS), other / np.float32(DECIBELS))
-    return np.where(added[..., None], both, turned).astype(np.float32, copy=False)
+    both = np.float32(DECIBELS) * np.logaddexp(clips / np.float32(DECIBELS), other / np.float32(DECIBELS))
+    return np.where(added[..., None], both, clips).astype(np.float32, copy=False)
 
 
 def _read(

@@ -33,14 +33,14 @@ def calibration(
     return silencing(replace(fitted, threshold=max(threshold, LEAST)), of_sounds, logits, settings.no_decision_sounds)
 
 
-def uncalibrated(trained: F32, of_sounds: F32, settings: TrainSettings) -> Calibration:
+def uncalibrated(logits: F32, of_sounds: F32, settings: TrainSettings) -> Calibration:
     """Return the calibration of a training without inner speakers: temperature 1 and the least threshold.
 
     `(n, K)` logits are those of the training speech. Networks trained with smoothed labels and averaged
     weights hardly need calibration: fitted temperatures lie between 0.92 and 1.05 (docs/recognition.md).
     """
     likely = Calibration(threshold=LEAST)
-    return silencing(likely, of_sounds, trained, settings.no_decision_sounds) if len(of_sounds) else likely
+    return silencing(likely, of_sounds, logits, settings.no_decision_sounds) if len(of_sounds) else likely
 
 
 def sound_logits(model: TrainedModel, sounds: Sequence[F32]) -> F32:

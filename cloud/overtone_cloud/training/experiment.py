@@ -93,7 +93,7 @@ def _flat(value: Any, name: str = "") -> dict[str, Any]:
     if not isinstance(value, dict):
         return {name: value}
     within = f"{name}." if name else ""
-    return {key: found for part, inner in value.items() for key, found in _flat(inner, f"{within}{part}").items()}
+    return {key: flat for part, inner in value.items() for key, flat in _flat(inner, f"{within}{part}").items()}
 
 
 def _same(name: str, one: Any, other: Any) -> bool:

@@ -45,8 +45,8 @@ class Features:
 
     def where(self, ids: Sequence[str]) -> "Features":
         """Return the part of the utterances with these ids."""
-        wanted = set(ids)
-        keep = [i for i, u in enumerate(self.utterances) if u.id in wanted]
+        members = set(ids)
+        keep = [i for i, u in enumerate(self.utterances) if u.id in members]
         return Features(
             tuple(self.utterances[i] for i in keep),
             tuple(self.log_mels[i] for i in keep),

@@ -117,12 +117,12 @@ def thinned(utterances: Sequence[Utterance], count: int, seed: int) -> tuple[str
     if len(utterances) <= count:
         return tuple(u.id for u in utterances)
     generator = np.random.default_rng(seed)
-    drawn: set[str] = set()
+    sample: set[str] = set()
     for label in sorted({str(u.label) for u in utterances}):
         own = [u.id for u in utterances if u.label == label]
         share = max(1, round(count * len(own) / len(utterances)))
-        drawn |= {own[place] for place in generator.permutation(len(own))[:share]}
-    return tuple(u.id for u in utterances if u.id in drawn)
+        sample |= {own[place] for place in generator.permutation(len(own))[:share]}
+    return tuple(u.id for u in utterances if u.id in sample)
 
 
 def _random(utterances: Sequence[Utterance], folds: int, seed: int) -> set[str]:

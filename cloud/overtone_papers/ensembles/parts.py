@@ -123,7 +123,7 @@ def _ensemble(experiment: Experiment) -> Part:
         tables.paper_row("mean", tables.MEAN),
         tables.paper_row("genetic (searched on the reported set)", tables.GENETIC),
     ]
-    honest = [r for r in results if r["network"] == "genetic"]
+    unbiased = [r for r in results if r["network"] == "genetic"]
     return _part(
         experiment,
         "ensemble",
@@ -132,7 +132,7 @@ def _ensemble(experiment: Experiment) -> Part:
             _weight_table(experiment, weightings),
             *tables.details(everything, "CNN2D-LSTM", "Ensemble", by_class=[*best, *results]),
         ),
-        pictures=tables.pictures(experiment.study, "ensemble", [*best, *honest], curves=False),
+        pictures=tables.pictures(experiment.study, "ensemble", [*best, *unbiased], curves=False),
         figures={
             "results": everything,
             "weights": [

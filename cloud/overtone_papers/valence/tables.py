@@ -112,7 +112,7 @@ def folds_part(experiment: Experiment, results: Results) -> Part:
 
 def search_part(experiment: Experiment, trials: Results) -> Part:
     """Return the best trial of each network beside the paper's table 1, and every trial."""
-    fold, judged = experiment.folds[0], {**SIZES, "validation 5 %": "acc5"}
+    fold, validation = experiment.folds[0], {**SIZES, "validation 5 %": "acc5"}
     rows = {
         (name,): result
         for network, group in trials.items()
@@ -122,15 +122,15 @@ def search_part(experiment: Experiment, trials: Results) -> Part:
         )
     }
     every = [r for group in trials.values() for r in group]
-    lasting = {"network": lambda r: r["network"][2:], **judged, "epochs": "epochs", "seconds": "seconds"}
+    columns = {"network": lambda r: r["network"][2:], **validation, "epochs": "epochs", "seconds": "seconds"}
     speakers = ", ".join(speakers_of(experiment.data.utterances, fold.inner))
     return Part(
         name="search",
         title="Random search over the paper's ranges",
         split=f"{fold.name} alone: chosen by its validation speakers ({speakers}), its test speakers are not heard",
         tables=(
-            table("What the search chose, the paper's table 1 beside ours", judged, rows, heads=("network",)),
-            table("Every trial", lasting, every),
+            table("What the search chose, the paper's table 1 beside ours", validation, rows, heads=("network",)),
+            table("Every trial", columns, every),
         ),
         seconds=float(sum(r["seconds"] for r in every)),
         figures={"trials": {network: list(group) for network, group in trials.items()}},

@@ -61,11 +61,11 @@ def _matching_step(signal: F64, place: float, period: float, direction: int) -> 
     0 where the signal ends first.
     """
     size, near, far = round(period), int(NEAREST * period), int(np.ceil(FARTHEST * period))
-    left = round(place) - size // 2
-    low = left + (near if direction > 0 else -far)
-    if left < 0 or left + size > signal.size or low < 0 or low + size + far - near > signal.size:
+    start = round(place) - size // 2
+    low = start + (near if direction > 0 else -far)
+    if start < 0 or start + size > signal.size or low < 0 or low + size + far - near > signal.size:
         return 0.0, 0.0
-    here = signal[left : left + size]
+    here = signal[start : start + size]
     there = signal[low : low + size + far - near]
     squares = np.concatenate([[0.0], np.cumsum(there * there)])
     energy = np.maximum(squares[size:] - squares[:-size], 1e-12)
