@@ -49,6 +49,23 @@ def limits(
     return {"low": low, "high": high, "above": above, "below": below}
 
 
+def check_value(value: Any, metadata: Mapping[str, Any], name: str) -> None:
+    """Raise ValueError that begins with `name` for a number that is not finite or outside the limits."""
+    if type(value) is float and not math.isfinite(value):
+        raise ValueError(f"{name} is {value}, it must be a finite number")
+    if "low" not in metadata or value is None:
+        return
+    low, high, above, below = (metadata[key] for key in ("low", "high", "above", "below"))
+    outside = (
+        (low is not None and value < low)
+        or (high is not None and value > high)
+        or (above is not None and value <= above)
+        or (below is not None and value >= below)
+    )
+    if outside:
+        raise ValueError(f"{name} is {value}, limit is {_range(low, high, above, below)}")
+
+
 def check_limits(config: Any, *, what: str = "", error: type[Exception] = ValueError) -> None:
     """Raise `error` for a field of a dataclass that is outside the limits of its metadata; `what` begins the message.
 
@@ -56,7 +73,7 @@ def check_limits(config: Any, *, what: str = "", error: type[Exception] = ValueE
     """
     for field in fields(config):
         try:
-            _check_field(getattr(config, field.name), field.metadata, f"{what}{field.name}")
+            check_value(getattr(config, field.name), field.metadata, f"{what}{field.name}")
         except ValueError as problem:
             raise error(str(problem)) from problem
 
@@ -156,7 +173,7 @@ class _Reader:
             return self.section(section, value, inner)
         try:
             converted = _convert(value, hint, field.name, self.folder)
-            _check_field(converted, field.metadata, field.name)
+            check_value(converted, field.metadata, field.name)
         except ValueError as problem:
             raise self.error(f"{self._where(name)} {problem}") from problem
         return converted
@@ -242,23 +259,6 @@ def _float(value: int, name: str) -> float:
         return float(value)
     except OverflowError as problem:
         raise ValueError(f"{name} is too large for a number") from problem
-
-
-def _check_field(value: Any, metadata: Mapping[str, Any], name: str) -> None:
-    """Raise ValueError for a number that is not finite or outside the limits."""
-    if type(value) is float and not math.isfinite(value):
-        raise ValueError(f"{name} is {value}, it must be a finite number")
-    if "low" not in metadata or value is None:
-        return
-    low, high, above, below = (metadata[key] for key in ("low", "high", "above", "below"))
-    outside = (
-        (low is not None and value < low)
-        or (high is not None and value > high)
-        or (above is not None and value <= above)
-        or (below is not None and value >= below)
-    )
-    if outside:
-        raise ValueError(f"{name} is {value}, limit is {_range(low, high, above, below)}")
 
 
 def _range(low: float | None, high: float | None, above: float | None, below: float | None) -> str:

@@ -29,8 +29,8 @@ def build_bundle(
 ) -> bytes:
     """Return the unsigned bundle of a trained model.
 
-    `calibration` holds `(frames, n_mfcc)` utterances of training speakers, not standardised. A
-    `training_graph` converted before serves every model of the same network, since it holds no weights.
+    `calibration` holds `(frames, n_mfcc)` utterances of training speakers, not standardised. A `training_graph` of an
+    earlier conversion fits every model of the same network, since it holds no weights.
     """
     standardised = [model.standardise(mfcc) for mfcc in calibration]
     if not standardised:
@@ -38,7 +38,7 @@ def build_bundle(
     moment = created if created is not None else datetime.now(UTC)
     lineage = {**model.lineage, "quantisation": "int8 weights and activations, ranges from training speakers"}
     manifest = Manifest(
-        **{**model.described(), "lineage": lineage},
+        **{**model.description_fields(), "lineage": lineage},
         name=name,
         version=version,
         created=moment.strftime("%Y-%m-%dT%H:%M:%SZ"),
@@ -58,7 +58,7 @@ def build_bundle(
 
 
 def with_golden(bundle: Bundle) -> Bundle:
-    """Return the bundle with the probabilities that the device's runtime computes of its golden clip."""
+    """Return the bundle with the probabilities that the device's runtime computes for its golden clip."""
     try:
         hops = open_recogniser(bundle).process(bundle.golden_samples)
     except InferenceError as error:

@@ -28,8 +28,8 @@ RECENT_S = 1.0
 
 
 @dataclass(frozen=True)
-class Listened:
-    """Answers of a device to one recording.
+class Recognition:
+    """Decisions of a device on one recording.
 
     `windows` holds the labels in force in each second (empty: no decision), `utterances` the seconds of speech
     and the decision (None: no decision) at the end of each utterance.
@@ -40,7 +40,7 @@ class Listened:
 
     @property
     def decision(self) -> str | None:
-        """The decision at the end of the longest utterance; None where nothing was decided or heard."""
+        """The decision at the end of the longest utterance; None without any decision or speech."""
         return max(self.utterances, key=lambda u: u[0])[1] if self.utterances else None
 
 
@@ -55,19 +55,19 @@ class Device:
             raise ConversionError(f"the device's runtime refuses the bundle: {error}") from error
         self._form = example_form_for(bundle.manifest)
 
-    def listen(self, samples: F32) -> Listened:
-        """Return what is said while 16 kHz samples come in blocks of 100 ms: gate, network, decision."""
+    def listen(self, samples: F32) -> Recognition:
+        """Return the device's decisions on 16 kHz samples fed in blocks of 100 ms: gate, network, decision."""
         recent = RecentSpeech(self._form, max_s=RECENT_S)
         hearing = Hearing(self.recogniser, device="measured", config=DecisionConfig(), recent=recent)
-        said = [hearing.process(samples[at : at + BLOCK_SAMPLES]) for at in range(0, samples.size, BLOCK_SAMPLES)]
-        if not said:
-            return Listened((), ())
-        said[-1] = [*said[-1], *hearing.finish()]
-        ends = [(event.speech_s, event.label) for events in said for event in events if event.final]
-        return Listened(_windows(said), tuple(ends))
+        blocks = [hearing.process(samples[at : at + BLOCK_SAMPLES]) for at in range(0, samples.size, BLOCK_SAMPLES)]
+        if not blocks:
+            return Recognition((), ())
+        blocks[-1] = [*blocks[-1], *hearing.finish()]
+        ends = [(event.speech_s, event.label) for events in blocks for event in events if event.final]
+        return Recognition(_windows(blocks), tuple(ends))
 
     def whole(self, mfcc: F32) -> tuple[str | None, F32]:
-        """Return the decision over an utterance's `(frames, n_mfcc)` given at once, and its probabilities."""
+        """Return the decision over an utterance's `(frames, n_mfcc)` passed at once, and its probabilities."""
         probabilities = self.recogniser.probabilities(self.recogniser.embedding(mfcc))
         manifest = self.bundle.manifest
         decider = Decider(DecisionConfig(), manifest.labels, manifest.calibration.threshold)
@@ -107,11 +107,12 @@ def device_settings() -> dict[str, Any]:
     return {"decision": asdict(DecisionConfig()), "learning": asdict(LearningConfig())}
 
 
-def _windows(said: Sequence[Sequence[Emotion]]) -> tuple[frozenset[str], ...]:
-    """Return the labels in force in each second of blocks; an utterance's end takes its label with it."""
+def _windows(blocks: Sequence[Sequence[Emotion]]) -> tuple[frozenset[str], ...]:
+    """Return the labels in force in each second, from the events by block; an utterance's end takes its label with
+    it."""
     current: str | None = None
     in_force: list[set[str]] = []
-    for events in said:
+    for events in blocks:
         labels = {current}
         for event in events:
             labels.add(event.label)

@@ -13,7 +13,7 @@ from overtone_models.front_end import FrontEndSpec, dct_matrix, hann_window, mel
 
 HEADER, SOURCE = "overtone_model.h", "overtone_model.c"
 ANY_SPEECH = -100.0
-"""Of a model that does not tell speech from sounds: every mean of logits is far above."""
+"""Speech level of a model that does not distinguish speech from sounds: every mean of logits is far above."""
 
 
 @dataclass(frozen=True)
@@ -38,7 +38,7 @@ class Micro:
 
 
 def build_micro(bundle: Bundle) -> Micro:
-    """Return a streaming bundle as C; raise BundleError for others, ParityError where Micro answers otherwise."""
+    """Return a streaming bundle as C; raise BundleError for others, ParityError where the results differ."""
     _ = bundle.manifest.edge  # refuses a network that does not stream
     model = bundle.streaming_model
     equal = check_parity(bundle, bundle.golden_samples)
@@ -52,7 +52,7 @@ def build_micro(bundle: Bundle) -> Micro:
 
 
 def _arrays(bundle: Bundle) -> dict[str, "np.ndarray[Any, Any]"]:
-    """Return the constants beside the network: what they are stands in the header's comment."""
+    """Return the constants beside the network; the header's comment describes them."""
     spec, network = bundle.manifest.front_end, bundle.manifest.network
     first, count, weights = _bands(spec)
     split = network.embedding_size * network.n_classes
@@ -104,11 +104,11 @@ def _constants(bundle: Bundle, arena: int) -> dict[str, str]:
         "INPUT_FRAMES": inputs.index("frames"),
         "OUTPUT_HOP": outputs.index("hop"),
     }
-    written = {name: _number(value) for name, value in numbers.items()}
+    macros = {name: _number(value) for name, value in numbers.items()}
     states = sorted(name for name in inputs if name != "frames")
-    written["INPUT_STATES"] = _braces(inputs.index(name) for name in states)
-    written["OUTPUT_STATES"] = _braces(outputs.index(name) for name in states)
-    return written
+    macros["INPUT_STATES"] = _braces(inputs.index(name) for name in states)
+    macros["OUTPUT_STATES"] = _braces(outputs.index(name) for name in states)
+    return macros
 
 
 def _header(bundle: Bundle, arena: int, needed: Sequence[str], arrays: dict[str, "np.ndarray[Any, Any]"]) -> str:
@@ -174,7 +174,7 @@ def _kind(array: "np.ndarray[Any, Any]") -> str:
 
 
 def _number(value: float) -> str:
-    """Return a number as C reads it back exactly: nine digits tell every float32 from its neighbours."""
+    """Return a number as a C literal that reads back exactly: nine digits distinguish neighbouring float32 values."""
     return str(value) if isinstance(value, int) else f"{value:.9e}f"
 
 
@@ -188,5 +188,5 @@ def _braces(numbers: Iterable[int]) -> str:
 
 
 def _text(words: str) -> str:
-    """Return words that cannot end the comment they stand in."""
+    """Return text that cannot end the C comment around it."""
     return words.replace("*/", "* /")

@@ -41,9 +41,9 @@ class MicroNetwork:
 
     def process(self, frames: F32) -> F32:
         """Return the `(width,)` features of one hop of `(hop_frames, n_features)` standardised frames."""
-        given = {"frames": frames[None], **self.states}
+        inputs = {"frames": frames[None], **self.states}
         for index, name in enumerate(self.inputs):
-            self._interpreter.set_input(given[name], index)
+            self._interpreter.set_input(inputs[name], index)
         self._interpreter.invoke()
         values = {name: self._interpreter.get_output(index).copy() for index, name in enumerate(self.outputs)}
         hop: F32 = values.pop("hop").reshape(-1)
@@ -52,7 +52,7 @@ class MicroNetwork:
 
 
 def tensor_order(model: bytes) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """Return the signature's names of inputs and outputs in the file's order: Micro knows numbers only."""
+    """Return the signature's names of inputs and outputs in the file's order: Micro addresses them by number."""
     from tensorflow.lite.python import schema_py_generated as schema
 
     file = schema.ModelT.InitFromObj(schema.Model.GetRootAsModel(model, 0))
@@ -92,9 +92,9 @@ def arena_bytes(model: bytes) -> int:
 
 
 def check_parity(bundle: Bundle, samples: F32) -> int:
-    """Return how many hops of `samples` both runtimes answered alike, bit for bit, states included; else raise.
+    """Return the number of hops of `samples`; raise ParityError unless outputs and states are bit-identical on both.
 
-    The device's runtime is asked on its reference kernels, whose rounding Micro's follow.
+    The device's runtime uses its reference kernels here, whose rounding Micro's kernels follow.
     """
     frames = bundle.standardise(mfcc(samples, bundle.manifest.front_end))
     size = bundle.manifest.edge.hop_frames

@@ -16,10 +16,10 @@ from overtone_models.front_end import F32, mfcc
 from overtone_models.networks import edge_tcn, native_stderr_silenced, tf
 
 OPSET = 13
-"""What TensorRT reads from version 7.2 on; no operator here needs a later one."""
+"""Opset that TensorRT reads from version 7.2 on; no operator here needs a later one."""
 MAX_DIFFERENCE = 1e-4
 MAX_DEVICE_DIFFERENCE = 0.1
-"""Of probabilities, which int8 moves a little; labels then differ only where two are nearly as probable."""
+"""Limit for probabilities, which int8 changes a little: labels differ only where two are almost equally probable."""
 OUTPUTS = ("hop", "embedding", "probabilities")
 USE = f"""Sound: mono; MFCC frames as front_end says (librosa's, without top_db), less standardise_mean, times
 standardise_scale. Each hop: as many of them as the input frames holds, and for every other input NAME what
@@ -56,7 +56,7 @@ class Onnx:
 
 
 def build_onnx(bundle: Bundle) -> Onnx:
-    """Return a streaming bundle as ONNX; raise BundleError for others, ParityError where it answers otherwise."""
+    """Return a streaming bundle as ONNX; raise BundleError for others, ParityError where its outputs differ."""
     _ = bundle.manifest.edge  # refuses a network that does not stream
     model = _converted(bundle)
     return Onnx(model, check_parity(bundle, model, bundle.golden_samples))
@@ -84,7 +84,7 @@ class OnnxNetwork:
 
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = options.inter_op_num_threads = 1
-        with native_stderr_silenced():  # it looks for GPUs, and says so
+        with native_stderr_silenced():  # it looks for GPUs and logs that
             self._session = onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
         self.inputs = {item.name: tuple(item.shape) for item in self._session.get_inputs()}
         self.outputs = {item.name: tuple(item.shape) for item in self._session.get_outputs()}
@@ -92,9 +92,9 @@ class OnnxNetwork:
 
     @property
     def metadata(self) -> Mapping[str, str]:
-        """What the file says of itself."""
-        said: dict[str, str] = self._session.get_modelmeta().custom_metadata_map
-        return said
+        """The file's metadata."""
+        metadata: dict[str, str] = self._session.get_modelmeta().custom_metadata_map
+        return metadata
 
     def reset(self) -> None:
         """Begin a new utterance."""
@@ -103,35 +103,36 @@ class OnnxNetwork:
     def process(self, frames: F32) -> dict[str, F32]:
         """Return `OUTPUTS` by name, each flat, of one hop of `(hop_frames, n_features)` standardised frames."""
         values = self._session.run(list(self.outputs), {"frames": frames[None], **self.states})
-        got = dict(zip(self.outputs, values, strict=True))
-        self.states = {name: got[f"next_{name}"] for name in self.states}
-        return {name: got[name].reshape(-1) for name in OUTPUTS}
+        outputs = dict(zip(self.outputs, values, strict=True))
+        self.states = {name: outputs[f"next_{name}"] for name in self.states}
+        return {name: outputs[name].reshape(-1) for name in OUTPUTS}
 
 
 def check_parity(bundle: Bundle, model: bytes, samples: F32) -> Parity:
-    """Return how near the file's answers to `samples` are to the float network's and the device's; else raise."""
+    """Return the differences of the file's outputs for `samples` from network and device; raise ParityError over a
+    limit."""
     features = mfcc(samples, bundle.manifest.front_end)
     try:
-        heard = [hop.probabilities for hop in StreamingRecogniser(bundle).process_frames(features)]
+        by_hop = [hop.probabilities for hop in StreamingRecogniser(bundle).process_frames(features)]
     except InferenceError as error:
         raise ParityError(f"the device's runtime refuses the bundle: {error}") from error
-    if not heard:
+    if not by_hop:
         raise ParityError(f"a clip of {samples.size} samples is shorter than one hop")
     frames = bundle.standardise(features)
-    got, expected, device = _streamed(bundle, model, frames), _expected(bundle, frames), np.stack(heard)
-    apart = [_apart(name, got[name], expected[name], "the network's", MAX_DIFFERENCE) for name in OUTPUTS]
-    probabilities = got["probabilities"]
+    actual, expected, device = _streamed(bundle, model, frames), _expected(bundle, frames), np.stack(by_hop)
+    differences = [_difference(name, actual[name], expected[name], "the network's", MAX_DIFFERENCE) for name in OUTPUTS]
+    probabilities = actual["probabilities"]
     return Parity(
         hops=len(device),
-        difference=max(apart),
-        device_difference=_apart("probabilities", probabilities, device, "the device's", MAX_DEVICE_DIFFERENCE),
+        difference=max(differences),
+        device_difference=_difference("probabilities", probabilities, device, "the device's", MAX_DEVICE_DIFFERENCE),
         label_agreement=float((probabilities.argmax(1) == device.argmax(1)).mean()),
     )
 
 
-def _apart(name: str, got: F32, expected: F32, whose: str, limit: float) -> float:
+def _difference(name: str, actual: F32, expected: F32, whose: str, limit: float) -> float:
     """Return the largest difference of two arrays; raise ParityError where it is over the limit."""
-    largest = float(np.abs(got - expected).max())
+    largest = float(np.abs(actual - expected).max())
     if not largest <= limit:
         raise ParityError(f"{name} of the ONNX file: up to {largest:.3g} from {whose}, limit is {limit:g}")
     return largest
@@ -176,12 +177,12 @@ def _converted(bundle: Bundle) -> bytes:
 
 
 def _number_names(graph: Any) -> None:
-    """Name inner values in the order of their use: the converter's names are others on every run."""
-    kept = {item.name for item in (*graph.input, *graph.output)}
+    """Rename inner values by order of use: the converter's names change from run to run."""
+    public = {item.name for item in (*graph.input, *graph.output)}
     names: dict[str, str] = {}
 
     def plain(name: str) -> str:
-        return name if name in kept else names.setdefault(name, f"value{len(names)}")
+        return name if name in public else names.setdefault(name, f"value{len(names)}")
 
     for number, node in enumerate(graph.node):
         node.name = f"{node.op_type}{number}"
@@ -196,8 +197,8 @@ def _signature(bundle: Bundle) -> list[Any]:
     spec, recent = bundle.manifest.edge, recent_hops(bundle)
     shapes = {f"state{index}": shape for index, shape in enumerate(spec.state_shapes)}
     shapes = {"frames": (spec.hop_frames, spec.n_features), **shapes, "recent": (recent, spec.width)}
-    named = [tf.TensorSpec([1, *shape], name=name) for name, shape in shapes.items()]
-    return [*named, tf.TensorSpec([1, recent], name="heard")]
+    inputs = [tf.TensorSpec([1, *shape], name=name) for name, shape in shapes.items()]
+    return [*inputs, tf.TensorSpec([1, recent], name="heard")]
 
 
 def _step_function(bundle: Bundle) -> Any:

@@ -20,28 +20,28 @@ MAX_PROBABILITY_DIFFERENCE = 0.05
 class SelfCheck(OnRuntime):
     """Comparison on synthetic voices.
 
-    `probability_difference` is how far the int8 streaming network is from the float one, mean over voices of the
-    largest difference of a probability. Labels are not compared: such voices lie where the network is undecided.
+    `probability_difference` compares the int8 streaming network with the float one: the mean over voices of the largest
+    difference of a probability. Labels are not compared: the network is undecided on such voices.
     """
 
     synthetic_utterances: int
     probability_difference: float
 
     def limits(self) -> list[Limit]:
-        """Return what is compared, its value, the sign and the limit."""
+        """Return name, value, comparison sign and limit of each figure."""
         mine: Limit = ("probability difference", self.probability_difference, "<=", MAX_PROBABILITY_DIFFERENCE)
         return [mine, *super().limits()]
 
 
-def self_check(bundle: Bundle, heard: Sequence[F32], targets: NDArray[np.int64]) -> SelfCheck:
+def self_check(bundle: Bundle, voices: Sequence[F32], targets: NDArray[np.int64]) -> SelfCheck:
     """Return the comparison on `(frames, n_mfcc)` of synthetic voices; raise ParityError where the runtime refuses."""
     manifest = bundle.manifest
-    standardised = [bundle.standardise(one) for one in heard]
+    standardised = [bundle.standardise(one) for one in voices]
     offline = manifest.calibration.probabilities(edge_tcn.logits(manifest.edge, bundle.weights, standardised))
     try:
-        streamed = streaming_probabilities(bundle, heard)
+        streamed = streaming_probabilities(bundle, voices)
         return SelfCheck(
-            synthetic_utterances=len(heard),
+            synthetic_utterances=len(voices),
             probability_difference=float(np.abs(streamed - offline).max(axis=1).mean()),
             **on_runtime(bundle, standardised, targets),
         )

@@ -41,8 +41,8 @@ def make_keys(directory: Path, *, now: datetime | None = None) -> Path:
         SigningError: the directory holds keys already.
     """
     files = (*(f"{role}.pem" for role in ROLES), ROOT)
-    if taken := [name for name in files if (directory / name).exists()]:
-        raise SigningError(f"{directory} holds keys already ({taken[0]}); remove them or choose another folder")
+    if existing := [name for name in files if (directory / name).exists()]:
+        raise SigningError(f"{directory} holds keys already ({existing[0]}); remove them or choose another folder")
     try:
         return _write_keys(directory, now)
     except OSError as error:
@@ -142,7 +142,7 @@ def _expiry(now: datetime | None, days: int) -> datetime:
 
 
 def verify_signed(signed: bytes, root: bytes) -> bytes:
-    """Return the bundle inside a signed file as a device with this root and no history would take it."""
+    """Return the bundle in a signed file, verified as on a device with this root and no history."""
     import tempfile
 
     from overtone_edge.core.errors import TrustError

@@ -33,7 +33,7 @@ def streaming_model(spec: EdgeTcnSpec, weights: F32, calibration: Sequence[F32])
         converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
         converter.representative_dataset = lambda: (("step", hop) for hop in _hops(spec, step, calibration))
         with native_stderr_silenced(), warnings.catch_warnings():
-            # The converter calibrates with TensorFlow's own interpreter, which announces its end on every use.
+            # The converter calibrates with TensorFlow's own interpreter, which prints a notice on every use.
             warnings.filterwarnings("ignore", message=r"(?s).*tf\.lite\.Interpreter is deprecated")
             model: bytes = converter.convert()
     return model
@@ -54,14 +54,14 @@ def _step_function(spec: EdgeTcnSpec, weights: F32) -> Any:
 
 
 def _hops(spec: EdgeTcnSpec, step: Any, utterances: Sequence[F32]) -> Iterator[dict[str, F32]]:
-    seen = 0
+    hops = 0
     for utterance in utterances:
         states = {f"state{index}": state for index, state in enumerate(zero_states(spec))}
         for start in range(0, len(utterance) - spec.hop_frames + 1, spec.hop_frames):
-            if seen == CALIBRATION_HOPS:
+            if hops == CALIBRATION_HOPS:
                 return
             frames = np.ascontiguousarray(utterance[None, start : start + spec.hop_frames])
             yield {"frames": frames, **states}
             result = step(frames, *states.values())
             states = {name: result[name].numpy() for name in states}
-            seen += 1
+            hops += 1

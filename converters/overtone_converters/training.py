@@ -68,7 +68,7 @@ def statistics(hops: Any) -> Any:
 
 
 def cross_entropy(logits: Any, y: Any, weight: Any) -> Any:
-    """Return the weighted mean cross entropy in nats; rows of weight 0 count nothing."""
+    """Return the weighted mean cross entropy in nats; rows of weight 0 do not count."""
     shifted = logits - tf.stop_gradient(tf.reduce_max(logits, -1, keepdims=True))
     total = tf.reduce_sum(tf.exp(shifted), -1, keepdims=True)
     loss = -tf.reduce_sum(y * (shifted - tf.math.log(total)), -1)
@@ -76,7 +76,7 @@ def cross_entropy(logits: Any, y: Any, weight: Any) -> Any:
 
 
 class Learnable(Protocol):
-    """Sizes of a network that training its head depends on."""
+    """Sizes of a network that head training depends on."""
 
     @property
     def layout(self) -> WeightLayout:
@@ -84,7 +84,7 @@ class Learnable(Protocol):
 
     @property
     def embedding_size(self) -> int:
-        """Length of what the head takes."""
+        """Length of the head's input."""
 
     @property
     def n_classes(self) -> int:
@@ -112,13 +112,13 @@ class TrainingModule(tf.Module):  # type: ignore[misc]
     def tensors(self, scope: str) -> dict[str, Any]:
         """Return the scope's named tensors, cut out of its flat variable."""
         flat = tf.identity(self.weights[scope])
-        start, named = 0, {}
+        start, tensors = 0, {}
         for tensor in self.spec.layout.tensors:
             if scope == "head" and not tensor.head:
                 continue
-            named[tensor.name] = tf.reshape(tf.slice(flat, [start], [tensor.size]), tensor.shape)
+            tensors[tensor.name] = tf.reshape(tf.slice(flat, [start], [tensor.size]), tensor.shape)
             start += tensor.size
-        return named
+        return tensors
 
     def logits(self, scope: str, weights: dict[str, Any], x: Any) -> Any:
         """Return `(batch, n_classes)` logits: of embeddings for head, of frames for full."""
@@ -133,7 +133,7 @@ class TrainingModule(tf.Module):  # type: ignore[misc]
 
     def _edge(self) -> EdgeTcnSpec:
         if not isinstance(self.spec, EdgeTcnSpec):
-            raise ConversionError("only an edge network learns the scope full on devices")
+            raise ConversionError("only an edge network trains the scope full on devices")
         return self.spec
 
     def train(self, scope: str, x: Any, y: Any, weight: Any, lr: Any, momentum: Any) -> dict[str, Any]:
@@ -230,7 +230,7 @@ def _converted(module: TrainingModule) -> bytes:
 
 
 def without_initial_values(model: bytes) -> bytes:
-    """Return the training TFLite without the zeros that its variables would begin with: half of its bytes.
+    """Return the training TFLite without the initial zeros of its variables: half of its bytes.
 
     They are constants of a subgraph that no signature runs; `set` gives the variables their values and sizes.
     """

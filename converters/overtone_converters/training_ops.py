@@ -73,9 +73,9 @@ def taps(x: Any, kernel: int, dilation: int, past: int) -> list[Any]:
 
 
 def strided_taps(x: Any, kernel: int, stride: int) -> list[Any]:
-    """Return what each `stride`-th step's `kernel` causal taps see, `stride` neighbours at a time.
+    """Return the inputs of each `stride`-th step's `kernel` causal taps, `stride` neighbours at a time.
 
-    The cuts are `(batch, steps / stride, neighbours * channels)`, side by side the taps in their order.
+    The cuts are `(batch, steps / stride, neighbours * channels)`, with the taps side by side in order.
     """
     batch, steps, channels = x.shape
     groups = -(-kernel // stride)
@@ -96,8 +96,8 @@ def convolution(cuts: list[Any], kernel: Any, bias: Any) -> Any:
 def depthwise(x: Any, kernel: Any, *, dilation: int) -> Any:
     """Return a causal depthwise convolution of `(1, batch, steps, channels)` with a `(taps, channels)` kernel.
 
-    Its own gradient: that of `x` is the convolution with the kernel turned round, that of the kernel is one of `x`
-    with the outputs' gradient, one output a tap. Slices, products and sums would take twice as long.
+    Its own gradient: that of `x` is the convolution with the reversed kernel, that of the kernel is one of `x` with
+    the outputs' gradient, one output per tap. Slices, products and sums would take twice as long.
     """
     width, channels = kernel.shape
     batch, steps = x.shape[1:3]
@@ -109,16 +109,16 @@ def depthwise(x: Any, kernel: Any, *, dilation: int) -> Any:
 
         def gradient(g: Any) -> tuple[Any, Any]:
             ahead = tf.pad(g, [[0, 0], [0, 0], [0, past], [0, 0]])
-            turned = tf.reshape(tf.reverse(kernel, [0]), [1, width, channels, 1])
-            dk = slid(padded, tf.reshape(g, [batch, steps, channels, 1]), stride=dilation)
-            return slid(ahead, turned, dilation=dilation), tf.reshape(dk, kernel.shape)
+            reversed_kernel = tf.reshape(tf.reverse(kernel, [0]), [1, width, channels, 1])
+            dk = valid_depthwise(padded, tf.reshape(g, [batch, steps, channels, 1]), stride=dilation)
+            return valid_depthwise(ahead, reversed_kernel, dilation=dilation), tf.reshape(dk, kernel.shape)
 
-        return slid(padded, tf.reshape(kernel, [1, width, channels, 1]), dilation=dilation), gradient
+        return valid_depthwise(padded, tf.reshape(kernel, [1, width, channels, 1]), dilation=dilation), gradient
 
     return apply(x, kernel)
 
 
-def slid(x: Any, kernel: Any, *, dilation: int = 1, stride: int = 1) -> Any:
+def valid_depthwise(x: Any, kernel: Any, *, dilation: int = 1, stride: int = 1) -> Any:
     """Return the depthwise products of `(images, rows, steps, channels)` and a kernel wherever it fits."""
     return tf.raw_ops.DepthwiseConv2dNative(
         input=x, filter=kernel, strides=[1, stride, stride, 1], padding="VALID", dilations=[1, 1, dilation, 1]

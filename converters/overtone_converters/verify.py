@@ -32,7 +32,7 @@ Limit = tuple[str, float, str, float]
 
 @dataclass(frozen=True, kw_only=True)
 class OnRuntime:
-    """Comparison of training and golden clip that every check makes; differences are the largest of any value."""
+    """Results common to all checks: training steps and golden clip; differences are the largest of any value."""
 
     runtime: str
     head_step_difference: float
@@ -42,11 +42,11 @@ class OnRuntime:
     training_bytes: int
 
     def to_json(self) -> dict[str, Any]:
-        """Return the findings as JSON."""
+        """Return the results as JSON."""
         return asdict(self)
 
     def limits(self) -> list[Limit]:
-        """Return what is compared, its value, the sign and the limit."""
+        """Return name, value, comparison sign and limit of each figure."""
         return [
             ("head training difference", self.head_step_difference, "<=", MAX_STEP_DIFFERENCE),
             ("full training difference", self.full_step_difference, "<=", MAX_STEP_DIFFERENCE),
@@ -54,7 +54,7 @@ class OnRuntime:
         ]
 
     def failures(self) -> list[str]:
-        """Return one line for each limit that is not kept."""
+        """Return one line per exceeded limit."""
         return [
             f"{what} is {value:.3g}, limit is {sign} {limit:g}"
             for what, value, sign, limit in self.limits()
@@ -62,7 +62,7 @@ class OnRuntime:
         ]
 
     def require(self) -> None:
-        """Raise ParityError with every limit that is not kept."""
+        """Raise ParityError that names every exceeded limit."""
         if failures := self.failures():
             raise ParityError(f"bundle refused: {'; '.join(failures)}")
 
@@ -77,7 +77,7 @@ class Verification(OnRuntime):
     uar_streaming: float
 
     def limits(self) -> list[Limit]:
-        """Return what is compared, its value, the sign and the limit."""
+        """Return name, value, comparison sign and limit of each figure."""
         what, gained = "UAR of int8 streaming less offline", self.uar_streaming - self.uar_offline
         return [
             ("label agreement", self.label_agreement, ">=", MIN_AGREEMENT),
@@ -100,7 +100,7 @@ def on_runtime(bundle: Bundle, standardised: Sequence[F32], targets: NDArray[np.
 
 
 def verify_bundle(bundle: Bundle, utterances: Sequence[F32], targets: NDArray[np.int64]) -> Verification:
-    """Return the comparison on `(frames, n_mfcc)` utterances of speakers that training never heard."""
+    """Return the comparison on `(frames, n_mfcc)` utterances of speakers outside the training data."""
     if not utterances:
         raise ParityError("no utterances to verify with")
     try:
@@ -124,15 +124,15 @@ def _compared(bundle: Bundle, utterances: Sequence[F32], targets: NDArray[np.int
 
 
 def streaming_probabilities(bundle: Bundle, utterances: Sequence[F32]) -> F32:
-    """Return `(n, K)` probabilities of whole utterances as the int8 streaming network hears them."""
+    """Return `(n, K)` probabilities of whole utterances by the int8 streaming network."""
     recogniser = StreamingRecogniser(bundle)
     return recogniser.probabilities(np.stack([recogniser.embedding(mfcc) for mfcc in utterances]))
 
 
 def step_difference(bundle: Bundle, scope: str, standardised: Sequence[F32], targets: NDArray[np.int64]) -> float:
-    """Return how far 20 steps on the runtime are from 20 steps by TensorFlow's own gradients, at best.
+    """Return the difference of 20 training steps on the runtime from 20 by TensorFlow's own gradients, at best.
 
-    Two correct computations part where a unit's input lies within float32 rounding of zero: its relu
+    Two correct computations diverge where a unit's input lies within float32 rounding of zero: its relu
     passes the gradient in one and not in the other. That happens in some orders of batches and not in
     others, whereas a wrong gradient differs in all of them; so the first order within the limit counts.
     """
@@ -155,16 +155,16 @@ def _difference(
             return edge_tcn.padded(utterances, spec, graph.frames)[0]
         return edge_tcn.embeddings(spec, bundle.weights, utterances)
 
-    return _trained_apart(bundle, graph, scope, inputs_of, targets, seed)
+    return _training_difference(bundle, graph, scope, inputs_of, targets, seed)
 
 
 def head_step_difference(bundle: Bundle, embeddings: F32, targets: NDArray[np.int64]) -> float:
-    """Return the same for the head alone, from `(rows, embedding)` embeddings of any network."""
+    """Return `step_difference` of the head alone, from `(rows, embedding)` embeddings of any network."""
     graph = TrainingGraph(bundle.training_model)
-    return _trained_apart(bundle, graph, "head", lambda rows: embeddings[rows], targets, seed=0)
+    return _training_difference(bundle, graph, "head", lambda rows: embeddings[rows], targets, seed=0)
 
 
-def _trained_apart(
+def _training_difference(
     bundle: Bundle,
     graph: TrainingGraph,
     scope: str,
@@ -172,7 +172,7 @@ def _trained_apart(
     targets: NDArray[np.int64],
     seed: int,
 ) -> float:
-    """Return how far the two are after `STEPS` steps on the inputs of drawn rows."""
+    """Return the largest weight difference of runtime and TensorFlow after `STEPS` steps on random rows."""
     layout = bundle.manifest.layout
     rng = np.random.default_rng(seed)
     graph.set(scope, bundle.weights[layout.scope_slice(scope)])

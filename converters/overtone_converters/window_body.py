@@ -15,12 +15,12 @@ from overtone_models.front_end import F32
 from overtone_models.networks import native_stderr_silenced, tf
 
 MAX_UNROLLED_STEPS = 64
-"""Longer LSTM are not tried written out: conversion takes minutes and the file grows by kilobytes a step."""
+"""Longer LSTMs are not unrolled: conversion takes minutes and the file grows by kilobytes per step."""
 
 
 @dataclass(frozen=True)
 class Form:
-    """One way to write the body; `lstm` is "", "fused" or "unrolled"."""
+    """Form of the converted body; `lstm` is "", "fused" or "unrolled"."""
 
     precision: str
     lstm: str
@@ -44,7 +44,7 @@ class BodyGraph:
     def __init__(self, body: Any, shapes: Sequence[tuple[int, ...]], lstm: str) -> None:
         self.shapes = shapes
         model = rewritten(body, unrolled=lstm == "unrolled") if lstm else body
-        # As constants: a file converted from variables may come out without its weights.
+        # As constants: a file converted from variables may lack its weights.
         trainable = [tf.constant(v.numpy()) for v in model.trainable_variables]
         others = [tf.constant(v.numpy()) for v in model.non_trainable_variables]
 
@@ -78,7 +78,7 @@ class BodyGraph:
         failure = importlib.import_module("tensorflow.lite.python.convert_phase").ConverterError
         try:
             with warnings.catch_warnings():
-                # The converter calibrates with TensorFlow's own interpreter, which announces its end on every use.
+                # The converter calibrates with TensorFlow's own interpreter, which prints a notice on every use.
                 warnings.filterwarnings("ignore", message=r"(?s).*tf\.lite\.Interpreter is deprecated")
                 model: bytes = converter.convert()
         except (failure, RuntimeError, ValueError) as error:
@@ -119,6 +119,6 @@ def _cost(op: Any) -> int:
 
 def _einsum_cost(equation: str, first: tuple[int, ...], second: tuple[int, ...]) -> int:
     """Return the product of all axes that an equation without dots names."""
-    left = equation.partition("->")[0].split(",")
-    sizes = dict(zip("".join(left), (*first, *second), strict=False))
+    operands = equation.partition("->")[0].split(",")
+    sizes = dict(zip("".join(operands), (*first, *second), strict=False))
     return int(np.prod(list(sizes.values())))

@@ -22,17 +22,17 @@ from overtone_models.window_inputs import DEFAULT_WINDOW_S, window_seconds
 from overtone_models.window_spec import WindowSpec
 
 EMBEDDING_LENGTH = 4.0
-"""Root mean square length that embeddings are brought to: devices' learning rate of the head suits it."""
+"""Root mean square length that embeddings are scaled to: it suits the devices' learning rate of the head."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Converted:
-    """A bundle, the form of its body, multiply-adds per window, and the forms that were refused, with reasons."""
+    """A bundle, the form of its body, multiply-adds per window, and the rejected forms with reasons."""
 
     bundle: bytes
     form: Form
     multiply_adds: int
-    given_up: tuple[str, ...]
+    rejections: tuple[str, ...]
 
 
 def build_window_bundle(
@@ -44,7 +44,7 @@ def build_window_bundle(
     created: datetime | None = None,
 ) -> Converted:
     """Return the unsigned bundle; raise ParityError where no form of the body keeps the network's answers."""
-    body, given_up = network.body, list[str]()
+    body, rejections = network.body, list[str]()
     expected = network.logits(network.test)
     cost = 0
     for form in forms(body):
@@ -57,13 +57,13 @@ def build_window_bundle(
             reason = str(error)
         if not reason:
             bundle = _bundle(network, file, form, golden_samples, name=name, version=version, created=created)
-            return Converted(bundle=bundle, form=form, multiply_adds=cost, given_up=tuple(given_up))
-        given_up.append(f"{form}: {reason}")
-    raise ParityError(f"{network.model.network} cannot be converted: {'; '.join(given_up)}")
+            return Converted(bundle=bundle, form=form, multiply_adds=cost, rejections=tuple(rejections))
+        rejections.append(f"{form}: {reason}")
+    raise ParityError(f"{network.model.network} cannot be converted: {'; '.join(rejections)}")
 
 
 def _refusal(file: bytes, form: Form, network: WindowNetwork, expected: F32) -> str:
-    """Return why a body will not do, empty where it does."""
+    """Return why a body is rejected; empty where it is not."""
     if len(file) > MAX_BYTES * 0.95:
         return f"the file is {len(file)} bytes, a bundle's limit is {MAX_BYTES}"
     w, b = network.head
@@ -133,7 +133,7 @@ def _spec(network: WindowNetwork, form: Form) -> WindowSpec:
 
 
 def _padding(feature: dict[str, Any], shape: tuple[int, ...], mean: F32) -> tuple[float, ...]:
-    """Return the mean for a feature of any length, so that what follows its end standardises to zero."""
+    """Return the mean as padding for a feature of any length, so that the padding standardises to zero."""
     try:
         any_length = 0 in getattr(spec_from_json(feature), "shape", ())
     except FrontEndError:

@@ -1,8 +1,8 @@
 """LSTM layers for TFLite: one fused operator, or unrolled.
 
-Keras 3 lowers an LSTM to a loop that cannot be calibrated for int8. The converter turns a function marked as
-an LSTM's implementation into UNIDIRECTIONAL_SEQUENCE_LSTM, whatever the length: the smallest and, in float, the
-fastest form. Written out, each step is a few operators: quick in int8, but file and conversion grow with the steps.
+Keras 3 lowers an LSTM to a loop that cannot be calibrated for int8. The converter turns a function marked as an LSTM's
+implementation into UNIDIRECTIONAL_SEQUENCE_LSTM, whatever the length: the smallest and, in float, the fastest form.
+Unrolled, each step is a few operators: fast in int8, but file size and conversion time grow with the steps.
 """
 
 import uuid
@@ -14,7 +14,7 @@ LSTM = tf.keras.layers.LSTM
 
 
 class FusedLstm(tf.keras.layers.Layer):  # type: ignore[misc]
-    """An LSTM for windows one at a time, marked for the converter; weights as `keras.layers.LSTM` has them."""
+    """LSTM layer for one window at a time, marked for the converter; weights as `keras.layers.LSTM` has them."""
 
     def __init__(self, units: int, *, return_sequences: bool, name: str) -> None:
         super().__init__(name=name)
@@ -22,7 +22,7 @@ class FusedLstm(tf.keras.layers.Layer):  # type: ignore[misc]
         self._step_through = _marked()
 
     def build(self, shape: Any) -> None:
-        """Make the kernel, the recurrent kernel and the bias."""
+        """Create the kernel, the recurrent kernel and the bias."""
         width = 4 * self.units
         self.kernel = self.add_weight(shape=(shape[-1], width), name="kernel")
         self.recurrent = self.add_weight(shape=(self.units, width), name="recurrent_kernel")
@@ -41,7 +41,7 @@ class FusedLstm(tf.keras.layers.Layer):  # type: ignore[misc]
 
 
 def _marked() -> Any:
-    """Return a function of an LSTM's arguments; the converter needs its marks and its five results, not its inside."""
+    """Return a function marked as an LSTM: the converter reads its marks and its five results, not its body."""
 
     def lstm(inputs: Any, h: Any, c: Any, kernel: Any, recurrent: Any, bias: Any) -> Any:
         def step(state: Any, x: Any) -> Any:
@@ -75,7 +75,7 @@ def _layers(model: Any) -> list[Any]:
 
 
 def rewritten(model: Any, *, unrolled: bool) -> Any:
-    """Return a copy of a Keras model whose LSTM layers are fused, or written out; other layers and weights stay."""
+    """Return a copy of a Keras model whose LSTM layers are fused, or unrolled; other layers and weights stay."""
 
     def copy(layer: Any) -> Any:
         config = layer.get_config()

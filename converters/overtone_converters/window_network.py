@@ -45,7 +45,7 @@ class WindowNetwork:
 
     @property
     def input_shapes(self) -> tuple[tuple[int, ...], ...]:
-        """Shapes of the inputs without the batch, every length known."""
+        """Shapes of the inputs without the batch, every length resolved."""
         return tuple(x.shape[1:] for x in self.calibration)
 
     def embeddings(self, inputs: Sequence[F32]) -> F32:
@@ -62,7 +62,7 @@ class WindowNetwork:
 def predicted(model: Any, inputs: Sequence[F32]) -> F32:
     """Return a Keras model's output for `(rows, *shape)` inputs, in batches.
 
-    Not by its `predict`, which traces every model anew and warns of it on the terminal.
+    Keras' `predict` would trace every model anew and warn about that on the terminal.
     """
     batches = ([x[start : start + BATCH] for x in inputs] for start in range(0, len(inputs[0]), BATCH))
     return np.concatenate([np.asarray(model(x, training=False)) for x in batches])
@@ -89,8 +89,8 @@ def _check_inputs(path: Path, model: WindowModel, inputs: Sequence[F32], calibra
     if len(inputs) != len(model.input_shapes):
         raise ConversionError(f"{path} has {len(inputs)} inputs, the network has {len(model.input_shapes)}")
     for number, (x, shape) in enumerate(zip(inputs, model.input_shapes, strict=True)):
-        wanted = tuple(own if n is None else n for n, own in zip(shape, calibration[number].shape[1:], strict=False))
-        if len(wanted) != len(shape) or x.shape[1:] != wanted:
+        expected = tuple(own if n is None else n for n, own in zip(shape, calibration[number].shape[1:], strict=False))
+        if len(expected) != len(shape) or x.shape[1:] != expected:
             raise ConversionError(f"{path}: x{number} has rows of shape {x.shape[1:]}, the network takes {shape}")
 
 
@@ -102,10 +102,10 @@ def _built(folder: Path, model: WindowModel, build: Build) -> Any:
     except (TypeError, ValueError) as error:
         raise ConversionError(f"{folder}: {model.network} cannot be built with its options: {error}") from error
     expected = [tuple(w.shape) for w in keras.get_weights()]
-    got = [tuple(w.shape) for w in model.weights]
-    if len(expected) != len(got):
-        raise ConversionError(f"{folder}: {model.network} has {len(expected)} weight arrays, the folder {len(got)}")
-    for number, (want, have) in enumerate(zip(expected, got, strict=True)):
+    actual = [tuple(w.shape) for w in model.weights]
+    if len(expected) != len(actual):
+        raise ConversionError(f"{folder}: {model.network} has {len(expected)} weight arrays, the folder {len(actual)}")
+    for number, (want, have) in enumerate(zip(expected, actual, strict=True)):
         if want != have:
             raise ConversionError(
                 f"{folder}: weight array {number} has shape {have}, {model.network} as described takes {want}"
@@ -129,10 +129,10 @@ def _check_head(folder: Path, model: WindowModel, keras: Any) -> None:
 
 def _check_inputs_of(folder: Path, keras: Any, calibration: Sequence[F32]) -> None:
     shapes = [tuple(x.shape[1:]) for x in keras.inputs]
-    got = [x.shape[1:] for x in calibration]
-    fits = len(shapes) == len(got) and all(
+    actual = [x.shape[1:] for x in calibration]
+    fits = len(shapes) == len(actual) and all(
         len(want) == len(have) and all(n in (None, m) for n, m in zip(want, have, strict=True))
-        for want, have in zip(shapes, got, strict=True)
+        for want, have in zip(shapes, actual, strict=True)
     )
     if not fits:
-        raise ConversionError(f"{folder}: inputs have the shapes {got}, the network takes {shapes}")
+        raise ConversionError(f"{folder}: inputs have the shapes {actual}, the network takes {shapes}")

@@ -50,11 +50,11 @@ class WindowVerification:
     refused_by_agent: str
 
     def to_json(self) -> dict[str, Any]:
-        """Return the findings as JSON."""
+        """Return the results as JSON."""
         return {**asdict(self), "accuracy_change": self.accuracy_device - self.accuracy_keras}
 
     def failures(self) -> list[str]:
-        """Return one line for each limit that is not kept."""
+        """Return one line per exceeded limit."""
         limits = [
             ("label agreement", self.label_agreement, ">=", MIN_AGREEMENT),
             ("head training difference", self.head_step_difference, "<=", MAX_STEP_DIFFERENCE),
@@ -77,7 +77,7 @@ class Parity:
     difference: float
 
     def failure(self, precision: str) -> str:
-        """Return which limit is not kept, empty where all are."""
+        """Return the exceeded limit as a message; empty where there is none."""
         if not self.agreement >= MIN_AGREEMENT:
             return f"label agreement is {self.agreement:.3g}, limit is >= {MIN_AGREEMENT:g}"
         if precision == "float32" and not self.difference <= MAX_FLOAT_DIFFERENCE:
@@ -85,11 +85,11 @@ class Parity:
         return ""
 
 
-def parity(expected: F32, got: F32) -> Parity:
+def parity(expected: F32, actual: F32) -> Parity:
     """Return the comparison of `(rows, classes)` logits."""
     scale = max(1.0, float(np.abs(expected).max()))
-    difference = float(np.abs(got - expected).max()) / scale
-    return Parity(float((got.argmax(1) == expected.argmax(1)).mean()), difference)
+    difference = float(np.abs(actual - expected).max()) / scale
+    return Parity(float((actual.argmax(1) == expected.argmax(1)).mean()), difference)
 
 
 def device_embeddings(body: bytes, inputs: list[F32]) -> F32:
@@ -100,7 +100,8 @@ def device_embeddings(body: bytes, inputs: list[F32]) -> F32:
 
 
 def verify_window(bundle: Bundle, network: WindowNetwork) -> WindowVerification:
-    """Return what the bundle does on the network's test rows; raise ParityError where it cannot run."""
+    """Return the bundle's parity, accuracy and latency on the network's test rows; raise ParityError where it cannot
+    run."""
     spec = bundle.manifest.window
     if spec.input_shapes != network.input_shapes:
         raise ParityError(f"the bundle takes {spec.input_shapes}, the folder's network {network.input_shapes}")
@@ -114,9 +115,9 @@ def _compared(bundle: Bundle, spec: WindowSpec, network: WindowNetwork) -> Windo
     inputs = spec.standardise(network.raw_test, bundle.standardise_mean, bundle.standardise_scale)
     embeddings: F32 = device_embeddings(bundle.streaming_model, inputs) * np.float32(spec.embedding_scale)
     head = bundle.manifest.layout.unflatten(bundle.weights)
-    got: F32 = embeddings @ head["head/w"] + head["head/b"]
+    actual: F32 = embeddings @ head["head/w"] + head["head/b"]
     expected = network.logits(network.test)
-    result = parity(expected, got)
+    result = parity(expected, actual)
     body = WindowBody(bundle.streaming_model)
     first = [np.ascontiguousarray(x[0]) for x in inputs]
     return WindowVerification(
@@ -127,7 +128,7 @@ def _compared(bundle: Bundle, spec: WindowSpec, network: WindowNetwork) -> Windo
         label_agreement=result.agreement,
         logit_difference=result.difference,
         accuracy_keras=float((expected.argmax(1) == network.targets).mean()),
-        accuracy_device=float((got.argmax(1) == network.targets).mean()),
+        accuracy_device=float((actual.argmax(1) == network.targets).mean()),
         head_step_difference=head_step_difference(bundle, embeddings, network.targets),
         golden_difference=0.0 if spec.missing else golden_difference(bundle),
         latency_p50_ms=median_ms(lambda: body.embed(first) @ head["head/w"] + head["head/b"]),
@@ -159,7 +160,7 @@ def median_ms(work: Callable[[], Any]) -> float:
 
 
 def require_window(result: WindowVerification) -> None:
-    """Raise ParityError with every limit that is not kept."""
+    """Raise ParityError that names every exceeded limit."""
     if failures := result.failures():
         raise ParityError(f"bundle of {result.network} refused: {'; '.join(failures)}")
 

@@ -1,7 +1,7 @@
-"""Reproducible archives: stored zip files that have one form only.
+"""Reproducible archives: uncompressed zip files in one canonical form.
 
-Equal entries give equal bytes, and reading refuses every other form, so that a change of any bit
-is noticed, also in the zip's own headers.
+Equal entries give equal bytes, and reading refuses every other form, so that a change of any bit is detected, also in
+the zip's own headers.
 """
 
 import io

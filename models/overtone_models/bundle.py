@@ -1,4 +1,4 @@
-"""Bundle files: everything a device needs of one model in one file, which its digest names.
+"""Bundle files: everything that a device needs of one model, in one file that its digest identifies.
 
 A zip (stored, not compressed, so that what is read is what was hashed) with `bundle.json` and the
 files it lists with their SHA-256. Signing wraps this file (TUF metadata); nothing here trusts it.
@@ -30,7 +30,7 @@ __all__ = ["MANIFEST", "MAX_BYTES", "Bundle", "Manifest", "as_pcm", "read_bundle
 TRAINING, WEIGHTS = "training.tflite", "weights.npy"
 STANDARDISE, GOLDEN_PCM, GOLDEN_PROBABILITIES = "standardise.npy", "golden.npy", "golden_probabilities.npy"
 COMMON_FILES = (TRAINING, WEIGHTS, STANDARDISE, GOLDEN_PCM, GOLDEN_PROBABILITIES)
-"""Files of every bundle, beside the manifest and the network's `listening_file`."""
+"""Files of every bundle, besides the manifest and the network's `listening_file`."""
 MAX_BYTES = 64 * 1024 * 1024
 
 
@@ -38,8 +38,8 @@ MAX_BYTES = 64 * 1024 * 1024
 class Bundle:
     """The parts of a bundle file.
 
-    `streaming_model` is what listens: for a window network its body. There, `standardise_mean` and `_scale`
-    are flat over all inputs.
+    `streaming_model` is the inference TFLite; of a window network its body, and `standardise_mean` and
+    `standardise_scale` are then flat over all inputs.
     """
 
     manifest: Manifest
@@ -67,7 +67,7 @@ class Bundle:
         return self.weights[self.manifest.layout.head_slice]
 
     def standardise(self, mfcc: F32) -> F32:
-        """Return `(frames, n_mfcc)` with the training data's mean and deviation taken out."""
+        """Return `(frames, n_mfcc)` standardised by the training data's mean and deviation."""
         result: F32 = mfcc - self.standardise_mean
         result *= self.standardise_scale
         return result
@@ -88,12 +88,12 @@ class Bundle:
 
 
 def as_pcm(samples: F32) -> F32:
-    """Return samples as a bundle keeps its golden clip: rounded to 16 bits, saturated."""
+    """Return samples as a bundle stores its golden clip: rounded to 16 bits, saturated."""
     return _from_pcm16(_pcm16(samples))
 
 
 def read_bundle(data: bytes) -> Bundle:
-    """Return the bundle in `data`; raise BundleError for anything that is not whole and consistent."""
+    """Return the bundle in `data`; raise BundleError for anything incomplete or inconsistent."""
     text, files = _open(data)
     try:
         listed = json.loads(text)
@@ -114,9 +114,9 @@ def _open(data: bytes) -> tuple[bytes, dict[str, bytes]]:
     entries = unpack(data, MAX_BYTES)
     listening = [network.listening_file for network in FAMILIES.values()]
     there = next((name for name in listening if name in entries), listening[0])
-    wanted = {MANIFEST, there, *COMMON_FILES}
-    if set(entries) != wanted:
-        raise BundleError(f"bundle holds {sorted(entries)}, it must hold {sorted(wanted)}")
+    expected = {MANIFEST, there, *COMMON_FILES}
+    if set(entries) != expected:
+        raise BundleError(f"bundle holds {sorted(entries)}, it must hold {sorted(expected)}")
     return entries.pop(MANIFEST), entries
 
 

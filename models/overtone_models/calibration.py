@@ -11,16 +11,18 @@ from overtone_models.front_end import F32
 from overtone_models.metrics import log_loss
 
 SPEECH = np.arange(1.0, 5.25, 0.25)
-"""How much speech a calibration may ask for: training asks for 0. Few sounds tell little, so it begins a step above."""
+"""Speech levels that a calibration may set. Training aims at 0; few sounds are weak evidence, so they begin above
+it."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Calibration:
     """Turns logits into probabilities; below `threshold` there is no decision.
 
-    The mean of the logits, which a softmax leaves free, can say whether this is speech at all: `speech` is the mean at
-    which it is as likely as not, every label is multiplied by how likely it is, and what is missing to 1 is what is no
-    speech. None where a network was not trained for that. Learning by cross-entropy leaves a head's mean as it is.
+    The mean of the logits, to which a softmax is invariant, can express how likely the sound is to be speech: `speech`
+    is the mean at which that probability is one half. Every label is multiplied by it, and the remainder to 1 is the
+    probability of no speech. `speech` is None where a network was not trained for that. Training by cross-entropy
+    leaves a head's mean logit as it is.
     """
 
     temperature: float = 1.0
@@ -36,7 +38,7 @@ class Calibration:
             raise ModelError(f"speech is {self.speech}, limit is -100..100")
 
     def probabilities(self, logits: F32) -> F32:
-        """Return the softmax over the last axis of `logits / temperature`, times how likely it is speech."""
+        """Return the softmax over the last axis of `logits / temperature`, times the probability of speech."""
         if logits.ndim == 1:
             return np.array(self._of_one(logits.tolist()), logits.dtype)
         scaled = logits / np.float32(self.temperature)
@@ -50,7 +52,8 @@ class Calibration:
         return result
 
     def _of_one(self, logits: list[float]) -> list[float]:
-        """Return the same for one utterance: a handful of numbers, for which arrays take five times as long."""
+        """Return `probabilities` of one utterance, without arrays: for a handful of numbers they take five times as
+        long."""
         most = max(logits)
         likelihoods = [math.exp((logit - most) / self.temperature) for logit in logits]
         total = sum(likelihoods)
@@ -66,7 +69,7 @@ def negative_log_likelihood(logits: F32, targets: NDArray[np.int64], temperature
 
 
 def fit_temperature(logits: F32, targets: NDArray[np.int64]) -> float:
-    """Return the temperature of least negative log likelihood (Guo et al. 2017), by golden section."""
+    """Return the temperature of lowest negative log likelihood (Guo et al. 2017), by golden section."""
     low, high = np.log(0.05), np.log(20.0)
     ratio = (np.sqrt(5.0) - 1.0) / 2.0
     for _ in range(60):
@@ -92,22 +95,21 @@ def expected_calibration_error(probabilities: F32, targets: NDArray[np.int64], b
 
 
 def silencing(calibration: Calibration, sounds: F32, speech: F32, share: float) -> Calibration:
-    """Return the calibration that has no decision on a share of `(m, K)` logits of sounds, or on as many as can be.
+    """Return the calibration that leaves a share of `(m, K)` logits of sounds undecided, or as many as possible.
 
-    It asks for as much speech as that takes, then for a higher threshold, while it decides a tenth of `(n, K)` logits
-    of speech.
+    It raises the speech level, then the threshold, as long as a tenth of `(n, K)` logits of speech is still decided.
     """
     silent = calibration
     threshold = calibration.threshold
-    for asked in SPEECH:
-        tried = replace(calibration, speech=float(asked))
-        most = float(np.quantile(tried.probabilities(speech).max(axis=1), 0.9, method="lower"))
+    for level in SPEECH:
+        candidate = replace(calibration, speech=float(level))
+        most = float(np.quantile(candidate.probabilities(speech).max(axis=1), 0.9, method="lower"))
         if silent is not calibration and most < calibration.threshold:
             break
-        loudest = np.quantile(tried.probabilities(sounds).max(axis=1), share, method="higher")
-        # Above the sound that it silences, by the least that a float32 can tell.
+        loudest = np.quantile(candidate.probabilities(sounds).max(axis=1), share, method="higher")
+        # The next float32 above the confidence of the loudest sound that is to stay undecided.
         needed = float(np.nextafter(np.float32(loudest), np.float32(1.0)))
-        silent, threshold = tried, min(max(calibration.threshold, needed), most)
+        silent, threshold = candidate, min(max(calibration.threshold, needed), most)
         if needed <= calibration.threshold:
             break
     return replace(silent, threshold=float(np.clip(threshold, 0.0, 0.999)))
@@ -116,16 +118,16 @@ def silencing(calibration: Calibration, sounds: F32, speech: F32, share: float) 
 def fit_threshold(probabilities: F32, targets: NDArray[np.int64], accuracy: float) -> float:
     """Return the least threshold above which decisions reach `accuracy`, keeping at least a tenth of them.
 
-    Where no threshold reaches it, return the one that keeps the surest tenth.
+    Where no threshold reaches it, return the one that keeps the most confident tenth.
     """
     confidence = probabilities.max(axis=1)
     correct = (probabilities.argmax(axis=1) == targets).astype(np.float64)
     order = np.argsort(-confidence)
     kept_accuracy = np.cumsum(correct[order]) / np.arange(1, len(order) + 1)
     least = max(1, len(order) // 10)
-    # A threshold cannot part equal confidences: only places where the next one is lower count.
-    apart = np.append(np.diff(confidence[order]) < 0, True)
-    reached = [n for n in range(least, len(order) + 1) if apart[n - 1] and kept_accuracy[n - 1] >= accuracy]
+    # A threshold cannot separate equal confidences: only places where the next one is lower count.
+    boundaries = np.append(np.diff(confidence[order]) < 0, True)
+    reached = [n for n in range(least, len(order) + 1) if boundaries[n - 1] and kept_accuracy[n - 1] >= accuracy]
     keep = max(reached) if reached else least
     if keep == len(order):
         return 0.0

@@ -1,6 +1,6 @@
 """Description of a model: labels, front end, network, calibration and origin, without its weights.
 
-A run folder's `model.json` and a bundle's `bundle.json` both hold these fields; each adds what only it knows.
+A run folder's `model.json` and a bundle's `bundle.json` both hold these fields; each adds fields of its own.
 """
 
 from collections.abc import Mapping
@@ -16,7 +16,7 @@ from overtone_models.network import NetworkSpec, network_from_json
 
 @dataclass(frozen=True, kw_only=True)
 class ModelDescription:
-    """What gives a network's weights their meaning, and where they come from."""
+    """All of a model but its weights: labels, front end, network, calibration and origin."""
 
     network: NetworkSpec
     labels: tuple[str, ...]
@@ -26,14 +26,14 @@ class ModelDescription:
     lineage: Mapping[str, str] = field(default_factory=dict)
     licence: str = "unknown"
     label_smoothing: float = 0.0
-    """Share of each training target that is spread over all labels; devices learn with the same."""
+    """Share of each training target that is spread over all labels; devices train with the same."""
 
     @property
     def layout(self) -> WeightLayout:
         """Layout of the flat weights."""
         return self.network.layout
 
-    def described(self) -> dict[str, Any]:
+    def description_fields(self) -> dict[str, Any]:
         """Return the fields of the description by name, as arguments for another class that has them."""
         return {f.name: getattr(self, f.name) for f in fields(ModelDescription)}
 
@@ -52,7 +52,7 @@ class ModelDescription:
 
 
 def description_from_json(data: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the fields of a description by name; raise what a missing or malformed field raises."""
+    """Return the fields of a description by name; a missing or malformed field raises as its own parser does."""
     return {
         "network": network_from_json(data["network"]),
         "labels": tuple(map(str, data["labels"])),

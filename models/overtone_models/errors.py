@@ -1,11 +1,11 @@
 """Errors of the model packages.
 
 ModelError
-├── LabelError      a label that no table knows
-├── FrontEndError   a front end that cannot be, or samples that it cannot take
+├── LabelError      a label that is in no table
+├── FrontEndError   an invalid front end, or samples that it cannot process
 ├── LayoutError     weights that do not fit their layout
 ├── BundleError     a bundle that is broken or does not fit this software
-└── PretrainedError a pretrained model that did not come with this software
+└── PretrainedError a pretrained model that is not installed
 """
 
 
@@ -18,7 +18,7 @@ class LabelError(ModelError):
 
 
 class FrontEndError(ModelError):
-    """A front end specification that cannot be, or samples it cannot take."""
+    """An invalid front end specification, or samples that it cannot process."""
 
 
 class LayoutError(ModelError):
@@ -30,4 +30,4 @@ class BundleError(ModelError):
 
 
 class PretrainedError(ModelError):
-    """A pretrained model that is not among those that came with this software."""
+    """A pretrained model that is not among the installed ones."""

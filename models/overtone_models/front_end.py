@@ -56,7 +56,7 @@ class FrontEndSpec:
             raise FrontEndError(f"floor_power is {self.floor_power}, it must be positive and finite")
 
     def _check_kinds(self) -> None:
-        """Make every value of its field's kind, so that equal specifications have equal digests."""
+        """Convert every value to its field's type, so that equal specifications have equal digests."""
         for item in fields(self):
             value = getattr(self, item.name)
             whole = isinstance(item.default, int)
@@ -77,7 +77,7 @@ class FrontEndSpec:
 
     @property
     def block_samples(self) -> int:
-        """Samples that one block of `block_frames` frames reaches over."""
+        """Samples that one block of `block_frames` frames spans."""
         return (self.block_frames - 1) * self.hop_samples + self.fft_samples
 
     @property
@@ -87,7 +87,8 @@ class FrontEndSpec:
 
 
 EDGE_FRONT_END = FrontEndSpec(hop_samples=200, n_mfcc=64, block_frames=8)
-"""What edge networks of the standard sizes hear: a hop of 100 ms is 8 frames of 12.5 ms, which strides of 2 divide."""
+"""Front end of edge networks of the standard sizes: a hop of 100 ms is 8 frames of 12.5 ms, which strides of 2
+divide."""
 
 
 def hz_to_mel(hz: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -168,7 +169,7 @@ class FrontEnd:
         self.reset()
 
     def reset(self) -> None:
-        """Forget the samples that wait for the next block."""
+        """Drop the samples buffered for the next block."""
         self._tail = np.zeros(0, np.float32)
 
     def process(self, samples: F32) -> F32:
@@ -205,7 +206,7 @@ def check_samples(samples: F32) -> None:
 
 
 def mfcc(samples: F32, spec: FrontEndSpec) -> F32:
-    """Return `(frames, n_mfcc)` of a whole recording, equal to `FrontEnd` fed in any blocks."""
+    """Return the `(frames, n_mfcc)` MFCC of a whole recording, equal to those of a streaming `FrontEnd`."""
     return _whole(samples, spec, _frames(spec).cepstra, spec.n_mfcc)
 
 

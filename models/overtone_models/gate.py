@@ -18,10 +18,10 @@ from overtone_models.loops import pcm
 
 
 class SpeechDetector(Protocol):
-    """Says which frames of 10 ms hold speech."""
+    """Interface of a speech detector: one vote per frame of 10 ms."""
 
     def votes(self, samples: F32) -> list[bool]:
-        """Return True for speech, for each 160 of the float32 samples at 16 kHz; called once for every frame."""
+        """Return one vote, True for speech, per 160 float32 samples at 16 kHz; called once per frame."""
         ...
 
 
@@ -29,7 +29,7 @@ class SpeechDetector(Protocol):
 class GateSpec:
     """When the gate opens and closes; all times are multiples of 10 ms.
 
-    `hangover_ms` of what follows the last speech pass; an utterance ends where `pause_ms` follow without speech.
+    `hangover_ms` of sound after the last speech pass; an utterance ends after `pause_ms` without speech.
     """
 
     aggressiveness: int = 2
@@ -72,10 +72,10 @@ _FRAME_BYTES = 2 * FRAME_SAMPLES
 
 
 class WebRtcDetector:
-    """Google's WebRTC voice activity detector (fixed point, 2 us a frame with its conversion, 0.2 MB installed)."""
+    """Google's WebRTC voice activity detector (fixed point, 2 us per frame with its conversion, 0.2 MB installed)."""
 
     def __init__(self, aggressiveness: int = 2) -> None:
-        # The compiled module that webrtcvad wraps: the wrapper adds a call a frame, and reads the installed packages.
+        # The compiled module that webrtcvad wraps: the wrapper adds a call per frame, and reads the installed packages.
         import _webrtcvad
 
         self._process, self._state = _webrtcvad.process, _webrtcvad.create()
@@ -83,7 +83,7 @@ class WebRtcDetector:
         _webrtcvad.set_mode(self._state, aggressiveness)
 
     def votes(self, samples: F32) -> list[bool]:
-        """Return True for speech, for each 160 samples."""
+        """Return one vote, True for speech, per 160 samples."""
         sound = pcm(samples)
         process, state = self._process, self._state
         places = range(0, len(sound), _FRAME_BYTES)
@@ -93,7 +93,7 @@ class WebRtcDetector:
 class Gate:
     """`process(samples) -> list[Segment]`: the speech in a stream, cut at its beginnings and ends.
 
-    What follows the hangover is held back: it passes with the speech that ends the pause, or not at all.
+    Sound after the hangover is buffered: it passes with the speech that ends the pause, or not at all.
     """
 
     def __init__(self, spec: GateSpec, detector: SpeechDetector) -> None:
@@ -103,11 +103,11 @@ class Gate:
         self.reset()
 
     def reset(self) -> None:
-        """Close the gate and forget what waits."""
+        """Close the gate and drop buffered samples."""
         self._rest = np.zeros(0, np.float32)
         self._preroll.clear()
         self._votes: deque[bool] = deque(maxlen=self.spec.open_within_frames)
-        self._held: list[F32] = []
+        self._pause: list[F32] = []
         self._turn = self._wait
         self._silent_ms = 0
 
@@ -153,20 +153,20 @@ class Gate:
         return Segment(samples[first * FRAME_SAMPLES : (place + 1) * FRAME_SAMPLES], ends=ends, frame=place + 1)
 
     def _hold(self, samples: F32, votes: list[bool], first: int) -> "Segment | None":
-        """Return what was held back with the frame that ends the pause, or the utterance's end; None for neither."""
+        """Return the buffered pause with the frame that ends it, or the utterance's end; None for neither."""
         for place in range(first, len(votes)):
-            self._held.append(samples[place * FRAME_SAMPLES : (place + 1) * FRAME_SAMPLES])
+            self._pause.append(samples[place * FRAME_SAMPLES : (place + 1) * FRAME_SAMPLES])
             self._votes.append(votes[place])
             self._silent_ms += FRAME_MS
             if self._opens:
-                held = np.concatenate(self._held)
+                pause = np.concatenate(self._pause)
                 self._turn, self._silent_ms = self._pass, 0
-                self._held.clear()
-                return Segment(held, resumes=True, frame=place + 1)
+                self._pause.clear()
+                return Segment(pause, resumes=True, frame=place + 1)
             if self._silent_ms >= self.spec.pause_ms:
                 self._turn = self._wait
-                self._preroll.extend(self._held)
-                self._held.clear()
+                self._preroll.extend(self._pause)
+                self._pause.clear()
                 return Segment(samples[:0], ends=True, frame=place + 1)
         return None
 
@@ -188,8 +188,8 @@ class Gate:
 class Segment(NamedTuple):
     """Samples that passed the gate; `begins` and `ends` mark an utterance's limits, `resumes` the end of a pause.
 
-    What begins or resumes holds samples of earlier calls as well; an end that follows a held pause holds none.
-    `frame` counts the frames that the gate was given in this call, up to the segment's last one.
+    A segment that begins or resumes also holds samples of earlier calls; one that ends a buffered pause is empty.
+    `frame` counts the frames of this call up to the segment's last one.
     """
 
     samples: F32
@@ -200,11 +200,11 @@ class Segment(NamedTuple):
 
     @property
     def in_one_piece(self) -> bool:
-        """Whether it cannot be parted into frames of this call."""
+        """Whether the segment cannot be split into frames of this call."""
         return self.begins or self.resumes or not self.samples.size
 
     def by_frames(self) -> "Iterator[Segment]":
-        """Yield the segment frame by frame; what is in one piece stays whole."""
+        """Yield the segment frame by frame; one in one piece stays whole."""
         if self.in_one_piece:
             yield self
             return

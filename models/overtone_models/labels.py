@@ -137,9 +137,11 @@ def temporary_emotion(emotion: Emotion) -> Iterator[None]:
 
     Raise LabelError for a spelling that another emotion has.
     """
-    taken = [spelling for other in EMOTIONS.values() for spelling in other.spellings if spelling in emotion.spellings]
-    if taken:
-        raise LabelError(f"emotion {emotion.name!r}: another emotion is spelt {taken[0]!r}")
+    duplicates = [
+        spelling for other in EMOTIONS.values() for spelling in other.spellings if spelling in emotion.spellings
+    ]
+    if duplicates:
+        raise LabelError(f"emotion {emotion.name!r}: another emotion is spelt {duplicates[0]!r}")
     _emotions[emotion.name] = emotion
     try:
         yield
@@ -158,5 +160,5 @@ def canonical_label(text: str) -> str:
 
 def ordered(labels: Iterable[str]) -> tuple[str, ...]:
     """Return the labels in the order of the table."""
-    wanted = set(labels)
-    return tuple(label for label in EMOTIONS if label in wanted)
+    names = set(labels)
+    return tuple(label for label in EMOTIONS if label in names)

@@ -1,7 +1,7 @@
 """Layout of weights: one flat float32 vector, the head last.
 
 Everything that travels (rounds, updates, personal heads) is such a vector; the layout's digest
-tells whether two of them can be added.
+shows whether two of them can be added.
 """
 
 from collections.abc import Mapping
@@ -84,8 +84,8 @@ class WeightLayout:
             raise LayoutError(f"weights lack {sorted(names - set(weights))} or add {sorted(set(weights) - names)}")
         for tensor in self.tensors:
             if tuple(weights[tensor.name].shape) != tensor.shape:
-                got = tuple(weights[tensor.name].shape)
-                raise LayoutError(f"tensor {tensor.name} has shape {got}, the layout says {tensor.shape}")
+                shape = tuple(weights[tensor.name].shape)
+                raise LayoutError(f"tensor {tensor.name} has shape {shape}, the layout says {tensor.shape}")
         flat = [np.asarray(weights[t.name], np.float32).reshape(-1) for t in self.tensors]
         return np.concatenate(flat)
 

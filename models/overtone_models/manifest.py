@@ -16,7 +16,7 @@ _FORMATS = {spec.bundle_format: family for family, spec in FAMILIES.items()}
 
 @dataclass(frozen=True, kw_only=True)
 class Manifest(ModelDescription):
-    """Content of `bundle.json`; raises BundleError where its parts do not belong together."""
+    """Content of `bundle.json`; raises BundleError where its parts are inconsistent."""
 
     name: str
     version: int
@@ -53,7 +53,7 @@ class Manifest(ModelDescription):
 
     @property
     def features_digest(self) -> str:
-        """Digest of the network's input: examples of one digest can be learned from together."""
+        """Digest of the network's input: examples with equal digests can be trained on together."""
         return self.network.examples_digest(self.front_end)
 
     def to_json(self) -> dict[str, Any]:
@@ -89,9 +89,9 @@ class Manifest(ModelDescription):
 
     @classmethod
     def _parsed(cls, data: Mapping[str, Any]) -> "Manifest":
-        wanted, family = _FORMATS[data["format"]], data["network"].get("family")
-        if family != wanted:
-            raise BundleError(f"format {data['format']} holds a network of the family {wanted}, got {family!r}")
+        expected, family = _FORMATS[data["format"]], data["network"].get("family")
+        if family != expected:
+            raise BundleError(f"format {data['format']} holds a network of the family {expected}, got {family!r}")
         # A network that computes its own features has no front end in its manifest.
         front_end = dict(data["front_end"]) if FAMILIES[family].takes_mfcc else {}
         digest = front_end.pop("digest", None)

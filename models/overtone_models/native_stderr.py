@@ -8,7 +8,7 @@ from contextlib import contextmanager
 
 @contextmanager
 def native_stderr_silenced() -> Iterator[None]:
-    """Send what is written to file descriptor 2 to the null device; exceptions pass."""
+    """Redirect file descriptor 2 to the null device inside the context; exceptions pass through."""
     sys.stderr.flush()
     saved = os.dup(2)
     nowhere = os.open(os.devnull, os.O_WRONLY)

@@ -1,7 +1,7 @@
 """Families of networks: the interface that bundles, devices and converters use, and the table of the families.
 
 `edge-tcn` streams: it takes MFCC hop by hop and keeps its state. `window` looks at the last seconds of speech.
-Code that needs one of the two asks for it by `as_streaming` or `as_window`, which refuse the other in one line.
+Code that needs one of the two calls `as_streaming` or `as_window`, which refuse the other in one line.
 """
 
 from collections.abc import Mapping
@@ -24,7 +24,7 @@ class NetworkSpec(Protocol):
 
     @property
     def title(self) -> str:
-        """Name for people."""
+        """Display name."""
         ...
 
     @property
@@ -34,7 +34,7 @@ class NetworkSpec(Protocol):
 
     @property
     def embedding_size(self) -> int:
-        """Length of the vector that the head takes."""
+        """Length of the head's input vector."""
         ...
 
     @property
@@ -44,7 +44,7 @@ class NetworkSpec(Protocol):
 
     @property
     def scopes(self) -> tuple[str, ...]:
-        """What devices can train: `head`, `full`."""
+        """Scopes that devices can train: `head`, `full`."""
         ...
 
     @property
@@ -54,7 +54,7 @@ class NetworkSpec(Protocol):
 
     @property
     def listening_file(self) -> str:
-        """Name in the bundle of the TFLite file that listens."""
+        """Name of the inference TFLite file in the bundle."""
         ...
 
     @property
@@ -69,19 +69,19 @@ class NetworkSpec(Protocol):
 
     @property
     def remark(self) -> str:
-        """What a user should know of how it listens, after its name; empty where it streams."""
+        """Remark for users on how it listens, shown after its name; empty where it streams."""
         ...
 
     def examples_digest(self, front_end: FrontEndSpec) -> str:
-        """Return the digest of the input: examples of one digest can be learned from together."""
+        """Return the digest of the input: examples with equal digests can be trained on together."""
         ...
 
     def check_front_end(self, front_end: FrontEndSpec) -> None:
-        """Raise ModelError where the network cannot take what the front end gives."""
+        """Raise ModelError where the network does not fit the front end's features."""
         ...
 
     def accepts_labels(self, labels: tuple[str, ...]) -> bool:
-        """Return whether these can be the labels, their number apart."""
+        """Return whether the labels are valid for this family; their number is not checked."""
         ...
 
     def as_streaming(self) -> EdgeTcnSpec:

@@ -12,7 +12,7 @@ BIAS_BYTES = 4
 
 @dataclass(frozen=True, kw_only=True)
 class LayerCost:
-    """One layer: `multiply_adds` for the frames asked about, `weight_bytes` as int8 weights and int32 biases."""
+    """Cost of one layer: `multiply_adds` for a number of frames, `weight_bytes` as int8 weights and int32 biases."""
 
     name: str
     multiply_adds: int
@@ -22,8 +22,8 @@ class LayerCost:
 def layer_costs(spec: EdgeTcnSpec, frames: int) -> tuple[LayerCost, ...]:
     """Return each layer's cost for `frames` MFCC frames, in the network's order; their sum is `spec.multiply_adds`.
 
-    Every weight of a convolution is used once a step, of which strides leave fewer and fewer; the head's are used once.
-    Raises ModelError where that is not what the specification says of itself.
+    A convolution uses each weight once per step, and strides reduce the steps; the head uses its weights once. Raises
+    ModelError where the sum differs from the specification's.
     """
     names = list(dict.fromkeys(_layer(tensor) for tensor in spec.layout.tensors))
     by_layer = {name: [t for t in spec.layout.tensors if _layer(t) == name] for name in names}
@@ -36,12 +36,12 @@ def layer_costs(spec: EdgeTcnSpec, frames: int) -> tuple[LayerCost, ...]:
 
 
 def _steps(spec: EdgeTcnSpec, frames: int) -> dict[str, int]:
-    """Return how often each layer is used."""
-    left, uses = frames, {"head": 1}
+    """Return the number of steps of each layer."""
+    steps, by_layer = frames, {"head": 1}
     for convolution in spec.convolutions:
-        left //= convolution.stride
-        uses[convolution.name] = left
-    return uses
+        steps //= convolution.stride
+        by_layer[convolution.name] = steps
+    return by_layer
 
 
 def costliest(costs: tuple[LayerCost, ...], attribute: str) -> LayerCost:
@@ -55,12 +55,12 @@ def _layer(tensor: Tensor) -> str:
     return tensor.name if last == "depthwise" else prefix
 
 
-def _cost(name: str, tensors: list[Tensor], times: int) -> LayerCost:
+def _cost(name: str, tensors: list[Tensor], steps: int) -> LayerCost:
     kernels = [t for t in tensors if len(t.shape) > 1]
     biases = [t for t in tensors if len(t.shape) == 1]
     weights = sum(math.prod(t.shape) for t in kernels)
     return LayerCost(
         name=name,
-        multiply_adds=weights * times,
+        multiply_adds=weights * steps,
         weight_bytes=weights + BIAS_BYTES * sum(math.prod(t.shape) for t in biases),
     )

@@ -17,8 +17,8 @@ DILATIONS = ("dilations", "late_dilations")
 class Convolution:
     """One causal convolution over time with bias and relu.
 
-    A `residual` one is added to what goes in. A `separable` one is a depthwise convolution of `kernel` taps and a
-    pointwise one, without anything between.
+    A `residual` one is added to its input. A `separable` one is a depthwise convolution of `kernel` taps followed
+    directly by a pointwise one.
     """
 
     name: str
@@ -32,12 +32,12 @@ class Convolution:
 
     @property
     def past(self) -> int:
-        """Steps of past input that it needs."""
+        """Number of past input steps that the layer needs."""
         return (self.kernel - 1) * self.dilation + 1 - self.stride
 
     @property
     def tensors(self) -> tuple[Tensor, ...]:
-        """Its weights."""
+        """The layer's weights."""
         bias = Tensor(f"{self.name}/b", (self.outputs,))
         if self.separable:
             depthwise = Tensor(f"{self.name}/depthwise", (self.kernel, self.inputs))
@@ -51,7 +51,7 @@ class EdgeTcnSpec:
 
     The stem takes one step every `stem_stride` frames, to `channels`; a block of `kernel` taps follows for each of
     `dilations`. Where there are `late_dilations`, a convolution then joins each `late_stride` steps to one of
-    `late_channels`, for blocks that look further for the same cost. `separable` blocks are a depthwise convolution
+    `late_channels`, for blocks with a longer reach at the same cost. `separable` blocks are a depthwise convolution
     and a pointwise one; dense blocks are one full convolution. The steps of one hop of `hop_frames` MFCC frames are
     averaged. The embedding is the mean and the standard deviation over time of these: `(2 * width,)`.
     """
@@ -103,7 +103,7 @@ class EdgeTcnSpec:
 
     @property
     def title(self) -> str:
-        """Name for people: the family's."""
+        """Display name: the family's."""
         return self.family
 
     @property
@@ -181,12 +181,12 @@ class EdgeTcnSpec:
 
     @property
     def hop_steps(self) -> int:
-        """Last steps in one hop."""
+        """Number of last steps per hop."""
         return self.hop_frames // self.stride
 
     @property
     def state_shapes(self) -> tuple[tuple[int, int], ...]:
-        """`(steps, channels)` of past input that each convolution needs; one that needs none is left out."""
+        """`(steps, channels)` of past input that each convolution needs; those that need none are left out."""
         return tuple((c.past, c.inputs) for c in self.convolutions if c.past)
 
     @property

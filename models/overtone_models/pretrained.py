@@ -1,8 +1,8 @@
 """Pretrained models that come with the software: names, files, and the default one.
 
 Each is a folder `NAME/` with `NAME.bundle` and what was written beside it. In a checkout they lie in
-`models/pretrained`, in an installed wheel inside this package. They are as trustworthy as the code beside them, and
-are found by name only: a bundle that comes from anywhere else is not one of them.
+`models/pretrained`, in an installed wheel inside this package. They are as trustworthy as the code beside them and are
+looked up by name only: a bundle from anywhere else is not one of them.
 """
 
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ from overtone_models.errors import PretrainedError
 
 DEFAULT = "medium"
 FOLDERS = (Path(__file__).parent / "pretrained_bundles", Path(__file__).parents[1] / "pretrained")
-"""Where they may lie, the wheel's place first: beside an installed package there may be a folder of somebody else."""
+"""Possible folders, the wheel's first: a folder beside an installed package may belong to somebody else."""
 BUNDLE_ENDING, CARD, CARD_DATA = ".bundle", "MODEL_CARD.md", "card.json"
 SPLIT, SETTINGS = "split.json", "settings.toml"
 
@@ -45,7 +45,7 @@ class Pretrained:
 
     @property
     def split(self) -> Path:
-        """The utterances of training, and those that chose when to stop."""
+        """The utterances of training, and those of early stopping."""
         return self.folder / SPLIT
 
     @property
@@ -55,7 +55,7 @@ class Pretrained:
 
 
 def all_pretrained() -> tuple[Pretrained, ...]:
-    """Return the models that are installed, by name."""
+    """Return the installed models, sorted by name."""
     home = next((folder for folder in FOLDERS if folder.is_dir()), None)
     models = [] if home is None else [Pretrained(path) for path in sorted(home.iterdir())]
     return tuple(model for model in models if model.bundle.is_file())
@@ -66,12 +66,12 @@ def find_pretrained(name: str = DEFAULT) -> Pretrained:
     installed = {model.name: model for model in all_pretrained()}
     if name in installed:
         return installed[name]
-    known = f"there are {', '.join(installed)}" if installed else "none came with this software"
-    raise PretrainedError(f"there is no pretrained model {name!r}; {known}")
+    names = f"there are {', '.join(installed)}" if installed else "none came with this software"
+    raise PretrainedError(f"there is no pretrained model {name!r}; {names}")
 
 
 def file_or_pretrained(path: Path) -> Path:
-    """Return a path as it is, or the bundle of the pretrained model that it names where there is no such file."""
+    """Return the bundle of the pretrained model that `path` names; `path` itself where it exists or names none."""
     if path.exists() or path.name != str(path):
         return path
     return next((model.bundle for model in all_pretrained() if model.name == str(path)), path)

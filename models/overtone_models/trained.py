@@ -24,7 +24,7 @@ class TrainedModel(ModelDescription):
             raise LayoutError(f"{len(self.labels)} labels do not fit {self.network.n_classes} classes")
 
     def standardise(self, mfcc: F32) -> F32:
-        """Return `(frames, n_mfcc)` with the training data's mean and deviation taken out."""
+        """Return `(frames, n_mfcc)` standardised by the training data's mean and deviation."""
         result: F32 = (mfcc - self.standardise_mean) * self.standardise_scale
         return result
 
@@ -32,7 +32,7 @@ class TrainedModel(ModelDescription):
 def model_of(bundle: Bundle) -> TrainedModel:
     """Return the model that a bundle was built from; raise BundleError for a network that does not stream."""
     return TrainedModel(
-        **{**bundle.manifest.described(), "network": bundle.manifest.edge},
+        **{**bundle.manifest.description_fields(), "network": bundle.manifest.edge},
         weights=bundle.weights,
         standardise_mean=bundle.standardise_mean,
         standardise_scale=bundle.standardise_scale,

@@ -27,7 +27,7 @@ class WindowInputs:
 
     @property
     def samples(self) -> int:
-        """Samples at 16 kHz that the window holds at most."""
+        """Length of the window in samples at 16 kHz."""
         return round(self.spec.window_s * SAMPLE_RATE_HZ)
 
     def compute(self, samples: F32) -> list[F32]:
@@ -50,8 +50,8 @@ def shaped(values: F32, shape: Shape, name: str, padding: Sequence[float] = ()) 
     Raises FrontEndError where the two differ in anything else.
     """
     plain = tuple(n for n in shape if n != 1)
-    got = tuple(n for n in values.shape if n != 1)
-    if got != plain:
+    squeezed = tuple(n for n in values.shape if n != 1)
+    if squeezed != plain:
         if values.ndim != len(plain) or values.shape[1:] != plain[1:]:
             raise FrontEndError(f"feature {name} has shape {values.shape}, the network takes {shape}")
         values = values[: plain[0]]
@@ -65,7 +65,7 @@ def shaped(values: F32, shape: Shape, name: str, padding: Sequence[float] = ()) 
 def resampled(samples: F32, from_hz: int, to_hz: int) -> F32:
     """Return `samples` at another rate, band-limited through the spectrum; the ends are mirrored against ringing.
 
-    What lies above half the lower rate is not there afterwards, or was not there before.
+    The result has no content above half the lower rate.
     """
     if from_hz == to_hz or not samples.size:
         return samples

@@ -30,9 +30,9 @@ MIN_STD = 1e-12
 class WindowModel:
     """Weights of the network `network` built with `options`, and what gives them meaning.
 
-    One feature specification (JSON), input shape (None for a length that the data tell), mean and deviation
+    One feature specification (JSON), input shape (None for a length that depends on the data), mean and deviation
     per input; inputs are `(x - scale_mean) / scale_std`. `weights` are in Keras' `get_weights()` order.
-    `window_s` is None where the features tell the window.
+    `window_s` is None where the features determine the window.
     """
 
     network: str
@@ -54,7 +54,7 @@ class WindowModel:
         if counts != {len(self.features)} or not self.features:
             raise ModelError(
                 f"{self.network}: {len(self.features)} features, {len(self.input_shapes)} input shapes, "
-                f"{len(self.scale_mean)} means and {len(self.scale_std)} deviations must be as many, 1 or more"
+                f"{len(self.scale_mean)} means and {len(self.scale_std)} deviations must be equal in number, 1 or more"
             )
         if len(self.labels) < 2 or len(set(self.labels)) != len(self.labels):
             raise ModelError(f"{self.network}: labels are {list(self.labels)}, they must be two or more, each once")
@@ -76,7 +76,7 @@ class WindowModel:
         return [((np.asarray(x, np.float32) - mean) / std).astype(np.float32) for x, mean, std in scales]
 
     def save(self, folder: Path) -> None:
-        """Write the two files into `folder`, which is made; raise ModelError where that is impossible."""
+        """Write the two files into `folder`, creating it; raise ModelError where that fails."""
         arrays = {f"weight{number:04d}": array for number, array in enumerate(self.weights)}
         arrays |= {f"mean{number}": array for number, array in enumerate(self.scale_mean)}
         arrays |= {f"std{number}": array for number, array in enumerate(self.scale_std)}
@@ -157,7 +157,7 @@ def load_test(folder: Path) -> tuple[list[F32], "np.ndarray[tuple[int], np.dtype
     arrays = _arrays(path)
     inputs = _inputs(path, arrays)
     if "y" not in arrays or arrays["y"].shape != (len(inputs[0]),) or arrays["y"].dtype.kind not in "iu":
-        raise ModelError(f"{path}: y must hold {len(inputs[0])} class numbers, one a row")
+        raise ModelError(f"{path}: y must hold {len(inputs[0])} class numbers, one per row")
     return inputs, arrays["y"].astype(np.int64)
 
 
@@ -169,7 +169,7 @@ def _inputs(path: Path, arrays: Mapping[str, Any]) -> list[F32]:
         raise ModelError(f"{path}: {scalars[0]} has no rows")
     rows = {len(arrays[name]) for name in names}
     if len(rows) != 1 or rows == {0}:
-        raise ModelError(f"{path}: the inputs have {sorted(rows)} rows, they must have as many, 1 or more")
+        raise ModelError(f"{path}: the inputs have {sorted(rows)} rows, they must have the same number, 1 or more")
     inputs = [np.asarray(arrays[name], np.float32) for name in names]
     for name, values in zip(names, inputs, strict=True):
         if not np.isfinite(values).all():

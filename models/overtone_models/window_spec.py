@@ -24,7 +24,7 @@ MAX_INPUT_VALUES = 4_000_000
 MAX_WINDOW_S = 60.0
 MAX_LABEL_CHARACTERS = 32
 TEXT_FEATURE = "text"
-"""How a stored model's input that is made of text is named, `text` or `text-...`."""
+"""Name of a text input in a stored model: `text` or `text-...`."""
 
 Shape = tuple[int, ...]
 
@@ -33,11 +33,11 @@ Shape = tuple[int, ...]
 class WindowSpec:
     """A network over the last `window_s` of speech; it decides every `decision_every_s`.
 
-    `features` holds one specification in JSON per input, `input_shapes` the inputs without the batch,
-    `scale_shapes` the shapes of each input's mean and deviation (broadcast against the input).
-    `precision` is the body's arithmetic: int8, or float32 where int8 changed too many answers, or float32 with
-    weights kept as int8 where that would be too large. The embedding is what the body gives times
-    `embedding_scale`, which brings every network's to a length that one learning rate suits.
+    `features` holds one specification in JSON per input, `input_shapes` the inputs without the batch, `scale_shapes`
+    the shapes of each input's mean and deviation (broadcast against the input). `precision` is the body's arithmetic:
+    int8, or float32 where int8 changed too many answers, or float32 with int8 weights where that would be too large.
+    The embedding is the body's output times `embedding_scale`, which brings every network's to a length that one
+    learning rate suits.
     """
 
     family: ClassVar[str] = "window"
@@ -84,8 +84,8 @@ class WindowSpec:
             if not fits:
                 raise ModelError(f"{self.name}: a mean of shape {scale} does not fit an input of shape {shape}")
         widths = [(len(row), shape[-1]) for row, shape in zip(self.padding, self.input_shapes, strict=False)]
-        counted = len(self.padding) in (0, len(self.input_shapes)) and all(n in (0, width) for n, width in widths)
-        if not counted or not np.isfinite(np.array([n for row in self.padding for n in row], np.float64)).all():
+        fits = len(self.padding) in (0, len(self.input_shapes)) and all(n in (0, width) for n, width in widths)
+        if not fits or not np.isfinite(np.array([n for row in self.padding for n in row], np.float64)).all():
             raise ModelError(f"{self.name}: padding of {list(map(len, self.padding))} values does not fit the inputs")
 
     def _check_numbers(self) -> None:
@@ -105,18 +105,18 @@ class WindowSpec:
 
     @property
     def layout(self) -> WeightLayout:
-        """Weights that travel and learn: the head's."""
+        """Weights that rounds exchange and devices train: the head's."""
         head = (self.embedding_size, self.n_classes)
         return WeightLayout((Tensor("head/w", head, head=True), Tensor("head/b", (self.n_classes,), head=True)))
 
     @property
     def title(self) -> str:
-        """Name for people: the network's own."""
+        """Display name: the network's own."""
         return self.name
 
     @property
     def remark(self) -> str:
-        """How it listens, after its name."""
+        """Remark on how it listens, shown after its name."""
         return f"cannot stream: it looks at the last {self.window_s:g} s of speech every {self.decision_every_s:g} s"
 
     def examples_digest(self, front_end: FrontEndSpec) -> str:
@@ -141,7 +141,7 @@ class WindowSpec:
 
     @cached_property
     def features_digest(self) -> str:
-        """SHA-256 over features, shapes and window of all inputs: stored examples are of one digest."""
+        """SHA-256 over features, shapes and window of all inputs: stored examples share one."""
         return digest_mapping(
             {
                 "features": [dict(feature) for feature in self.features],

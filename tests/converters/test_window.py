@@ -133,7 +133,7 @@ def test_int8_that_changes_answers_is_given_up_for_float(tmp_path: Path, monkeyp
     noisy = [np.random.default_rng(1).normal(size=(400, *shape)).astype(np.float32) for shape in network.input_shapes]
     made = build_window_bundle(replace(network, test=noisy), CLIP, name="dense", version=1)
     assert made.form.precision == "float32"
-    assert made.given_up[0].startswith("int8: label agreement is ")
+    assert made.rejections[0].startswith("int8: label agreement is ")
 
 
 def test_a_body_too_large_for_a_bundle_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -175,7 +175,7 @@ def test_a_folder_gives_the_same_back(tmp_path: Path) -> None:
             "n: input 0: mean or deviation is not finite, or not positive",
         ),
         ({"scale_mean": (np.zeros((1, 31), np.float32),)}, r"the mean of input 0 has shape \(1, 31\)"),
-        ({"scale_mean": ()}, "0 means and 1 deviations must be as many"),
+        ({"scale_mean": ()}, "0 means and 1 deviations must be equal in number"),
         ({"labels": ("sad", "sad")}, "they must be two or more, each once"),
     ],
 )

@@ -89,7 +89,7 @@ def convert_window(folder: Path, file: Path, identity: BundleIdentity) -> Window
         file_bytes=write_bundle(file, built.bundle, identity),
         signed=identity.keys is not None,
         form=str(built.form),
-        rejected_forms=tuple(built.given_up),
+        rejected_forms=tuple(built.rejections),
         multiply_adds=built.multiply_adds,
         split=network.model.split,
         verification=verification,

@@ -19,9 +19,9 @@ STRETCHED = 0.5
 
 @dataclass(frozen=True, kw_only=True)
 class Augmentation:
-    """How far recordings are varied; 0 switches a variation off.
+    """Strengths of the augmentation; 0 switches a variation off.
 
-    `conditioned` is the share of utterances heard under one of the training's conditions instead of as recorded.
+    `conditioned` is the share of utterances taken under one of the training's conditions instead of as recorded.
     """
 
     gain_db: float = field(default=6.0, metadata=limits(0.0, 60.0))
@@ -41,14 +41,14 @@ class Augmentation:
 
 
 def augmented(
-    drawn: Examples, rows: Any, views: Ints, spec: Augmentation, frames: int, rng: np.random.Generator
+    source: Examples, rows: Any, views: Ints, spec: Augmentation, frames: int, rng: np.random.Generator
 ) -> tuple[F32, Ints]:
     """Return variations `(n, frames, n_mels)` of views of the examples in `rows`, in decibels, and each one's frames.
 
-    What is longer than `frames` is cut at a drawn place; beyond an example's frames the values mean nothing.
+    Examples longer than `frames` are cut at a random place; values beyond an example's frames are undefined.
     """
-    starts, lengths = drawn.starts[rows, views], drawn.lengths[rows, views]
-    x, counts = _read(drawn.flat, starts, lengths, spec, frames, rng)
+    starts, lengths = source.starts[rows, views], source.lengths[rows, views]
+    x, counts = _read(source.flat, starts, lengths, spec, frames, rng)
     if spec.vocal_tract_octaves:
         x = _warped(x, 2.0 ** rng.uniform(-spec.vocal_tract_octaves, spec.vocal_tract_octaves, len(x)))
     if spec.gain_db:
@@ -65,24 +65,24 @@ def augmented(
 def mixed(x: F32, counts: Ints, rng: np.random.Generator) -> F32:
     """Return sounds `(n, frames, n_mels)` in decibels, half of them backwards, half with the next one added.
 
-    Everyday sounds are few where emotions have hundreds of recordings each: this makes many of them.
+    Everyday sounds are few, while emotions have hundreds of recordings each: this multiplies the sounds.
     """
     n, frames, _ = x.shape
     places = np.broadcast_to(np.arange(frames), (n, frames)).copy()
     backwards = rng.random((n, 1)) < 0.5
     inside = places < counts[:, None]
     places = np.where(inside & backwards, counts[:, None] - 1 - places, places)
-    turned = np.take_along_axis(x, places[..., None], axis=1)
-    other = np.roll(turned, 1, axis=0) + rng.uniform(-MIXED_DB, MIXED_DB, (n, 1, 1)).astype(np.float32)
+    clips = np.take_along_axis(x, places[..., None], axis=1)
+    other = np.roll(clips, 1, axis=0) + rng.uniform(-MIXED_DB, MIXED_DB, (n, 1, 1)).astype(np.float32)
     added = (rng.random((n, 1)) < 0.5) & np.roll(inside, 1, axis=0)
-    both = np.float32(DECIBELS) * np.logaddexp(turned / np.float32(DECIBELS), other / np.float32(DECIBELS))
-    return np.where(added[..., None], both, turned).astype(np.float32, copy=False)
+    both = np.float32(DECIBELS) * np.logaddexp(clips / np.float32(DECIBELS), other / np.float32(DECIBELS))
+    return np.where(added[..., None], both, clips).astype(np.float32, copy=False)
 
 
 def _read(
     flat: F32, starts: Ints, lengths: Ints, spec: Augmentation, frames: int, rng: np.random.Generator
 ) -> tuple[F32, Ints]:
-    """Return examples from a shifted beginning on, half of them faster or slower, interpolated between frames."""
+    """Return examples with a shifted start, half of them faster or slower, interpolated between frames."""
     n = len(starts)
     shift = rng.integers(0, np.minimum(spec.shift_frames, lengths // 4) + 1)
     factor = np.where(rng.random(n) < STRETCHED, rng.uniform(1.0 - spec.stretch, 1.0 + spec.stretch, n), 1.0)

@@ -1,4 +1,4 @@
-"""Batches of an epoch: the utterances drawn, and their augmentation."""
+"""Batches of an epoch: random utterances, and their augmentation."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -32,7 +32,7 @@ class Batches:
             yield self.batch(order[step * size : (step + 1) * size], rng)
 
     def order(self, rng: np.random.Generator) -> Any:
-        """Return the rows of one epoch in random order, of each speaker no more than the settings' limit."""
+        """Return the rows of one epoch in random order, at most the settings' limit per speaker."""
         most = self.settings.speaker_utterances
         return rng.permutation(np.concatenate([rng.permutation(rows)[:most] for rows in self._by_speaker]))
 
@@ -43,10 +43,10 @@ class Batches:
         number = self.settings.sounds_per_batch
         if self._sounds is None or not number:
             return x, counts, y
-        drawn = rng.integers(0, len(self._sounds), number)
-        sounds, lengths = self._heard(self._sounds, drawn, rng)
+        rows_of_sounds = rng.integers(0, len(self._sounds), number)
+        sounds, lengths = self._heard(self._sounds, rows_of_sounds, rng)
         x = np.concatenate([x, mixed(sounds, lengths, rng)])
-        return x, np.concatenate([counts, lengths]), np.concatenate([y, self._sounds.targets[drawn]])
+        return x, np.concatenate([counts, lengths]), np.concatenate([y, self._sounds.targets[rows_of_sounds]])
 
     def _heard(self, part: Examples, rows: Any, rng: np.random.Generator) -> tuple[F32, Ints]:
         varied = self.settings.augmentation

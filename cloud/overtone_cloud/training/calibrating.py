@@ -1,4 +1,4 @@
-"""Calibration of a trained network: temperature and threshold from unheard speech and from everyday sounds."""
+"""Calibration of a trained network: temperature and threshold from unseen speech and from everyday sounds."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -11,7 +11,7 @@ from overtone_models.trained import TrainedModel
 
 PIECE_S, STEP_S = 3.0, 0.5
 DOUBT = 2
-"""As much as two speakers who want a temperature of 1."""
+"""Weight of a temperature of 1, in speakers."""
 LEAST = 0.4
 """Decisions above 0.4 were right seven times in ten on inner speakers of RAVDESS and EmoDB (docs/recognition.md)."""
 
@@ -21,8 +21,8 @@ def calibration(
 ) -> Calibration:
     """Return the calibration that fits `(n, K)` logits of speech and leaves `(m, K)` logits of sounds undecided.
 
-    `speakers` says who speaks each row: the fewer they are, the nearer the temperature stays to 1, since one speaker's
-    own lies anywhere from 0.5 to 1.5 (docs/recognition.md).
+    `speakers` names each row's speaker: the fewer there are, the closer the temperature stays to 1, since that of a
+    single speaker lies anywhere from 0.5 to 1.5 (docs/recognition.md).
     """
     n = len(set(speakers))
     scaled = Calibration(temperature=fit_temperature(logits, targets) ** (n / (n + DOUBT)))
@@ -33,23 +33,23 @@ def calibration(
     return silencing(replace(fitted, threshold=max(threshold, LEAST)), of_sounds, logits, settings.no_decision_sounds)
 
 
-def uncalibrated(trained: F32, of_sounds: F32, settings: TrainSettings) -> Calibration:
+def uncalibrated(logits: F32, of_sounds: F32, settings: TrainSettings) -> Calibration:
     """Return the calibration of a training without inner speakers: temperature 1 and the least threshold.
 
-    `(n, K)` logits are those of the speech that was trained on. Smoothed labels and averaged weights leave networks
-    sure enough: fitted temperatures lie between 0.92 and 1.05 (docs/recognition.md).
+    `(n, K)` logits are those of the training speech. Networks trained with smoothed labels and averaged
+    weights hardly need calibration: fitted temperatures lie between 0.92 and 1.05 (docs/recognition.md).
     """
     likely = Calibration(threshold=LEAST)
-    return silencing(likely, of_sounds, trained, settings.no_decision_sounds) if len(of_sounds) else likely
+    return silencing(likely, of_sounds, logits, settings.no_decision_sounds) if len(of_sounds) else likely
 
 
 def sound_logits(model: TrainedModel, sounds: Sequence[F32]) -> F32:
-    """Return `(m, K)` logits of pieces of sounds, `(frames, n_mels)` each, as a device hears one after the other."""
+    """Return `(m, K)` logits of pieces of sounds, `(frames, n_mels)` each, as a device gets them one by one."""
     from overtone_models.networks import edge_tcn
 
     dct = dct_matrix(model.front_end)
-    heard = [model.standardise(piece @ dct) for sound in sounds for piece in pieces(sound, model.front_end)]
-    return edge_tcn.logits(model.network, model.weights, heard)
+    utterances = [model.standardise(piece @ dct) for sound in sounds for piece in pieces(sound, model.front_end)]
+    return edge_tcn.logits(model.network, model.weights, utterances)
 
 
 def pieces(sound: F32, front_end: FrontEndSpec) -> list[F32]:

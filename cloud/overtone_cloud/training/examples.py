@@ -1,4 +1,4 @@
-"""Examples that batches are drawn from: every utterance as recorded and under conditions."""
+"""Examples that batches are drawn from: every utterance as recorded and under recording conditions."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -28,24 +28,24 @@ class Examples:
         return len(self.starts)
 
     def views(self, rows: Any, conditioned: float, rng: np.random.Generator) -> Ints:
-        """Return `(n,)` drawn views: another than the first with a chance of `conditioned`."""
+        """Return `(n,)` random views: one other than the first with probability `conditioned`."""
         views = self.starts.shape[1]
-        drawn = np.zeros(len(rows), np.int64)
+        view = np.zeros(len(rows), np.int64)
         if views > 1 and conditioned > 0:
             other = rng.random(len(rows)) < conditioned
-            drawn[other] = rng.integers(1, views, int(other.sum()))
-        return drawn
+            view[other] = rng.integers(1, views, int(other.sum()))
+        return view
 
 
-def examples(heard: Sequence[Sequence[F32]], targets: F32) -> Examples:
-    """Return the examples of `heard`, views by utterance (at least one each); one with fewer repeats its first."""
-    views = max(len(each) for each in heard)
-    arrays = [each[view] for each in heard for view in range(len(each))]
+def examples(spectra: Sequence[Sequence[F32]], targets: F32) -> Examples:
+    """Return the examples of views by utterance (at least one each); an utterance with fewer repeats its first."""
+    views = max(len(each) for each in spectra)
+    arrays = [each[view] for each in spectra for view in range(len(each))]
     ends = np.cumsum([len(x) for x in arrays])
     begins = np.concatenate([[0], ends[:-1]])
-    starts, lengths = np.empty((2, len(heard), views), np.int64)
+    starts, lengths = np.empty((2, len(spectra), views), np.int64)
     first = 0
-    for row, each in enumerate(heard):
+    for row, each in enumerate(spectra):
         places = [first + (view if view < len(each) else 0) for view in range(views)]
         starts[row], lengths[row] = begins[places], (ends - begins)[places]
         first += len(each)

@@ -44,7 +44,7 @@ class Plan:
 
     @property
     def chosen(self) -> Fold:
-        """The fold that is trained and tested."""
+        """The fold of this run."""
         if self.fold is not None:
             return self.split.fold(self.fold)
         if len(self.split.folds) != 1:
@@ -58,14 +58,14 @@ def check_plan(folder: RunFolder, plan: Plan, settings: TrainSettings) -> None:
     if not (folder.path / CONFIG).exists():
         return
     stored = folder.read_json(CONFIG)
-    # What an older run does not name had its default.
+    # A setting that an older run does not name had its default.
     settings_then = TrainSettings.from_json(stored["settings"], where=str(folder.path / CONFIG)).to_json()
-    stored, wanted = _flat({**stored, "settings": settings_then}), _flat(_config(plan, settings))
-    other = [name for name in wanted | stored if not _same(name, stored.get(name), wanted.get(name))]
+    stored, requested = _flat({**stored, "settings": settings_then}), _flat(_config(plan, settings))
+    other = [name for name in requested | stored if not _same(name, stored.get(name), requested.get(name))]
     if other:
-        named = ", ".join(f"{name} is {stored.get(name)!r} there, {wanted.get(name)!r} here" for name in other)
+        differences = ", ".join(f"{name} is {stored.get(name)!r} there, {requested.get(name)!r} here" for name in other)
         raise TrainingError(
-            f"{folder.path} holds a run with another split or other settings ({named}); choose another folder"
+            f"{folder.path} holds a run with another split or other settings ({differences}); choose another folder"
         )
 
 
@@ -89,15 +89,15 @@ def _config(plan: Plan, settings: TrainSettings) -> dict[str, Any]:
 
 
 def _flat(value: Any, name: str = "") -> dict[str, Any]:
-    """Return nested tables as one, with names such as `settings.augmentation.conditioned`."""
+    """Return nested tables flattened to one, with keys such as `settings.augmentation.conditioned`."""
     if not isinstance(value, dict):
         return {name: value}
     within = f"{name}." if name else ""
-    return {key: found for part, inner in value.items() for key, found in _flat(inner, f"{within}{part}").items()}
+    return {key: flat for part, inner in value.items() for key, flat in _flat(inner, f"{within}{part}").items()}
 
 
 def _same(name: str, one: Any, other: Any) -> bool:
-    """Return whether values of the config mean the same: one folder may be written as several paths."""
+    """Return whether config values are equivalent: one folder may be written as several paths."""
     if name in ("corpus", "sounds", "speech") and isinstance(one, str) and isinstance(other, str):
         return Path(one).resolve() == Path(other).resolve()
     return bool(one == other)
@@ -137,7 +137,7 @@ def read_features(
 def divide(features: Features, fold: Fold, settings: TrainSettings) -> tuple[Features, Features, Features]:
     """Return training, inner and test features; inner speakers are taken from the training part only.
 
-    Without inner speakers the training part takes their place.
+    Without inner speakers the training part stands in for them.
     """
     train, inner = set_aside(features.where(fold.train), settings)
     return train, inner if len(inner) else train, features.where(fold.test)
@@ -162,7 +162,7 @@ def train_run(
     progress: Progress | None = None,
     report: Any = None,
 ) -> tuple[TrainedModel, Scores]:
-    """Train, evaluate on the fold's test part and write the run folder; a refused plan or setting leaves none."""
+    """Train, evaluate on the fold's test part and write the run folder; an invalid plan or setting leaves no folder."""
     from overtone_cloud.training.trainer import fit
 
     check_plan(folder, plan, settings)
@@ -170,7 +170,7 @@ def train_run(
     reading, features = read_features(plan, cache=cache, progress=progress)
     outer, test = features.where(plan.chosen.train), features.where(plan.chosen.test)
     labels = ordered({str(u.label) for u in outer.utterances})
-    test.targets(labels)  # a test label that nobody trains is an error now, not after the training
+    test.targets(labels)  # an untrained test label is an error before the training, not after it
     trained, history = fit(
         outer,
         labels,

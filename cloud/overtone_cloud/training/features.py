@@ -17,7 +17,7 @@ from overtone_models.gate import GateSpec
 
 @dataclass(frozen=True, eq=False)
 class Features:
-    """Utterances and the `(frames, n_mels)` decibels of the speech in each; `skipped` are ids of unusable ones."""
+    """Utterances and the `(frames, n_mels)` decibels of the speech in each; `skipped` are the ids of unusable ones."""
 
     utterances: tuple[Utterance, ...]
     log_mels: tuple[F32, ...]
@@ -40,13 +40,13 @@ class Features:
 
     @property
     def speakers(self) -> tuple[str, ...]:
-        """Who speaks each utterance; one without a speaker stands alone."""
+        """Speaker of each utterance; one without a speaker is a speaker of its own."""
         return tuple(u.speaker or u.id for u in self.utterances)
 
     def where(self, ids: Sequence[str]) -> "Features":
         """Return the part of the utterances with these ids."""
-        wanted = set(ids)
-        keep = [i for i, u in enumerate(self.utterances) if u.id in wanted]
+        members = set(ids)
+        keep = [i for i, u in enumerate(self.utterances) if u.id in members]
         return Features(
             tuple(self.utterances[i] for i in keep),
             tuple(self.log_mels[i] for i in keep),
@@ -56,7 +56,7 @@ class Features:
         )
 
     def targets(self, labels: Sequence[str]) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
-        """Return each utterance's place in `labels`."""
+        """Return each utterance's index in `labels`."""
         places = {label: place for place, label in enumerate(labels)}
         unknown = {u.label for u in self.utterances} - set(places)
         if unknown:
@@ -72,7 +72,7 @@ def extract(
     cache: Path | None = None,
     progress: Progress | None = None,
 ) -> Features:
-    """Return the features of labelled utterances, read from `cache` where they are there already."""
+    """Return the features of labelled utterances, read from `cache` where present."""
     used = [u for u in utterances if u.label is not None]
     if not used:
         raise TrainingError("the corpus has no labelled utterance")

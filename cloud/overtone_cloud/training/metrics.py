@@ -1,4 +1,4 @@
-"""Scores of a classifier as they are reported: UAR first."""
+"""Scores of a classifier for reports: UAR first."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

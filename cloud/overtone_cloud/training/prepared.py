@@ -22,7 +22,7 @@ from overtone_models.front_end import F32, dct_matrix
 
 
 def set_aside(outer: Features, settings: TrainSettings) -> tuple[Features, Features]:
-    """Return the part that is trained on and that of the inner speakers, empty where the settings want none.
+    """Return the training part and the inner speakers' part, which is empty where the settings want none.
 
     Inner speakers decide when a training stops, and set temperature and threshold. Where utterances have no speakers,
     the inner part is a random share of the utterances.
@@ -34,8 +34,8 @@ def set_aside(outer: Features, settings: TrainSettings) -> tuple[Features, Featu
         number = max(1, round(settings.inner_fraction * len(ids)))
         inner = set(np.random.default_rng(settings.seed).permutation(ids)[:number])
     else:
-        named = inner_speakers(outer.utterances, fraction=settings.inner_fraction, seed=settings.seed)
-        inner = {u.id for u in outer.utterances if u.speaker in named}
+        speakers = inner_speakers(outer.utterances, fraction=settings.inner_fraction, seed=settings.seed)
+        inner = {u.id for u in outer.utterances if u.speaker in speakers}
     train = [u.id for u in outer.utterances if u.id not in inner]
     return outer.where(train), outer.where(sorted(inner))
 
@@ -44,8 +44,8 @@ def set_aside(outer: Features, settings: TrainSettings) -> tuple[Features, Featu
 class Surroundings:
     """Conditions for a training's speech, everyday sounds, and read speech; empty by default.
 
-    `sounds` train as no speech, and as no class more than another.
-    `calibration` are others, which set the threshold of a decision. `speech` are recordings that train as neutral.
+    `sounds` are trained as no speech, with all classes equally likely.
+    `calibration` are other sounds, which set the decision threshold. `speech` are recordings trained as neutral.
     """
 
     conditions: tuple[Condition, ...] = ()
@@ -69,7 +69,7 @@ def surroundings(folder: Path | None, settings: TrainSettings, speech: Path | No
 
 
 def check_neutral_speech(labels: Sequence[str], speech: Path | None) -> None:
-    """Raise ConfigError where settings with `neutral_speech` lack the folder or the label that it needs."""
+    """Raise ConfigError where settings with `neutral_speech` come without the folder or the label for it."""
     _wanted(speech)
     _check_neutral_label(labels)
 
@@ -89,7 +89,7 @@ def _wanted(speech: Path | None) -> Path:
 
 @dataclass(frozen=True, eq=False)
 class Prepared:
-    """Training and inner features with targets and the training part's standardisation; no inner part is possible.
+    """Training and inner features with targets and the training part's standardisation; the inner part may be missing.
 
     `mean` and `scale` standardise the MFCC that devices compute, `band_scale` the bands that training works on.
     `views` holds, for each training utterance, its log-mels under conditions; `sounds` those of everyday sounds,
@@ -108,12 +108,12 @@ class Prepared:
 
     @property
     def inner_targets(self) -> Any:
-        """Places of the inner speakers' labels."""
+        """Class numbers of the inner speakers' labels."""
         return self.inner.targets(self.labels)
 
     @property
     def bands(self) -> F32:
-        """`(n_mfcc, n_mels)`: standardised MFCC times this are standardised bands (without what MFCC leave out)."""
+        """`(n_mfcc, n_mels)`: standardised MFCC times this are standardised bands (less the detail that MFCC drop)."""
         dct = dct_matrix(self.train.front_end)
         result: F32 = (dct.T / self.scale[:, None]) * self.band_scale
         return result
@@ -133,12 +133,12 @@ class Prepared:
         return examples([(x, *views) for x, views in zip(self.train.log_mels, self.views, strict=True)], targets)
 
     def rows_by_speaker(self) -> list[Any]:
-        """Return each speaker's rows of the training part; utterances without a speaker stand alone."""
+        """Return each speaker's rows of the training part; an utterance without a speaker is a group of its own."""
         speakers = np.array(self.train.speakers)
         return [np.flatnonzero(speakers == speaker) for speaker in np.unique(speakers)]
 
     def sound_examples(self) -> Examples | None:
-        """Return the sounds with no class as the target, zeros; None where there are none."""
+        """Return the sounds with all-zero targets, for no class; None where there are no sounds."""
         if not self.sounds:
             return None
         return examples([(x,) for x in self.sounds], np.zeros((len(self.sounds), len(self.labels)), np.float32))
@@ -157,8 +157,8 @@ def prepare(
     `inner` is None for a training of a fixed number of epochs.
     """
     if not len(train) or (inner is not None and not len(inner)):
-        counted = 0 if inner is None else len(inner)
-        raise TrainingError(f"{len(train)} training and {counted} inner utterances: both parts need some")
+        inner_count = 0 if inner is None else len(inner)
+        raise TrainingError(f"{len(train)} training and {inner_count} inner utterances: both parts need some")
     missing = set(labels) - {str(u.label) for u in train.utterances}
     if missing:
         raise TrainingError(f"no training utterance has the label {min(missing)!r}")
@@ -180,7 +180,7 @@ def prepare(
 
 
 def _with_neutral(train: Features, paths: Sequence[Path], labels: Sequence[str], cache: Path | None) -> Features:
-    """Return the training part with recordings that are read without emotion."""
+    """Return the training part with the read speech added as neutral."""
     if not paths:
         return train
     _check_neutral_label(labels)
@@ -195,20 +195,20 @@ def _inverse_deviation(values: F32) -> F32:
 
 def _views(train: Features, conditions: Sequence[Condition], cache: Path | None) -> tuple[tuple[F32, ...], ...]:
     spec = train.spec
-    heard = [
+    by_condition = [
         extraction.extract(train.utterances, ConditionedSpec(inner=spec, condition=condition), cache=cache)
         for condition in conditions
     ]
-    return tuple(_long_enough(train, [each[row] for each in heard]) for row in range(len(train)))
+    return tuple(_long_enough(train, [each[row] for each in by_condition]) for row in range(len(train)))
 
 
 def heard_sounds(like: Features, paths: Sequence[Path], cache: Path | None) -> tuple[F32, ...]:
-    """Return the `(frames, n_mels)` decibels that pass the gate of sounds, for those of which any do."""
+    """Return the `(frames, n_mels)` decibels of sounds that pass the gate, without sounds that it blocks entirely."""
     spec = like.spec
-    named = [Utterance(id=str(path), path=path, corpus="sounds") for path in paths]
-    return _long_enough(like, extraction.extract(named, spec, cache=cache))
+    utterances = [Utterance(id=str(path), path=path, corpus="sounds") for path in paths]
+    return _long_enough(like, extraction.extract(utterances, spec, cache=cache))
 
 
-def _long_enough(train: Features, found: Sequence[F32 | None]) -> tuple[F32, ...]:
+def _long_enough(train: Features, spectra: Sequence[F32 | None]) -> tuple[F32, ...]:
     """Return the features that the gate let through and that fill at least one hop."""
-    return tuple(x for x in found if x is not None and len(x) >= train.front_end.block_frames)
+    return tuple(x for x in spectra if x is not None and len(x) >= train.front_end.block_frames)

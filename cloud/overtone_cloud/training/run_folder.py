@@ -38,7 +38,7 @@ class RunFolder:
         self.path = path
 
     def write_json(self, name: str, data: Any) -> None:
-        """Write `data` as JSON, whole or not at all."""
+        """Write `data` as JSON, atomically."""
         text = json.dumps(data, indent=1, sort_keys=True, allow_nan=False)
         write_atomically(self.path / name, text.encode() + b"\n", error=TrainingError)
 
@@ -96,7 +96,7 @@ class RunFolder:
 
 
 def progress_lines(say: Callable[[str], None], epochs: int, most: int) -> Report:
-    """Return a report of epochs that says at most `most` lines."""
+    """Return an epoch callback that passes at most `most` lines to `say`."""
     every = -(-epochs // most)
 
     def report(entry: Entry) -> None:

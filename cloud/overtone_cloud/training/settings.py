@@ -17,15 +17,14 @@ from overtone_models.network_spec import EdgeTcnSpec, edge_tcn
 class TrainSettings:
     """Settings of one training; the same settings, data and seed give the same network.
 
-    An epoch hears at most `speaker_utterances` of each speaker, so that a corpus of two speakers with hundreds each
-    does not outweigh the others. To each batch come `sounds_per_batch` everyday sounds, where the training has some.
-    With `neutral_speech` the training half of a folder of read speech trains as neutral.
-    The threshold of a decision is the least at which decisions on unheard speech are right as often as
-    `no_decision_accuracy` says; with sounds a decision also asks for as much speech as leaves a share
-    `no_decision_sounds` of unheard sounds undecided.
-    The result are weights averaged over about `average_steps` steps, of the epoch at which the inner speakers' loss
-    was least; training ends `patience_epochs` after that. With an `inner_fraction` of 0 there are no inner speakers:
-    training goes to its last epoch, the temperature is 1, and the threshold 0.4 unless sounds ask for more.
+    An epoch takes at most `speaker_utterances` utterances per speaker, so that a corpus of two speakers with hundreds
+    each does not outweigh the others. Each batch gets `sounds_per_batch` everyday sounds as well, where the training
+    has some. With `neutral_speech` the training half of a folder of read speech is trained as neutral. The decision
+    threshold is the lowest at which decisions on unseen speech reach `no_decision_accuracy`; with sounds the speech
+    level also leaves a share `no_decision_sounds` of unseen sounds undecided. The result is the weights, averaged over
+    about `average_steps` steps, of the epoch with the lowest loss of the inner speakers; training ends
+    `patience_epochs` after that. With an `inner_fraction` of 0 there are no inner speakers: training goes to its last
+    epoch, the temperature is 1, and the threshold 0.4 unless sounds ask for more.
     """
 
     size: str = "M"
@@ -64,7 +63,7 @@ class TrainSettings:
             raise ConfigError(f"training setting max_frames is {self.max_frames}, it must be a multiple of {hop}")
 
     def network(self, *, n_features: int, n_classes: int) -> EdgeTcnSpec:
-        """Return the network that a training with these settings makes."""
+        """Return the network that these settings train."""
         return replace(edge_tcn(self.size, n_features=n_features, n_classes=n_classes), separable=self.separable)
 
     def to_json(self) -> dict[str, Any]:

@@ -1,8 +1,8 @@
 """Training of the edge network: inner speakers decide when to stop, test speakers never.
 
-The network is trained on standardised bands, the device gives it standardised MFCC: the last thing done to the weights
-is to take the way from one to the other into the first layer (`Prepared.bands`). Trained on MFCC, whose high orders
-standardising makes as loud as the low ones, it recognises unseen speakers less well (docs/recognition.md).
+The network is trained on standardised bands, but its input on a device is standardised MFCC: at the end, the linear map
+between the two (`Prepared.bands`) is folded into the first layer. Trained on MFCC, whose high orders standardisation
+raises to the level of the low ones, it recognises unseen speakers less well (docs/recognition.md).
 """
 
 from collections.abc import Callable, Iterator
@@ -28,21 +28,21 @@ from overtone_models.networks import tf
 from overtone_models.trained import TrainedModel
 
 COMPILED_FROM = 400
-"""Compiling a step takes as long as some hundred plain steps: a shorter training does without."""
+"""Compiling a step takes as long as some hundred plain steps: shorter trainings are not compiled."""
 
 
 class Trainer:
     """One training; `run()` resumes from the run folder's checkpoint when there is one.
 
-    Without inner speakers it goes to its last epoch.
+    Without inner speakers it runs to its last epoch.
     """
 
     def __init__(self, data: Prepared, settings: TrainSettings, folder: RunFolder) -> None:
         self.data, self.settings, self.folder = data, settings, folder
         self.spec = settings.network(n_features=data.train.front_end.n_mfcc, n_classes=len(data.labels))
         tf.keras.utils.set_random_seed(settings.seed)
-        seen = replace(self.spec, n_features=data.train.front_end.n_mels)
-        self.network = networks.keras_model(seen, dropout=settings.dropout)
+        band_spec = replace(self.spec, n_features=data.train.front_end.n_mels)
+        self.network = networks.keras_model(band_spec, dropout=settings.dropout)
         self.batches = Batches(data, settings)
         self.optimizer = self._optimizer()
         self.optimizer.build(self.network.trainable_variables)
@@ -72,7 +72,7 @@ class Trainer:
         return tf.keras.optimizers.AdamW(schedule, weight_decay=settings.weight_decay)
 
     def run(self, report: Report | None = None) -> TrainedModel:
-        """Train until the inner speakers gain no more, or to the last epoch; return the best model, or the last."""
+        """Train until the inner speakers no longer improve, or to the end; return the best model, or the last."""
         self._restore()
         settings = self.settings
         while self.epoch < settings.epochs and self.epoch - self.best_epoch < settings.patience_epochs:
@@ -99,13 +99,13 @@ class Trainer:
         return mean
 
     def _mfcc(self, decibels: Any, counts: Any) -> tuple[Any, Any, Any]:
-        """Return MFCC as they are, 1 for frames of the utterances `(n, max_frames, 1)`, and the mask of whole hops."""
+        """Return raw MFCC, 1 for frames of the utterances `(n, max_frames, 1)`, and the mask of whole hops."""
         inside = tf.sequence_mask(counts, decibels.shape[1], tf.float32)
         mask = tf.reduce_min(tf.reshape(inside, [decibels.shape[0], -1, self.spec.hop_frames]), 2)
         return tf.matmul(decibels, self._dct), inside[:, :, None], mask
 
     def _train_step(self, decibels: Any, counts: Any, y: Any) -> Any:
-        """Take one step and return the loss; the averaged weights follow with `average_steps` as their memory."""
+        """Take one step and return the loss; update the averaged weights, whose window is `average_steps`."""
         mfcc, inside, mask = self._mfcc(decibels, counts)
         x = tf.matmul((mfcc - self.data.mean) * self.data.scale * inside, self._bands)
         with tf.GradientTape() as tape:
@@ -114,22 +114,22 @@ class Trainer:
         variables = self.network.trainable_variables
         self.optimizer.apply_gradients(zip(tape.gradient(loss, variables), variables, strict=True))
         self.steps.assign_add(1.0)
-        # Short at first, so that the random beginning is forgotten.
+        # Short at first, so that the random initial weights fade.
         part = 1.0 / tf.minimum(1.0 + self.steps / 10.0, float(self.settings.average_steps))
         for average, variable in zip(self.averages, variables, strict=True):
             average.assign_add(part * (variable - average))
         return loss
 
     def _loss(self, y: Any, logits: Any) -> Any:
-        """Return the cross-entropy, where sounds (without a class) are every class alike and no speech.
+        """Return the cross-entropy; sounds, which have no class, count as every class alike and as no speech.
 
-        What is speech the mean of the logits says, which the softmax leaves free (ADR 0026).
+        The mean of the logits, to which the softmax is invariant, is the logit of speech (ADR 0026).
         """
         speech = tf.reduce_sum(y, 1, keepdims=True)
         targets = y + (1.0 - speech) / len(self.data.labels)
         smoothing = self.settings.label_smoothing
-        crossed = tf.keras.losses.categorical_crossentropy
-        loss = tf.reduce_mean(crossed(targets, logits, from_logits=True, label_smoothing=smoothing))
+        cross_entropy = tf.keras.losses.categorical_crossentropy
+        loss = tf.reduce_mean(cross_entropy(targets, logits, from_logits=True, label_smoothing=smoothing))
         if self.data.sounds and self.settings.sounds_per_batch:
             mean = tf.reduce_mean(logits, 1, keepdims=True)
             loss += tf.reduce_mean(tf.nn.sigmoid_cross_entropy_with_logits(speech, mean))
@@ -137,7 +137,7 @@ class Trainer:
 
     @contextmanager
     def _averaged(self) -> Iterator[None]:
-        """Hold the averaged weights in the network inside the context."""
+        """Put the averaged weights into the network inside the context."""
         variables = self.network.trainable_variables
         own = [variable.numpy() for variable in variables]
         for variable, average in zip(variables, self.averages, strict=True):
@@ -158,7 +158,7 @@ class Trainer:
         uar = unweighted_average_recall(logits.argmax(1), self._inner_targets, len(self.data.labels))
         temperature = fit_temperature(logits, self._inner_targets)
         loss = negative_log_likelihood(logits, self._inner_targets, temperature)
-        # The loss, not the UAR: a few inner speakers make the UAR jump by ten points from one look to the next.
+        # The loss, not the UAR: a few inner speakers make the UAR jump by ten points from one evaluation to the next.
         if loss <= self.best_loss:
             self.best_uar, self.best_loss, self.best_epoch, self.best_weights = uar, loss, self.epoch, weights
         return {"inner_uar": uar, "inner_loss": loss}
@@ -192,7 +192,7 @@ class Trainer:
         arrays = {f"variable{index}": variable.numpy() for index, variable in enumerate(variables)}
         best = np.array([self.best_uar, self.best_loss, self.best_epoch])
         arrays |= {"epoch": np.array(self.epoch), "best": best, "best_weights": self.best_weights}
-        # The history first: one that is ahead of the checkpoint is cut to it, one that lags would have a hole.
+        # The history first: one ahead of the checkpoint is cut to it, one that lags would have a gap.
         self.folder.write_json(HISTORY, self.history)
         self.folder.save_checkpoint(arrays)
 
@@ -225,7 +225,7 @@ def fit(
 ) -> tuple[TrainedModel, list[Entry]]:
     """Return the model trained on the speakers of `outer`, and its history; resume from the checkpoint in `folder`.
 
-    `begin` is called once every check has passed, before the first epoch.
+    `begin` is called after all checks have passed, before the first epoch.
     """
     train, inner = set_aside(outer, settings)
     data = prepare(train, inner if settings.inner_fraction else None, labels, around, cache=cache)

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from overtone_cloud.errors import ConfigError
+from overtone_common.toml_config import TYPE_NAMES, check_value, limits
 
 T = TypeVar("T")
 NONE = "none"
@@ -27,49 +28,54 @@ SAME: Any = object()
 class Option:
     """How the text of `--option NAME=VALUE` becomes a field's value.
 
-    `parse` raises ValueError with the second half of the message ("it takes yes, no"). `unset` is the text for
-    None; `quick` is the default under `--quick` where that differs.
+    `parse` raises ValueError with the second half of the message ("it takes yes, no"). `limits` are those of
+    configuration files. `unset` is the text for None; `quick` is the default under `--quick` where that differs.
     """
 
     meaning: str
     parse: Callable[[str], Any]
+    limits: Mapping[str, Any] = field(default_factory=dict)
     unset: str = NONE
     quick: Any = SAME
 
     def read(self, name: str, text: str, default: Any) -> Any:
-        """Return the value of a text; raise ConfigError in one line where it has none."""
+        """Return the value of a text; raise ConfigError in one line for an invalid one."""
         if text == self.unset and default is None and not text.isdecimal():
             return None
         try:
-            return self.parse(text)
+            value = self.parse(text)
         except ValueError as error:
             raise ConfigError(f"option {name} is {text!r}; {error}") from None
+        try:
+            check_value(value, self.limits, f"option {name}")
+        except ValueError as error:
+            raise ConfigError(str(error)) from None
+        return value
 
 
 def whole(
     default: int | None, meaning: str, least: int = 1, most: int = 100_000, *, unset: str = NONE, quick: Any = SAME
 ) -> Any:
     """Return a field for a whole number within limits."""
-    parse = partial(_limited, int, f"a whole number from {least} to {most}", least, most)
-    return _field(default, Option(meaning=meaning, parse=parse, unset=unset, quick=quick))
+    option = Option(meaning=meaning, parse=partial(_numeric, int), limits=limits(least, most), unset=unset, quick=quick)
+    return _field(default, option)
 
 
 def number(
     default: float | None, meaning: str, least: float, most: float, *, unset: str = NONE, quick: Any = SAME
 ) -> Any:
     """Return a field for a number within limits."""
-    parse = partial(_limited, float, f"a number from {least:g} to {most:g}", least, most)
-    return _field(default, Option(meaning=meaning, parse=parse, unset=unset, quick=quick))
+    option = Option(
+        meaning=meaning, parse=partial(_numeric, float), limits=limits(least, most), unset=unset, quick=quick
+    )
+    return _field(default, option)
 
 
-def _limited(kind: type, noun: str, least: float, most: float, text: str) -> Any:
+def _numeric(kind: type, text: str) -> Any:
     try:
-        value = kind(text)
+        return kind(text)
     except ValueError:
-        value = None
-    if value is None or not least <= value <= most:
-        raise ValueError(f"it must be {noun}")
-    return value
+        raise ValueError(f"it must be {TYPE_NAMES[kind]}") from None
 
 
 def word(default: str | None, meaning: str, known: Sequence[str], *, unset: str = NONE) -> Any:
@@ -138,14 +144,14 @@ def spelled(name: str) -> str:
     return name.replace("_", "-")
 
 
-def read_options(schema: type[T], given: Mapping[str, str], *, quick: bool = False) -> T:
-    """Return the settings of option texts; raise ConfigError in one line for a text that cannot be."""
-    texts = {spelled(name): text for name, text in given.items()}
+def read_options(schema: type[T], texts: Mapping[str, str], *, quick: bool = False) -> T:
+    """Return the settings of option texts; raise ConfigError in one line for an invalid text."""
+    by_name = {spelled(name): text for name, text in texts.items()}
     values: dict[str, Any] = {}
     for each, option in _options(schema).items():
         name = spelled(each)
-        if name in texts and option.meaning:
-            values[each] = option.read(name, texts[name], _default(schema, each))
+        if name in by_name and option.meaning:
+            values[each] = option.read(name, by_name[name], _default(schema, each))
         elif quick and option.quick is not SAME:
             values[each] = option.quick
     return schema(**values)
@@ -153,12 +159,12 @@ def read_options(schema: type[T], given: Mapping[str, str], *, quick: bool = Fal
 
 def described(schema: type[Any]) -> dict[str, tuple[str, str]]:
     """Return each option's meaning and default as `overtone paper list` shows them."""
-    shown = {}
+    table = {}
     for name, option in _options(schema).items():
         quick = "" if option.quick is SAME else f"; --quick takes {_text(option.quick, option)}"
         if option.meaning:
-            shown[spelled(name)] = (f"{option.meaning}{quick}", _text(_default(schema, name), option))
-    return shown
+            table[spelled(name)] = (f"{option.meaning}{quick}", _text(_default(schema, name), option))
+    return table
 
 
 def _field(default: Any, option: Option) -> Any:

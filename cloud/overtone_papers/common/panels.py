@@ -1,4 +1,4 @@
-"""One panel for each emotion: waveforms, spectrograms and chromagrams of utterances side by side."""
+"""Panels of waveforms, spectrograms and chromagrams: one utterance per emotion, side by side."""
 
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -21,41 +21,41 @@ PITCH_ROWS = (0, 2, 4, 5, 7, 9, 11)
 Draw = Callable[[Any, Utterance, F32], Any]
 
 
-def waveforms(shown: Sequence[Utterance], title: str) -> Figure:
+def waveforms(utterances: Sequence[Utterance], title: str) -> Figure:
     """Return amplitude over time of each utterance; all panels have the same two axes."""
-    return _panels(shown, title, _waveform, "amplitude")
+    return _panels(utterances, title, _waveform, "amplitude")
 
 
-def spectrograms(shown: Sequence[Utterance], title: str) -> Figure:
+def spectrograms(utterances: Sequence[Utterance], title: str) -> Figure:
     """Return the power over time and frequency (0 to 8 kHz) of each utterance, in dB below its loudest point."""
-    return _panels(shown, title, _spectrogram, "frequency (kHz)", bar="dB re the loudest")
+    return _panels(utterances, title, _spectrogram, "frequency (kHz)", bar="dB re the loudest")
 
 
-def mel_spectrograms(shown: Sequence[Utterance], title: str) -> Figure:
+def mel_spectrograms(utterances: Sequence[Utterance], title: str) -> Figure:
     """Return the log-mel spectrogram (128 bands) of each utterance, in dB below its loudest point."""
-    return _panels(shown, title, _mel_spectrogram, "mel band", bar="dB re the loudest")
+    return _panels(utterances, title, _mel_spectrogram, "mel band", bar="dB re the loudest")
 
 
-def chromagrams(shown: Sequence[Utterance], title: str) -> Figure:
+def chromagrams(utterances: Sequence[Utterance], title: str) -> Figure:
     """Return the strengths of the twelve pitch classes over time of each utterance."""
-    return _panels(shown, title, _chromagram, "pitch class", bar="share of the strongest")
+    return _panels(utterances, title, _chromagram, "pitch class", bar="share of the strongest")
 
 
-def _panels(shown: Sequence[Utterance], title: str, draw: Draw, y_label: str, *, bar: str = "") -> Figure:
-    columns = min(4, len(shown))
-    rows = -(-len(shown) // columns)
+def _panels(utterances: Sequence[Utterance], title: str, draw: Draw, y_label: str, *, bar: str = "") -> Figure:
+    columns = min(4, len(utterances))
+    rows = -(-len(utterances) // columns)
     canvas = figure(2.9 * columns, 2.1 * rows + 0.4)
     places = np.ravel(np.asarray(canvas.subplots(rows, columns, sharex=True, sharey=True, squeeze=False)))
-    sounds = [audio.load(utterance.path) for utterance in shown]
+    sounds = [audio.load(utterance.path) for utterance in utterances]
     image = None
-    for place, utterance, samples in zip(places, shown, sounds, strict=False):
+    for place, utterance, samples in zip(places, utterances, sounds, strict=False):
         image = draw(place, utterance, samples)
         who = f", {utterance.speaker}" if utterance.speaker else ""
         place.set_title(f"{utterance.label}{who}", fontsize=9)
-    for place in places[len(shown) :]:
+    for place in places[len(utterances) :]:
         place.set_axis_off()
-    for place in places[len(shown) - columns : len(shown)]:
-        place.tick_params(labelbottom=True)  # where the row below is not full
+    for place in places[len(utterances) - columns : len(utterances)]:
+        place.tick_params(labelbottom=True)  # also where the row below is not full
     places[0].set_xlim(0.0, max(HOP_SAMPLES, *(samples.size for samples in sounds)) / SAMPLE_RATE_HZ)
     if bar and image is not None:
         canvas.colorbar(image, ax=list(places), label=bar, pad=0.02)
@@ -85,7 +85,7 @@ def _chromagram(place: Any, _utterance: Utterance, samples: F32) -> Any:
 
 
 def _image(place: Any, values: F32, samples: F32, *, top: float, lowest: float | None) -> Any:
-    """Draw `(frames, bands)`; decibels are shown relative to the largest, other values from 0 to 1."""
+    """Draw `(frames, bands)`: decibels relative to the largest, other values from 0 to 1."""
     seconds = max(samples.size, HOP_SAMPLES) / SAMPLE_RATE_HZ
     image = values - values.max() if lowest is not None else values
     scale = (lowest, 0.0) if lowest is not None else (0.0, 1.0)

@@ -1,4 +1,4 @@
-"""The ensembles paper's claims, read on this data, and what it leaves open."""
+"""The ensembles paper's claims checked on this data, and what it leaves open."""
 
 from collections.abc import Mapping, Sequence
 from statistics import fmean
@@ -12,7 +12,7 @@ Evidence = Mapping[str, list[Figures]]
 """Results on the random split, one per seed, by network and by "part: title"."""
 
 FEW = 0.005
-"""Differences below half a per cent are none."""
+"""Differences below half a per cent do not count."""
 CHOICES = """
 calm (RAVDESS) | {calm} | the paper has seven classes; --option calm=merge
 when a training ends | by the loss of an inner part (an eighth of the training part); epochs: {epochs}
@@ -75,7 +75,7 @@ def _mean(results: Sequence[Figures], name: str = "accuracy") -> float:
 
 
 def _means_of(evidence: Evidence, *keys: str, name: str = "accuracy") -> list[float] | None:
-    """Return the mean of a figure for each key, None where one of them is not there."""
+    """Return the mean of a figure for each key, None where one of them is missing."""
     return [_mean(evidence[key], name) for key in keys] if set(keys) <= set(evidence) else None
 
 

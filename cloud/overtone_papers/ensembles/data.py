@@ -20,7 +20,7 @@ LABELS = ("neutral", "happy", "sad", "angry", "fearful", "disgust", "surprised")
 LOG_MEL, MEANS = "log-mel", "mean-vector"
 SPECS: Mapping[str, Feature] = {LOG_MEL: LogMelSpec(), MEANS: MeanVectorSpec()}
 MIN_STD = 1e-3
-"""Cells behind the end of every recording hardly vary; they are only centred."""
+"""Cells after the end of every recording hardly vary; they are only centred."""
 FOLDS, INNER_FOLDS = 5, 8
 ENOUGH_SPEAKERS = 4
 QUICK_INNER, QUICK_TEST = 28, 70
@@ -44,7 +44,7 @@ def pool_of(readings: Mapping[str, Reading], calm: str) -> tuple[Utterance, ...]
 
 @dataclass(frozen=True, eq=False)
 class Pool:
-    """Utterances of all corpora with classes and origins `(n,)`; features are extracted when first asked for."""
+    """Utterances of all corpora with classes and origins `(n,)`; features are extracted on first use."""
 
     study: Study
     utterances: tuple[Utterance, ...]
@@ -54,7 +54,7 @@ class Pool:
 
     @classmethod
     def gather(cls, study: Study, calm: str) -> "Pool":
-        """Return the pool without what cannot be read; raise CorpusError where a class is missing altogether."""
+        """Return the pool of readable utterances; raise CorpusError where a class is missing altogether."""
         utterances, _ = study.extract(pool_of(study.readings, calm), SPECS[MEANS])
         absent = sorted(set(LABELS) - {str(u.label) for u in utterances})
         if absent:
@@ -73,7 +73,7 @@ class Pool:
         return [self.feature(name)[rows] for name in names]
 
     def rows(self, ids: Sequence[str]) -> Rows:
-        """Return the places of these utterances."""
+        """Return the rows of these utterances."""
         return rows_of(self.utterances, ids)
 
     def thinned(self, ids: Sequence[str], count: int, seed: int) -> tuple[str, ...]:
@@ -90,9 +90,9 @@ def fit_scaler(x: F32, kind: str) -> Scaler:
 
 
 def divide(utterances: Sequence[Utterance], kind: str, *, seed: int, quick: bool = False) -> InnerFold:
-    """Return utterances to train on, to stop the training and weigh ensembles by (inner), and to report on (test).
+    """Return utterances to train on, for early stopping and ensemble weights (inner), and to report on (test).
 
-    With `quick` inner and test utterances are drawn from those, alike for all networks.
+    With `quick`, inner and test are random samples of those, the same for all networks.
     """
     test = _random(utterances, FOLDS, seed) if kind == "random" else _speaker_test(utterances, seed)
     rest = [u for u in utterances if u.id not in test]
@@ -117,12 +117,12 @@ def thinned(utterances: Sequence[Utterance], count: int, seed: int) -> tuple[str
     if len(utterances) <= count:
         return tuple(u.id for u in utterances)
     generator = np.random.default_rng(seed)
-    drawn: set[str] = set()
+    sample: set[str] = set()
     for label in sorted({str(u.label) for u in utterances}):
         own = [u.id for u in utterances if u.label == label]
         share = max(1, round(count * len(own) / len(utterances)))
-        drawn |= {own[place] for place in generator.permutation(len(own))[:share]}
-    return tuple(u.id for u in utterances if u.id in drawn)
+        sample |= {own[place] for place in generator.permutation(len(own))[:share]}
+    return tuple(u.id for u in utterances if u.id in sample)
 
 
 def _random(utterances: Sequence[Utterance], folds: int, seed: int) -> set[str]:

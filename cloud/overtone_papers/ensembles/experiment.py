@@ -18,7 +18,7 @@ from overtone_papers.ensembles.networks import Job, Settings, plan_of
 from overtone_papers.ensembles.training import read_arrays, train
 
 Result = dict[str, Any]
-"""One network's (or ensemble's) figures on one split with one seed, as report.json has them."""
+"""One network's (or ensemble's) figures on one split with one seed, as in report.json."""
 
 SPLIT_WORDS = {"random": "random, speakers shared", "speaker": "by speaker, unseen"}
 SMALLEST = 1e-7
@@ -52,7 +52,7 @@ class Experiment:
         return read_arrays(self.folder / f"{name}.npz")
 
     def result(self, job: Job, title: str = "") -> Result:
-        """Return a training's result, trained now or earlier; its title is the network's where none is given."""
+        """Return a training's result, trained now or earlier; its title is the network's by default."""
         if job.name not in self._results:
             trained = self._trained(job)
             scored = self.scored(self.predictions(job.name)["test"], job.split, job.seed)
@@ -74,7 +74,7 @@ class Experiment:
         }
 
     def inputs(self) -> dict[str, Any]:
-        """Return the inputs that all steps have in common."""
+        """Return the inputs common to all steps."""
         features = [spec.digest for spec in SPECS.values()]
         return {"calm": self.settings.calm, "features": features, "read": len(self.pool.utterances)}
 
@@ -104,7 +104,7 @@ class Experiment:
         return saved_files(self.study.out / "networks" / network)
 
     def stacked(self, jobs: Sequence[Job]) -> Result:
-        """Return the stacking's result over binary trainings, which are done first."""
+        """Return the stacking's result over binary trainings, which run first."""
         base = [self._trained(job) for job in jobs]
         split, seed, folder, name = jobs[0].split, jobs[0].seed, self.folder, stacking.step_name(jobs)
         fold, plan = self.fold(split, seed), plan_of(jobs[0], self.settings, quick=self.study.quick)

@@ -18,23 +18,23 @@ NETWORKS_OF = {
 }
 INPUTS_1D = {40: "MFCC", 52: "MFCC, chroma", 180: "MFCC, chroma, mel"}
 USED = {"e-cnn1d-lstm": 40, "e-lstm-cnn-1d": 52}
-"""How many means the 1-D networks use by default: what the paper found best for each."""
+"""Means that the 1-D networks use by default: the paper's best for each."""
 TWO_AXES = ("e-cnn2d-lstm", "e-fused", "e-lstm-cnn-2d")
-"""Networks that take the option `axis`."""
+"""Networks with the option `axis`."""
 QUICK_BINARY_SAMPLES, QUICK_BINARY_EPOCHS = 14, 1
 SEARCH_EPOCHS, QUICK_SEARCH_EPOCHS = 30, 4
 WHOLE = 1_000_000_000
 
 
 class Length(NamedTuple):
-    """Epochs at most, and epochs without a better inner loss after which a training ends."""
+    """Most epochs, and epochs without a better inner loss after which a training ends."""
 
     epochs: int
     patience: int
 
 
 class Quick(NamedTuple):
-    """What `--quick` leaves of a training."""
+    """Size of a training under `--quick`."""
 
     samples: int
     epochs: int
@@ -105,7 +105,7 @@ class Settings:
     search: tuple[str, ...] = words(("e-cnn1d-lstm",), "networks whose hyperparameters Hyperband searches", BASES)
 
     def check(self, parts: Sequence[str]) -> None:
-        """Raise ConfigError where options do not go together."""
+        """Raise ConfigError for options that exclude one another."""
         if self.axis != "mel" and tuple(parts) == ("1d",):
             raise ConfigError(f"option axis={self.axis} has no meaning for part 1d; it is for {', '.join(TWO_AXES)}")
 
@@ -134,12 +134,12 @@ class Job:
 
     @property
     def recipe(self) -> Recipe:
-        """How the network is trained."""
+        """Recipe of the network."""
         return RECIPES[self.network]
 
     @property
     def saved(self) -> bool:
-        """Whether the trained network is kept for devices: the plain one, random split, first seed."""
+        """Whether the trained network is saved for devices: the plain one, random split, first seed."""
         plain = self.scaled and self.target is None and "used" not in self.options
         return plain and self.split == "random" and self.seed == 0
 
@@ -156,7 +156,7 @@ class Job:
 
 @dataclass(frozen=True, kw_only=True)
 class Plan:
-    """How long and on how much a job trains, how its log-mels are scaled, and whether they are varied."""
+    """Length and size of a training, scaling of its log-mels, and whether they are augmented."""
 
     epochs: int
     samples: int
@@ -165,7 +165,7 @@ class Plan:
 
 
 def plan_of(job: Job, settings: Settings, *, quick: bool) -> Plan:
-    """Return how long and on how much a job trains."""
+    """Return length and size of a training."""
     recipe = job.recipe
     samples, epochs = recipe.quick if quick else (WHOLE, recipe.length.epochs)
     if quick and job.target is not None and recipe.quick.samples < 800:
@@ -177,7 +177,7 @@ def plan_of(job: Job, settings: Settings, *, quick: bool) -> Plan:
 def job_of(
     settings: Settings, network: str, split: str, seed: int, *, used: int | None = None, scaled: bool = True
 ) -> Job:
-    """Return the training of a network; options that have their default are left out."""
+    """Return the training of a network; options at their default are left out."""
     options: dict[str, str | int] = {}
     if settings.axis != "mel" and network in TWO_AXES:
         options["axis"] = settings.axis

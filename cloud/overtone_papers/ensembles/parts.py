@@ -50,7 +50,7 @@ PAPER_DURATIONS: tuple[tuple[Cell, ...], ...] = (
 
 
 def part_of(experiment: Experiment, name: str) -> Part:
-    """Return a part of the study with the seconds that it took."""
+    """Return a part of the study with its duration in seconds."""
     started = time.monotonic()
     special = {
         "statistics": _statistics,
@@ -111,7 +111,7 @@ def _ablation(experiment: Experiment) -> Part:
 
 
 def _ensemble(experiment: Experiment) -> Part:
-    """Return mean and genetic ensembles of the members, each split and seed."""
+    """Return mean and genetic ensembles of the members per split and seed."""
     members, results, weightings = list[Result](), list[Result](), list[tuple[str, int, dict[str, Weighting]]]()
     for split, seed in _places(experiment):
         own, voted, by_kind = _vote(experiment, split, seed)
@@ -123,7 +123,7 @@ def _ensemble(experiment: Experiment) -> Part:
         tables.paper_row("mean", tables.MEAN),
         tables.paper_row("genetic (searched on the reported set)", tables.GENETIC),
     ]
-    honest = [r for r in results if r["network"] == "genetic"]
+    unbiased = [r for r in results if r["network"] == "genetic"]
     return _part(
         experiment,
         "ensemble",
@@ -132,7 +132,7 @@ def _ensemble(experiment: Experiment) -> Part:
             _weight_table(experiment, weightings),
             *tables.details(everything, "CNN2D-LSTM", "Ensemble", by_class=[*best, *results]),
         ),
-        pictures=tables.pictures(experiment.study, "ensemble", [*best, *honest], curves=False),
+        pictures=tables.pictures(experiment.study, "ensemble", [*best, *unbiased], curves=False),
         figures={
             "results": everything,
             "weights": [
@@ -200,7 +200,7 @@ def _weights_json(weightings: Mapping[str, Weighting]) -> dict[str, Any]:
 
 
 def _stacking(experiment: Experiment) -> Part:
-    """Return the stacking of seven binary networks beside the network that they are binary forms of."""
+    """Return the stacking of seven binary networks beside the network that they are based on."""
     settings = experiment.settings
     single, stacked = list[Result](), list[Result]()
     for split, seed in _places(experiment):
@@ -221,7 +221,7 @@ def _stacking(experiment: Experiment) -> Part:
 
 
 def _search(experiment: Experiment) -> Part:
-    """Return what Hyperband finds for each network, beside the paper's."""
+    """Return Hyperband's hyperparameters per network, beside the paper's."""
     from overtone_papers.ensembles.search import BEST, NAMES, search
 
     study, settings = experiment.study, experiment.settings
@@ -261,7 +261,7 @@ def _plain(value: Any) -> Cell:
 
 
 def _statistics(experiment: Experiment) -> Part:
-    """Return class, origin and duration statistics of the pool, and how each emotion looks in each corpus."""
+    """Return class, origin and duration statistics of the pool, and pictures of each emotion in each corpus."""
     pool, kinds = experiment.pool, ("mel-spectrograms", "chromagrams")
     part = exploration_part(experiment.study, name="statistics", title=TITLES["statistics"], kinds=kinds, per_label=2)
     durations = experiment.study.step(

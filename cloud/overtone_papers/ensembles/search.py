@@ -1,4 +1,4 @@
-"""Hyperparameters by Hyperband (KerasTuner): the paper's ranges; the inner part judges, the test part is not seen."""
+"""Hyperparameters by Hyperband (KerasTuner): the paper's ranges; the inner part decides, the test part stays unseen."""
 
 import contextlib
 import io
@@ -24,10 +24,10 @@ BEST: Mapping[str, tuple[Value | None, ...]] = {
     "e-lstm-cnn-2d": (3, 2, 128, 256, 64, 2e-4, "Adam", 0.0),
     "e-cnn-transformer": (None, 4, 32, None, None, None, None, None),
 }
-"""The paper's tables 3, 5, 8 and 10 in the order of `NAMES`; None where it does not say."""
+"""The paper's tables 3, 5, 8 and 10 in the order of `NAMES`; None where it gives none."""
 
 THREE_BLOCKS = ("e-cnn1d-lstm", "e-lstm-cnn-1d")
-"""Forty means have no room for four blocks with a kernel of 5."""
+"""Forty means are too few for four blocks with a kernel of 5."""
 FACTOR = 3
 SEED = 0
 
@@ -35,8 +35,7 @@ SEED = 0
 def search(experiment: Experiment, network: str, split: str) -> dict[str, Any]:
     """Return the best hyperparameters, their inner accuracy, and every trial, as JSON.
 
-    Trials are kept in the study's folder, so that an interrupted search goes on. The tuner prints what it
-    reads and where, which goes nowhere.
+    Trials are stored in the study's folder, so that an interrupted search resumes. What the tuner prints is discarded.
     """
     study, settings = experiment.study, experiment.settings
     epochs = QUICK_SEARCH_EPOCHS if study.quick else SEARCH_EPOCHS
@@ -50,7 +49,7 @@ def search(experiment: Experiment, network: str, split: str) -> dict[str, Any]:
         "options": dict(job.options),
     }
     with contextlib.redirect_stdout(io.StringIO()), warnings.catch_warnings():
-        warnings.filterwarnings("ignore", "Skipping variable loading for optimizer")  # trials go on from weights alone
+        warnings.filterwarnings("ignore", "Skipping variable loading for optimizer")  # trials resume from weights alone
         tuner = _hyperband()(
             _builder(network, job),
             objective="val_accuracy",
@@ -72,7 +71,7 @@ def _hyperband() -> Any:
         raise ConfigError("the library keras_tuner is not installed; pip install 'overtone[papers]'") from error
 
     class Hyperband(keras_tuner.Hyperband):  # type: ignore[misc]
-        """Hyperband without TensorBoard, which the tuner imports although nobody writes to it."""
+        """Hyperband without TensorBoard, which the tuner imports although nothing here writes to it."""
 
         def _configure_tensorboard_dir(self, callbacks: Any, trial: Any, execution: int = 0) -> None:
             """Leave the callbacks as they are."""
@@ -98,7 +97,7 @@ def _run(tuner: Any, data: Prepared, job: Job, log: Any) -> None:
 def _builder(network: str, job: Job) -> Any:
     choices = ranges(network)
 
-    def built(parameters: Any) -> Any:
+    def build_model(parameters: Any) -> Any:
         values = {name: parameters.Choice(name, list(options)) for name, options in choices.items()}
         model = build(network, **{"classes": len(LABELS), **job.options, **options_of(network, values)})
         model.compile(
@@ -108,7 +107,7 @@ def _builder(network: str, job: Job) -> Any:
         )
         return model
 
-    return built
+    return build_model
 
 
 def _ranked(tuner: Any, epochs: int, samples: int) -> dict[str, Any]:
@@ -138,7 +137,7 @@ class _TrialLog(tf.keras.callbacks.Callback):  # type: ignore[misc]
 
 
 def ranges(network: str) -> dict[str, tuple[Value, ...]]:
-    """Return each hyperparameter's values: the paper's for CNN2D-LSTM, which the others follow where it is silent.
+    """Return each hyperparameter's values: the paper's for CNN2D-LSTM, shared by others where the paper is silent.
 
     The transformer doubles its filters from block to block, so that it has no `following`.
     """

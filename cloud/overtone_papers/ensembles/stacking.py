@@ -60,7 +60,7 @@ def train_perceptron(pool: Pool, fold: InnerFold, jobs: Sequence[Job], folder: P
 
 
 def save_stacking(pool: Pool, fold: InnerFold, jobs: Sequence[Job], plan: Plan, folder: Path) -> None:
-    """Put the trained networks together as one and write it for devices."""
+    """Write the trained networks, joined into one, for devices."""
     options = {"base": jobs[0].network, **jobs[0].options}
     model = build(NETWORK, **options)
     for index, job in enumerate(jobs):

@@ -24,11 +24,11 @@ from overtone_papers.ensembles.networks import (
 )
 
 LEAST = 40
-"""Utterances of each class below which a fifth of them, and an eighth of the rest, say nothing."""
+"""Fewest utterances per class: with fewer, a fifth of them and an eighth of the rest are no evidence."""
 SEARCH_TRAININGS = 14
-"""Hyperband with factor 3 spends about that many times its longest training."""
+"""Cost of Hyperband with factor 3, in about as many of its longest trainings."""
 TWO_CORES = 1.7
-"""How much faster two cores train than one, measured on the 2-D convolutions."""
+"""Speed-up of training on two cores over one, measured on the 2-D convolutions."""
 HEAVY = ("e-cnn2d-lstm", "e-fused")
 
 
@@ -54,7 +54,7 @@ def needs(readings: Mapping[str, Reading]) -> None:
 
 
 def estimate(study: Study) -> str:
-    """Return one line: trainings, hours on this processor, and whether TensorFlow sees an accelerator."""
+    """Return one line: number of trainings, hours on this processor, and whether TensorFlow sees an accelerator."""
     from overtone_papers.common.fitting import accelerators
 
     settings = study.settings(Settings)
@@ -63,8 +63,8 @@ def estimate(study: Study) -> str:
     if not jobs and "search" not in study.parts:
         return "system E: counts, durations and pictures only, about a minute"
     seconds = _seconds(study, settings, list(jobs.values()))
-    took = f"{seconds / 3600:.1f} h" if seconds > 5400 else f"{max(1.0, seconds / 60):.0f} min"
-    line = f"system E: {len(jobs)} trainings with {len(LABELS)} classes, at most {took} on {os.cpu_count()} cores"
+    duration = f"{seconds / 3600:.1f} h" if seconds > 5400 else f"{max(1.0, seconds / 60):.0f} min"
+    line = f"system E: {len(jobs)} trainings with {len(LABELS)} classes, at most {duration} on {os.cpu_count()} cores"
     devices = accelerators()
     if devices:
         return f"{line}; TensorFlow sees {', '.join(devices)}, which takes a small part of that"
@@ -75,14 +75,14 @@ def estimate(study: Study) -> str:
 
 
 def _seconds(study: Study, settings: Settings, jobs: list[Job]) -> float:
-    """Return the seconds that the trainings take at most on this machine's processor."""
+    """Return the most seconds that the trainings take on this machine's processor."""
     count = len(pool_of(study.readings, settings.calm))
     total = sum(_cost_s(job, plan_of(job, settings, quick=study.quick), count, study.quick) for job in jobs)
     if "search" in study.parts:
         epochs, searches = (QUICK_SEARCH_EPOCHS, 1) if study.quick else (SEARCH_EPOCHS, len(settings.splits))
         for recipe in (RECIPES[network] for network in settings.search):
-            trained = min(0.7 * count, recipe.quick.samples if study.quick else count)
-            total += searches * SEARCH_TRAININGS * epochs * trained * recipe.train_s
+            samples = min(0.7 * count, recipe.quick.samples if study.quick else count)
+            total += searches * SEARCH_TRAININGS * epochs * samples * recipe.train_s
     cores = os.cpu_count() or 1
     return total if cores == 1 else total / (TWO_CORES * cores / 2)
 
@@ -95,7 +95,7 @@ def _cost_s(job: Job, plan: Plan, count: int, quick: bool) -> float:
 
 
 def run(study: Study) -> Report:
-    """Do the study's parts; each training is a step of its own, and ensembles take what they left."""
+    """Run the parts of the study; each training is a step of its own, and ensembles read their predictions."""
     from overtone_papers.ensembles.experiment import Experiment
     from overtone_papers.ensembles.parts import part_of
 

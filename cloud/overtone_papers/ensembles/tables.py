@@ -1,4 +1,4 @@
-"""System E's tables and pictures: the paper's figures in the first rows, ours below, the split in each."""
+"""Tables and pictures of system E: the paper's figures in the first rows, ours below, the split in each."""
 
 from collections.abc import Callable, Mapping, Sequence
 from statistics import fmean, pstdev
@@ -76,10 +76,10 @@ def share(place: str) -> Callable[[Group], Cell]:
     """Return a column: the mean of a share in per cent, with its deviation over several seeds; None where unknown."""
 
     def cell(group: Group) -> Cell:
-        known = [100 * value for value in (_optional(result, place) for result in group) if value is not None]
-        if not known:
+        values = [100 * value for value in (_optional(result, place) for result in group) if value is not None]
+        if not values:
             return None
-        return fmean(known) if len(known) == 1 else f"{fmean(known):.1f} ± {pstdev(known):.1f}"
+        return fmean(values) if len(values) == 1 else f"{fmean(values):.1f} ± {pstdev(values):.1f}"
 
     return cell
 
@@ -153,15 +153,15 @@ def _shares(title: str, columns: Columns, results: Sequence[Result], paper: Mapp
 
 def pictures(study: Study, part: str, results: Sequence[Result], *, curves: bool = True) -> tuple[Picture, ...]:
     """Draw the first seed's confusion matrix of each network and split, and the curves of all."""
-    album, drawn = Album(study, "pictures"), list[Picture]()
+    album, images = Album(study, "pictures"), list[Picture]()
     firsts = [own[0] for own in grouped(results, "title", "split").values()]
     for index, result in enumerate(firsts):
         caption = f"{result['title']}, {result['split']}: accuracy {100 * result['accuracy']:.1f} %"
         split = next(kind for kind, words in SPLIT_WORDS.items() if words == result["split"])
         name = f"{part}-{result['network']}-{split}-{index}-confusion"
-        drawn.append(album.confusion(name, result["confusion"], LABELS, title=caption))
+        images.append(album.confusion(name, result["confusion"], LABELS, title=caption))
     if curves and all("history" in result for result in firsts):
-        named = [{**r["history"], "name": f"{r['title']}, {r['split']}"} for r in firsts]
+        histories = [{**r["history"], "name": f"{r['title']}, {r['split']}"} for r in firsts]
         title, caption = "Accuracy and loss, inner part dashed", "Training (solid) and inner part (dashed)"
-        drawn.append(album.curves(f"{part}-curves", named, title=title, caption=caption))
-    return tuple(drawn)
+        images.append(album.curves(f"{part}-curves", histories, title=title, caption=caption))
+    return tuple(images)

@@ -1,4 +1,4 @@
-"""One training of one network, and what it leaves: figures, predictions and, once, the network for devices."""
+"""One training of one network and its output: figures, predictions and, once, the network for devices."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -51,9 +51,9 @@ def prepare(pool: Pool, fold: InnerFold, job: Job, plan: Plan) -> Prepared:
 
 
 def train(pool: Pool, fold: InnerFold, job: Job, plan: Plan, folder: Path) -> dict[str, Any]:
-    """Return a training's figures as JSON; predictions (and weights, network) are written into `folder`."""
+    """Return a training's figures as JSON; write predictions (and weights, network) to `folder`."""
     data = prepare(pool, fold, job, plan)
-    tf.keras.backend.clear_session()  # a study trains dozens of networks, none of which is needed later
+    tf.keras.backend.clear_session()  # a study trains dozens of networks and needs none of them later
     fitting.seed_all(job.seed)
     options = {**job.options, **({} if job.target is None else {"classes": 1})}
     model = build(job.network, **options)
@@ -142,7 +142,7 @@ def write_weights(path: Path, model: Any) -> None:
 
 
 def read_arrays(path: Path) -> dict[str, Any]:
-    """Return the arrays of an npz; raise TrainingError that names a file which cannot be read."""
+    """Return the arrays of an npz; raise TrainingError that names an unreadable file."""
     try:
         with path.open("rb") as file, np.load(file, allow_pickle=False) as stored:
             return {name: stored[name] for name in stored.files}
@@ -178,7 +178,7 @@ def _mask(x: Any, axis: int, widest: int) -> Any:
 
 
 def varied(model: Any) -> Any:
-    """Return a network that trains `model` (the same weights) on varied log-mels; means pass as they are."""
+    """Return a network that trains `model` (the same weights) on varied log-mels; mean vectors pass unchanged."""
     keras = tf.keras
     inputs = [keras.Input(tuple(each.shape[1:])) for each in model.inputs]
     varied_inputs = [Varied()(each) if len(each.shape) == 4 else each for each in inputs]

@@ -1,4 +1,4 @@
-"""The paper's claims, read on our figures: a difference counts where it is larger than two standard errors."""
+"""The paper's claims checked against our figures: a difference counts where it is larger than two standard errors."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -21,7 +21,7 @@ rows of the spectrogram | 513 bins averaged in groups of four: 128 rows of 62.5 
 scale of the spectrogram | decibels below the recording's loudest point, -80..0, as -1..1
   | not given; it is the range of the generator's tanh
 centre of a crop | a random point of a random word (IEMOCAP's alignment, CTM files), else a random voiced frame; one
-  crop an epoch; validation and test crops are drawn once | as in the paper; other corpora have no word times
+  crop per epoch; validation and test crops are drawn once | as in the paper; other corpora have no word times
 labels of corpora without ratings | a table of valence and activation by category and intensity
   (overtone_models/labels.py), set by hand
   | figures on it say how well categories are told apart along valence, not how people rate it
@@ -67,7 +67,7 @@ class Difference:
 
     @property
     def verdict(self) -> bool | None:
-        """True for more, False for less, None for what two standard errors cover or too few pairs tell."""
+        """True for more, False for less, None within two standard errors or for too few pairs."""
         if self.error is None or self.pairs < LEAST_PAIRS or abs(self.mean) <= 2 * self.error:
             return None
         return self.mean > 0
@@ -83,12 +83,12 @@ def choices() -> tuple[Choice, ...]:
 
 
 def claims(evidence: Evidence, *, quick: bool) -> tuple[Claim, ...]:
-    """Return the paper's claims with what our figures say of them."""
+    """Return the paper's claims with the verdicts of our figures."""
     return judged(READERS, evidence, quick=quick, why=QUICK)
 
 
 def difference(results: Mapping[str, Sequence[Result]], one: str, other: str) -> Difference | None:
-    """Return how much better `one` is than `other`; None where one of them was not trained."""
+    """Return the gain of `one` over `other`; None where one of them was not trained."""
     if one not in results or other not in results:
         return None
     theirs = {(r["fold"], r["seed"]): r["figures"]["acc5"] for r in results[other]}
@@ -98,9 +98,9 @@ def difference(results: Mapping[str, Sequence[Result]], one: str, other: str) ->
 
 
 def _compared(words: str, one: str, other: str, *, unlabelled: bool) -> Callable[[Evidence], Claim | None]:
-    """Return the reader of a claim that `one` gains on `other` (with `unlabelled` speech), or that it does not.
+    """Return the check of a claim that `one` gains on `other` (with `unlabelled` speech), or that it does not.
 
-    That something does not help fails where it clearly helps, and holds where it clearly harms.
+    A claim of no gain fails on a clear gain, and holds on a clear loss.
     """
 
     @claim(words, f"{PAPER[one][0] - PAPER[other][0]:+.2f} points")

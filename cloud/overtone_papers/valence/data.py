@@ -1,4 +1,4 @@
-"""Recordings of system B: spectrograms and crops of them, and folds that leave a session or speaker group out.
+"""Recordings of system B: spectrograms and crops of them, and folds that hold a session or speaker group out.
 
 A crop is centred on a random word or, where a corpus has no word times, on a random voiced frame.
 """
@@ -23,15 +23,15 @@ SPEC = VoicedSpectrogramSpec(in_decibels=True)
 SCALER = Scaler(mean=np.array([-TOP_DB / 2], np.float32), std=np.array([TOP_DB / 2], np.float32))
 """Decibels of -80..0 become -1..1: the range of the generator's tanh."""
 AT_ONCE = 256
-"""Recordings extracted together: each lies in memory at full width until it is packed."""
+"""Recordings per batch of extraction: each takes its full width of memory until it is packed."""
 EVALUATION = 1
-"""Names the random stream of the crops that validate and test."""
+"""Random stream of the validation and test crops."""
 MOST_GROUPS = 5
 """As many as IEMOCAP has sessions: the paper's number of folds."""
 SPEAKERS_PER_GROUP = 2
 
 Speaker = tuple[str, str]
-"""Corpus and speaker: corpora may give two people one name."""
+"""Corpus and speaker: a name may stand for different people in two corpora."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -69,31 +69,31 @@ class Data:
     activation: NDArray[np.float64]
 
     def rows(self, ids: Sequence[str]) -> Rows:
-        """Return the places of these utterances."""
+        """Return the rows of these utterances."""
         return rows_of(self.utterances, ids)
 
     def some(self, rows: Rows) -> list[Recording]:
-        """Return the recordings at these places."""
+        """Return the recordings of these rows."""
         return [self.recordings[i] for i in rows]
 
 
 def crop_spec(width: int) -> CropSpec:
-    """Return what a device computes for a network of this crop width."""
+    """Return the feature that a device computes for a network of this crop width."""
     return CropSpec(width=width, in_decibels=True)
 
 
 def usable(study: Study) -> tuple[Utterance, ...]:
-    """Return the corpora's utterances that have a rating, or a category that the table rates; ids carry the corpus."""
+    """Return the utterances that have a rating, or a category that the table rates; ids include the corpus."""
     rated = (u for r in study.readings.values() for u in r.utterances if dimensions(u) is not None)
     return tuple(replace(u, id=f"{u.corpus}/{u.id}") for u in rated)
 
 
 def load(study: Study) -> Data:
-    """Return every corpus' labelled recordings; what cannot be read is left out and named in the log."""
-    wanted = usable(study)
-    utterances, recordings = spectrograms(wanted, study)
+    """Return every corpus' labelled recordings; unreadable ones are left out and named in the log."""
+    candidates = usable(study)
+    utterances, recordings = spectrograms(candidates, study)
     if not recordings:
-        raise CorpusError(f"none of {len(wanted)} recordings can be read")
+        raise CorpusError(f"none of {len(candidates)} recordings can be read")
     ratings = np.array([dimensions(u) for u in utterances], np.float64)
     words = sum(r.by_words for r in recordings)
     rest = len(recordings) - words
@@ -125,7 +125,7 @@ def packed(feature: F32, words: Times) -> Recording:
 
 
 def word_spots(words: Times, frames: int) -> Rows:
-    """Return `(n, 2)` first and last frames of words; those that lie behind the end are left out."""
+    """Return `(n, 2)` first and last frames of words; words after the end are left out."""
     per_second = SPEC.sample_rate_hz / HOP_SAMPLES
     ends = [(round(begin * per_second), round(end * per_second)) for begin, end in words]
     inside = [(first, min(max(first, last), frames - 1)) for first, last in ends if first < frames]
@@ -138,16 +138,16 @@ def crops(recordings: Sequence[Recording], width: int, generator: np.random.Gene
 
 
 def fixed_crops(recordings: Sequence[Recording], width: int, seed: int) -> F32:
-    """Return the `(n, rows, width, 1)` crops that validate or test: drawn once, so that epochs compare."""
+    """Return the `(n, rows, width, 1)` crops that validate or test: drawn once, so that epochs are comparable."""
     return crops(recordings, width, np.random.default_rng((seed, EVALUATION)))
 
 
 def leave_one_group_out(
     utterances: Sequence[Utterance], *, groups: int | None = None, seed: int = 0
 ) -> tuple[InnerFold, ...]:
-    """Return one fold per group: each corpus' sessions, or speakers dealt into groups alike in gender.
+    """Return one fold per group: each corpus' sessions, or speaker groups balanced by gender.
 
-    Some speakers of the group left out validate (`inner`), the others test. Without `groups` there are as many as
+    Some speakers of the held-out group validate (`inner`), the others test. Without `groups` there are as many as
     the smallest corpus allows, at most five. Raise SplitError, which names the corpus and the option that stands in.
     """
     by_corpus = {name: [u for u in utterances if u.corpus == name] for name in sorted({u.corpus for u in utterances})}
@@ -159,14 +159,14 @@ def leave_one_group_out(
                 f"{name}: {count} groups asked for, its speakers or sessions make 2 to {most} groups of at least "
                 f"{SPEAKERS_PER_GROUP} speakers; --option groups=N"
             )
-    places = {key: place for of in by_corpus.values() for key, place in _dealt(of, count, seed).items()}
+    places = {key: place for of in by_corpus.values() for key, place in _speaker_groups(of, count, seed).items()}
     return tuple(_fold(utterances, places, group) for group in range(count))
 
 
 def speakers_of(utterances: Sequence[Utterance], ids: Sequence[str]) -> list[str]:
     """Return corpus and name of the speakers of these utterances."""
-    wanted = set(ids)
-    return sorted({f"{u.corpus} {u.speaker}" for u in utterances if u.id in wanted})
+    members = set(ids)
+    return sorted({f"{u.corpus} {u.speaker}" for u in utterances if u.id in members})
 
 
 def has_sessions(utterances: Sequence[Utterance]) -> bool:
@@ -178,7 +178,7 @@ def has_sessions(utterances: Sequence[Utterance]) -> bool:
 
 
 def _possible(name: str, utterances: Sequence[Utterance]) -> int:
-    """Return how many groups a corpus allows."""
+    """Return the number of groups that a corpus allows."""
     unlabelled = "give its folder as --option unlabelled=PATH"
     without = sum(1 for u in utterances if u.speaker is None)
     if without:
@@ -195,8 +195,8 @@ def _possible(name: str, utterances: Sequence[Utterance]) -> int:
     return speakers // SPEAKERS_PER_GROUP
 
 
-def _dealt(utterances: Sequence[Utterance], count: int, seed: int) -> dict[Speaker, tuple[int, int]]:
-    """Return each speaker's group, and place in it: women before men, so that every second one is a fair half."""
+def _speaker_groups(utterances: Sequence[Utterance], count: int, seed: int) -> dict[Speaker, tuple[int, int]]:
+    """Return each speaker's group and place in it: women before men, so that every second place is a balanced half."""
     generator = np.random.default_rng(seed)
     genders = {(u.corpus, str(u.speaker)): u.gender or "" for u in utterances}
     order: list[Speaker] = []
@@ -217,6 +217,6 @@ def _fold(utterances: Sequence[Utterance], places: Mapping[Speaker, tuple[int, i
     parts: dict[str, list[str]] = {"train": [], "inner": [], "test": []}
     for u in utterances:
         own, place = places[u.corpus, str(u.speaker)]
-        # The roles change from fold to fold, so that women and men are tested alike.
+        # The roles alternate between folds, so that women and men are tested equally.
         parts["train" if own != group else "inner" if place % 2 == group % 2 else "test"].append(u.id)
     return InnerFold(name=f"group {group + 1}", **{part: tuple(ids) for part, ids in parts.items()})

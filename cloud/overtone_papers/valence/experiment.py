@@ -33,11 +33,11 @@ from overtone_papers.valence.training import PREDICT_BATCH, Lesson, Trained, tra
 
 Result = dict[str, Any]
 METHOD = 2
-"""Raised when a step's method changes, so that no earlier result is taken for it."""
+"""Incremented when a step's method changes, so that no earlier result is reused."""
 
 
 class Experiment:
-    """The corpora of one study, loaded when they are needed; `trained` and `search` are its resumable steps."""
+    """The corpora of one study, loaded on first use; `trained` and `search` are its resumable steps."""
 
     def __init__(self, study: Study) -> None:
         self.study = study
@@ -61,12 +61,12 @@ class Experiment:
 
     @property
     def used_folds(self) -> tuple[InnerFold, ...]:
-        """The folds that this run trains: the first alone where it is quick."""
+        """The folds that this run trains: the first alone in a quick run."""
         return self.folds[:1] if self.study.quick else self.folds
 
     @property
     def split(self) -> str:
-        """What reports say of the split."""
+        """Description of the split for reports."""
         kind = "session" if has_sessions(self.data.utterances) else "speaker group"
         used = f", {len(self.used_folds)} of them run" if len(self.used_folds) < len(self.folds) else ""
         return (
@@ -75,12 +75,12 @@ class Experiment:
         )
 
     def whole_pass(self, fold: InnerFold) -> int:
-        """Return how many crops a whole pass over a fold's oversampled training part has."""
+        """Return the number of crops in a whole pass over a fold's oversampled training part."""
         labels = soft(self.data.valence[self.data.rows(fold.train)])
         return len(oversampled(labels, np.random.default_rng(0)))
 
     def recipe(self, network: str) -> Recipe:
-        """Return a network's recipe as this run trains it: the published one, or the search's best."""
+        """Return a network's recipe for this run: the published one, or the search's best."""
         if self.options.parameters == "paper":
             return self._applied(published(network))
         best = Recipe(**best_of(self.search(network))["settings"])
@@ -91,7 +91,7 @@ class Experiment:
         return self.options.applied(recipe, whole_pass=self.whole_pass(self.folds[0]), quick=self.study.quick)
 
     def trained(self, recipe: Recipe, fold: InnerFold, seed: int) -> Result:
-        """Return what a training on a fold gave on its test speakers; one step of the study."""
+        """Return the result of a training on a fold for its test speakers; one step of the study."""
         first = fold.name == self.folds[0].name and seed == 0
         folder = self.study.folder(f"networks/{recipe.network}") if first else None
         return self._step(
@@ -104,7 +104,7 @@ class Experiment:
         )
 
     def search(self, network: str) -> list[Result]:
-        """Return how each trial of the random search validates on the first fold; its test speakers are not heard."""
+        """Return the validation of each search trial on the first fold, whose test speakers stay unseen."""
         fold, results = self.folds[0], []
         for number, recipe in enumerate(self.options.trials_of(network, self.whole_pass(fold)), start=1):
             name = f"search-{network}-{number:03}"
@@ -130,16 +130,16 @@ class Experiment:
         return result
 
     def _lesson(self, recipe: Recipe, fold: InnerFold, seed: int) -> Lesson:
-        data, rows, held = self.data, self.data.rows(fold.train), self.data.rows(fold.inner)
-        trained = data.some(rows)
+        data, rows, inner = self.data, self.data.rows(fold.train), self.data.rows(fold.inner)
+        recordings = data.some(rows)
         return Lesson(
-            recordings=trained,
+            recordings=recordings,
             valence=data.valence[rows],
             activation=data.activation[rows],
-            validation=fixed_crops(data.some(held), recipe.width, seed),
-            validation_valence=data.valence[held],
-            # The training part serves without its labels too; nobody who validates or tests is among them.
-            unlabelled=[*self.free, *trained] if recipe.tasks.real else (),
+            validation=fixed_crops(data.some(inner), recipe.width, seed),
+            validation_valence=data.valence[inner],
+            # The training part also serves without its labels; it has no validation and no test speakers.
+            unlabelled=[*self.free, *recordings] if recipe.tasks.real else (),
         )
 
     def _train_and_test(self, recipe: Recipe, fold: InnerFold, seed: int, folder: Path | None) -> Result:
@@ -217,5 +217,5 @@ class Experiment:
 
 
 def best_of(results: Sequence[Result]) -> Result:
-    """Return the trial that validated best, the earlier one of two."""
+    """Return the trial with the best validation, the first of equals."""
     return max(results, key=lambda result: float(result["acc5"]))

@@ -14,13 +14,13 @@ ADVERSARIAL_BETA_1 = 0.5
 """Adam's first moment for the two adversaries, as DCGANs are usually trained; 0.9 for valence and activation."""
 SHARED = tuple(f"conv{index}" for index in range(1, 5))
 OWN = {"valence": ("embedding", "head"), "activation": ("embedding", "activation"), "real": ("real",)}
-"""The layers that a task's update changes beside the convolutions."""
+"""The layers that a task's update changes besides the convolutions."""
 
 
 class Learner:
     """Networks and optimisers of one training; `step` changes the weights in place.
 
-    In the paper's order a step runs the generator, the discriminator, the valence and the activation classifier,
+    In the order of the paper, a step runs the generator, the discriminator, the valence and the activation classifier,
     each with its own loss and update; the convolutions serve all but the first.
     """
 
@@ -39,7 +39,7 @@ class Learner:
         self._step = tf.function(self._updates, reduce_retracing=True)
 
     def step(self, x: F32, valence: F32, activation: F32, unlabelled: F32 | None) -> tuple[dict[str, float], F32]:
-        """Learn from one batch; return the losses in nats and the valence logits `(batch, 5)` before the update.
+        """Train on one batch; return the losses in nats and the valence logits `(batch, 5)` before the update.
 
         `x` and `unlabelled` are crops `(batch, rows, width, 1)`, the labels distributions `(batch, 5)`.
         """
@@ -59,7 +59,7 @@ class Learner:
         return np.random.default_rng(seed).normal(size=shape).astype(np.float32)
 
     def parameters(self) -> dict[str, int]:
-        """Return the weights of the valence network, of all that is trained beside the generator, and of that."""
+        """Return the numbers of weights: valence network, all networks but the generator, generator."""
         networks = {"valence": self.valence, "discriminator": self.network, "generator": self.generator}
         return {name: 0 if network is None else int(network.count_params()) for name, network in networks.items()}
 
@@ -84,14 +84,14 @@ class Learner:
         return losses, logits
 
     def _generator_update(self, count: Any) -> Any:
-        """L_g of the paper: how far the discriminator is from taking generated crops for real."""
+        """L_g of the paper: the loss of the discriminator on generated crops labelled as real."""
         with tf.GradientTape() as tape:
             logits = self.network(self._fakes(count), training=True)["real"]
             loss = tf.reduce_mean(tf.nn.softplus(-logits))
         return self._apply("generator", tape, loss)
 
     def _discriminator_update(self, unlabelled: Any) -> Any:
-        """L_d = L_r + L_f of the paper: cross entropy of real crops as real and of generated ones as generated."""
+        """L_d = L_r + L_f of the paper: cross entropy of real and of generated crops."""
         fakes = self._fakes(tf.shape(unlabelled)[0])
         with tf.GradientTape() as tape:
             of_real = self.network(unlabelled, training=True)["real"]

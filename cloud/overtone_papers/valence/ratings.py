@@ -1,4 +1,4 @@
-"""Ratings of valence and activation in 1..5, as distributions over five classes, and the paper's measures of them.
+"""Ratings of valence and activation in 1..5, as distributions over five classes, and the paper's metrics.
 
 A corpus' own ratings come first; without them those of emotion and intensity (`overtone_models.labels`) stand in, set
 by hand and not measured, on the scale of IEMOCAP's raters. Played more strongly, an emotion moves away from neutral.
@@ -20,9 +20,9 @@ from overtone_papers.common.scoring import scores
 
 LOWEST, HIGHEST = 1.0, 5.0
 SLACK = 0.5
-"""A few of IEMOCAP's means lie half a point outside its scale; they are taken for its end."""
+"""A few of IEMOCAP's means lie half a point outside its scale; they count as its end."""
 
-# What the corpora call an intensity -> whether the emotion is played weakly or strongly; otherwise normally.
+# Corpora's words for an intensity -> emotion played weakly or strongly; normally for all others.
 WEAK, STRONG = ("low", "weak"), ("strong", "high")
 
 CLASSES = 5
@@ -54,7 +54,7 @@ def dimensions(utterance: Utterance) -> Affect | None:
 
 
 def _own_label_affect(utterance: Utterance) -> Affect | None:
-    """Return what the corpus' own label says where the emotion says less: TESS plays a *pleasant* surprise."""
+    """Return the affect of the corpus' own label, if more specific: TESS plays a *pleasant* surprise."""
     corpus = CORPORA.get(utterance.corpus)
     return None if corpus is None else corpus.affect.get((utterance.corpus_label or "").lower())
 
@@ -97,9 +97,9 @@ def pooled(right: Bools) -> Bools:
 
 
 def counted_as(right: Bools, answers: Classes) -> Classes:
-    """Return the class each sample is counted under: its answer where that is right, else the nearest right one.
+    """Return the class that each sample counts under: its answer where that is right, else the nearest right one.
 
-    Of two right ones at one distance the lower is taken.
+    Of two right ones at equal distance it is the lower.
     """
     distance = np.abs(np.arange(right.shape[1])[None] - answers[:, None]).astype(np.float64)
     result: Classes = np.where(right, distance, np.inf).argmin(1).astype(np.int64)
@@ -107,7 +107,7 @@ def counted_as(right: Bools, answers: Classes) -> Classes:
 
 
 def expected(probabilities: F32) -> F64:
-    """Return the `(n,)` ratings in 1..5 that `(n, 5)` distributions mean."""
+    """Return the `(n,)` expected ratings in 1..5 of `(n, 5)` distributions."""
     result: F64 = probabilities.astype(np.float64) @ np.arange(1.0, CLASSES + 1.0)
     return result
 
@@ -150,12 +150,12 @@ def measure(probabilities: F32, ratings: NDArray[np.float64]) -> dict[str, Any]:
 
 
 def pearson(a: NDArray[np.float64], b: NDArray[np.float64]) -> float:
-    """Return Pearson's correlation; 0 where one of the two never changes, as there is none to speak of."""
+    """Return Pearson's correlation; 0 where one of the two is constant, for which it is undefined."""
     x, y = a - a.mean(), b - b.mean()
     scale = float(np.sqrt((x @ x) * (y @ y)))
     return float(x @ y) / scale if scale > 1e-9 * len(x) else 0.0
 
 
 def _chance(confusion: Sequence[Sequence[int]]) -> float:
-    """Return what one answer for everything scores: one over the classes that occur."""
+    """Return the score of one answer for everything: one over the number of classes that occur."""
     return round(1.0 / max(1, int((np.array(confusion).sum(1) > 0).sum())), 6)

@@ -14,9 +14,9 @@ from overtone_papers.common.options import folders, number, whole, word, words
 
 EPOCHS = 100
 LEAST_EPOCHS, MOST_EPOCHS = 3, 12
-"""Between these lie the epochs of a training that may cost only so much."""
+"""Limits for the number of epochs of a training with limited cost."""
 QUICK_MULTIPLY_ADDS = 3e12
-"""What a quick training of one network may cost: about a minute on two cores."""
+"""Most cost of a quick training of one network: about a minute on two cores."""
 
 BATCHES_AND_RATES = {
     "b-basic-cnn": (64, 1e-4),
@@ -32,7 +32,7 @@ BATCH_RANGE = (64, 128, 256)
 LEARNING_RATE_RANGE = (1e-3, 1e-4, 1e-5)
 SMALLEST_KERNEL = 2
 KERNEL_SHARE = 8
-"""The largest filter is as wide as what reaches the last convolution: the crop's width by three halvings."""
+"""The largest filter is as wide as the input of the last convolution: the crop's width after three halvings."""
 SEARCH_SEED = 0
 TERA = 1e12
 MOST_DRAWS = 10_000
@@ -60,7 +60,7 @@ class Recipe:
 
     @property
     def tasks(self) -> Tasks:
-        """What the network learns beside valence."""
+        """Tasks of the network besides valence."""
         return TASKS[self.network]
 
     @property
@@ -68,13 +68,13 @@ class Recipe:
         """Multiply-adds of one training sample: forwards and, at about twice that, backwards through each update.
 
         Valence and activation: 3 each. Adversaries: the generator 1 for the discriminator's fakes and 3 for its
-        own update, the discriminator 6 for real and generated crops and 3 to tell the generator.
+        own update, the discriminator 6 for real and generated crops and 3 to pass gradients to the generator.
         """
         passes = 3 * (1 + self.tasks.activation) + 13 * self.tasks.real
         return float(passes * self.shape.multiply_adds)
 
     def within(self, multiply_adds: float, whole_pass: int, *, least_epochs: int = LEAST_EPOCHS) -> "Recipe":
-        """Return the recipe with as many epochs and samples as that cost affords; one batch per epoch at least."""
+        """Return the recipe with as many epochs and samples as a cost allows; at least one batch per epoch."""
         affordable = multiply_adds / self.multiply_adds
         epochs = int(np.clip(affordable // whole_pass, least_epochs, MOST_EPOCHS))
         samples = max(1, round(affordable / epochs / self.batch)) * self.batch
@@ -90,57 +90,57 @@ class Settings:
     """Options of system B; None leaves the choice to the run."""
 
     unlabelled: tuple[Path, ...] = folders("folders of speech without labels for the DCGANs, PATH[,PATH]")
-    unlabelled_hours: float = number(5.0, "how much of that speech is used at most", 0.001, 1000.0)
-    networks: tuple[str, ...] = words(tuple(SHAPES), "which networks, by comma", tuple(SHAPES))
+    unlabelled_hours: float = number(5.0, "the most hours of that speech to use", 0.001, 1000.0)
+    networks: tuple[str, ...] = words(tuple(SHAPES), "networks, separated by commas", tuple(SHAPES))
     groups: int | None = whole(
         None, "speaker groups for corpora without sessions; the most folds", 2, 100, unset="up to 5"
     )
     parameters: str = word(
         "paper", "paper (table 1) or searched (what --part search finds on the first fold)", ("paper", "searched")
     )
-    trials: int = whole(20, "draws of the random search for each network", quick=2)
+    trials: int = whole(20, "draws of the random search per network", quick=2)
     trial_cost: float = number(
-        2.0, "multiply-adds of one trial in 1e12, 0 trains every trial to its end", 0.0, 1e6, quick=0.15
+        2.0, "multiply-adds per trial in 1e12, 0 trains every trial to its end", 0.0, 1e6, quick=0.15
     )
     epochs: int | None = whole(None, "most epochs of one training; --quick takes 3 to 12", unset=str(EPOCHS))
-    patience: int = whole(5, "worse epochs in a row after which a training stops")
+    patience: int = whole(5, "epochs in a row without improvement after which a training stops")
     epoch_samples: int | None = whole(
-        None, "crops of one epoch, 0 for a whole pass; --quick takes what a minute allows", 0, 10_000_000, unset="0"
+        None, "crops per epoch, 0 for a whole pass; --quick takes what a minute allows", 0, 10_000_000, unset="0"
     )
     dense: int = whole(128, "width of the fully connected layer", 1, 4096)
 
     def applied(self, recipe: Recipe, *, whole_pass: int, quick: bool) -> Recipe:
-        """Return a recipe as this run trains it."""
-        chosen = replace(recipe, dense=self.dense, patience=self.patience)
+        """Return the recipe with the options of this run applied."""
+        result = replace(recipe, dense=self.dense, patience=self.patience)
         if quick:
-            chosen = chosen.within(QUICK_MULTIPLY_ADDS, whole_pass)
+            result = result.within(QUICK_MULTIPLY_ADDS, whole_pass)
         if self.epochs is not None:
-            chosen = replace(chosen, epochs=self.epochs)
+            result = replace(result, epochs=self.epochs)
         if self.epoch_samples is not None:
-            chosen = replace(chosen, epoch_samples=self.epoch_samples or None)
-        return chosen
+            result = replace(result, epoch_samples=self.epoch_samples or None)
+        return result
 
     def trials_of(self, network: str, whole_pass: int) -> list[Recipe]:
-        """Return the search's trials of a network, each as long as one may cost."""
+        """Return the search's trials of a network, each within the cost of a trial."""
         most = self.trial_cost * TERA
-        drawing = draws(network, most=most)
+        candidates = draws(network, most=most)
         recipes = []
         for _ in range(self.trials):
-            recipe = replace(next(drawing), dense=self.dense, patience=self.patience)
+            recipe = replace(next(candidates), dense=self.dense, patience=self.patience)
             recipe = recipe.within(most, whole_pass, least_epochs=1) if most else recipe
             recipes.append(recipe if self.epochs is None else replace(recipe, epochs=self.epochs))
         return recipes
 
 
 def published(network: str) -> Recipe:
-    """Return what the paper's search found for a network: its table 1."""
+    """Return a network's recipe in the paper's table 1, the result of its search."""
     shape, (batch, rate) = SHAPES[network], BATCHES_AND_RATES[network]
     sizes = {"width": shape.width, "kernel": shape.kernel, "filters": shape.filters}
     return Recipe(network=network, **sizes, batch=batch, learning_rate=rate)
 
 
-def drawn(network: str, generator: np.random.Generator) -> Recipe:
-    """Return a recipe drawn at random from the paper's ranges."""
+def random_recipe(network: str, generator: np.random.Generator) -> Recipe:
+    """Return a random recipe from the paper's ranges."""
     width = int(generator.choice(WIDTH_RANGE))
     return Recipe(
         network=network,
@@ -153,21 +153,22 @@ def drawn(network: str, generator: np.random.Generator) -> Recipe:
 
 
 def draws(network: str, *, most: float = 0.0) -> Iterator[Recipe]:
-    """Yield different recipes from the paper's ranges; with `most`, only those whose one batch costs no more.
+    """Yield different recipes from the paper's ranges; with `most`, only those whose batch costs no more.
 
-    `most` counts multiply-adds. Raise ConfigError where it lets nothing new through.
+    `most` counts multiply-adds. Raise ConfigError where no new recipe is below it.
     """
     generator = np.random.default_rng((SEARCH_SEED, zlib.crc32(network.encode())))
-    seen: set[Recipe] = set()
-    refused = 0
-    while refused < MOST_DRAWS:
-        recipe = drawn(network, generator)
-        if recipe in seen or (most and recipe.batch * recipe.multiply_adds > most):
-            refused += 1
+    recipes: set[Recipe] = set()
+    rejections = 0
+    while rejections < MOST_DRAWS:
+        recipe = random_recipe(network, generator)
+        if recipe in recipes or (most and recipe.batch * recipe.multiply_adds > most):
+            rejections += 1
             continue
-        refused = 0
-        seen.add(recipe)
+        rejections = 0
+        recipes.add(recipe)
         yield recipe
     raise ConfigError(
-        f"{network}: {len(seen)} settings lie within --option trial-cost={most / TERA:g}; give fewer trials, more, or 0"
+        f"{network}: {len(recipes)} settings lie within --option trial-cost={most / TERA:g}; "
+        "give fewer trials, more, or 0"
     )

@@ -26,7 +26,7 @@ SETUP_S = 12.0
 
 
 def needs(readings: Mapping[str, Reading]) -> None:
-    """Raise CorpusError for corpora without ratings or categories, or with too few speakers to leave some out."""
+    """Raise CorpusError for corpora without ratings or categories, or with too few speakers for held-out ones."""
     for name, reading in readings.items():
         rated = [d for u in reading.utterances if (d := dimensions(u)) is not None]
         if len({valence for valence, _ in rated}) < LEAST_CLASSES:
@@ -42,7 +42,7 @@ def needs(readings: Mapping[str, Reading]) -> None:
 
 
 def estimate(study: Study) -> str:
-    """Return in one line how many trainings there will be and about how long they take."""
+    """Return one line with the number of trainings and about how long they take."""
     settings = study.settings(Settings)
     utterances = usable(study)
     folds = leave_one_group_out(utterances, groups=settings.groups)
@@ -64,7 +64,7 @@ def estimate(study: Study) -> str:
 
 @dataclass(frozen=True)
 class _Cost:
-    """Seconds that a network takes on a training part of so many utterances."""
+    """Training time of a network in seconds, for the size of its training part."""
 
     settings: Settings
     network: str

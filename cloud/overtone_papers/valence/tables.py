@@ -1,4 +1,4 @@
-"""The tables and pictures of system B's report; accuracies in per cent."""
+"""Tables and pictures of system B's report; accuracies in per cent."""
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -42,7 +42,7 @@ PAPER_CONFUSION = (
 """Table 3 of the paper: BasicDCGAN, rows of the true class in per cent."""
 
 Results = Mapping[str, Sequence[Result]]
-"""Network -> one result for each fold and seed."""
+"""Network -> one result per fold and seed."""
 
 SIZES: Columns = {
     "crop width": "settings.width",
@@ -56,7 +56,7 @@ TRAININGS: Columns = {
     "fold and test speakers": lambda r: f"{r['fold']}: {', '.join(r['test_speakers'])}",
     "seed": "seed",
     "best epoch": lambda r: f"{r['history']['best_epoch']} of {r['history']['epochs']}",
-    "crops an epoch": "epoch_n",
+    "crops per epoch": "epoch_n",
     "validation 5 %": lambda r: 100 * max(r["history"]["val_accuracy"]),
     "test 5 %": "figures.acc5",
     "test 3 %": "figures.acc3",
@@ -82,7 +82,7 @@ ORIGINS: Columns = {
 
 
 def folds_part(experiment: Experiment, results: Results) -> Part:
-    """Return the networks' figures on speakers that were never heard, beside the paper's."""
+    """Return the networks' figures on unseen speakers, beside the paper's."""
     every = [r for group in results.values() for r in group]
     files, dcgan = experiment.files, results.get("b-basic-dcgan")
     return Part(
@@ -112,7 +112,7 @@ def folds_part(experiment: Experiment, results: Results) -> Part:
 
 def search_part(experiment: Experiment, trials: Results) -> Part:
     """Return the best trial of each network beside the paper's table 1, and every trial."""
-    fold, judged = experiment.folds[0], {**SIZES, "validation 5 %": "acc5"}
+    fold, validation = experiment.folds[0], {**SIZES, "validation 5 %": "acc5"}
     rows = {
         (name,): result
         for network, group in trials.items()
@@ -122,15 +122,15 @@ def search_part(experiment: Experiment, trials: Results) -> Part:
         )
     }
     every = [r for group in trials.values() for r in group]
-    lasting = {"network": lambda r: r["network"][2:], **judged, "epochs": "epochs", "seconds": "seconds"}
+    columns = {"network": lambda r: r["network"][2:], **validation, "epochs": "epochs", "seconds": "seconds"}
     speakers = ", ".join(speakers_of(experiment.data.utterances, fold.inner))
     return Part(
         name="search",
         title="Random search over the paper's ranges",
         split=f"{fold.name} alone: chosen by its validation speakers ({speakers}), its test speakers are not heard",
         tables=(
-            table("What the search chose, the paper's table 1 beside ours", judged, rows, heads=("network",)),
-            table("Every trial", lasting, every),
+            table("What the search chose, the paper's table 1 beside ours", validation, rows, heads=("network",)),
+            table("Every trial", columns, every),
         ),
         seconds=float(sum(r["seconds"] for r in every)),
         figures={"trials": {network: list(group) for network, group in trials.items()}},
@@ -192,7 +192,7 @@ def _origins(results: Results) -> Table:
 
 
 def _ratings(data: Data) -> Table:
-    """Return how many utterances of each corpus have which valence, and where their ratings come from."""
+    """Return counts of utterances by corpus and valence, and the source of their ratings."""
     rows: list[tuple[Cell, ...]] = []
     right = accepted(soft(data.valence))
     share = right / right.sum(1, keepdims=True)

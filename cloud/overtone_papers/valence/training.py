@@ -1,4 +1,4 @@
-"""Training on one fold: epochs of random crops until the validation speakers gain no more, best weights restored."""
+"""Training on one fold: epochs of random crops, early stopping on validation speakers, best weights restored."""
 
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -29,7 +29,7 @@ Batch = tuple[F32, F32, F32, F32 | None]
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Lesson:
-    """What one training sees; `unlabelled` are recordings for the adversaries, empty for the CNNs.
+    """Data of one training; `unlabelled` are recordings for the adversaries, empty for the CNNs.
 
     `validation` are fixed crops `(n, rows, width, 1)` of the validation speakers, with their ratings.
     """
@@ -44,7 +44,7 @@ class Lesson:
 
 @dataclass(frozen=True, kw_only=True)
 class Trained:
-    """A learner with its best weights, and how it got there.
+    """A learner with its best weights, and its history.
 
     The history's validation accuracy is the unweighted one of five classes; `others` are the losses of activation,
     discriminator ("real") and generator, one value per epoch.
@@ -62,10 +62,10 @@ class Trained:
 def train(
     lesson: Lesson, recipe: Recipe, seed: int, *, log: Log = no_log, name: str = "", pictures: Path | None = None
 ) -> Trained:
-    """Return the trained network of the epoch that validated best.
+    """Return the network trained to the epoch of best validation.
 
-    The training stops after `recipe.patience` epochs in a row that were not better. With `pictures` the
-    generator's answers to the same noise are drawn there after every epoch.
+    The training stops after `recipe.patience` epochs in a row without improvement. With `pictures`, a folder, the
+    generator's output for the same noise is drawn there after every epoch.
     """
     learner = Learner(recipe, seed)
     trained = Trained(learner=learner, history=History(name=name), others={})
@@ -93,19 +93,19 @@ def train(
 def batches(lesson: Lesson, recipe: Recipe, generator: np.random.Generator) -> Iterator[Batch]:
     """Yield one epoch of equal batches: crops, valence and activation `(batch, 5)`, and unlabelled crops.
 
-    The last batch is filled up from the beginning; unlabelled recordings come as often as they are long.
+    The last batch is filled up from the beginning; unlabelled recordings are sampled in proportion to their length.
     """
     valence, activation = soft(lesson.valence), soft(lesson.activation)
     rows = oversampled(valence, generator)[: recipe.epoch_samples]
     lengths = np.array([r.spectrogram.shape[1] for r in lesson.unlabelled], np.float64)
     for start in range(0, len(rows), recipe.batch):
-        chosen = rows[np.arange(start, start + recipe.batch) % len(rows)]
+        batch_rows = rows[np.arange(start, start + recipe.batch) % len(rows)]
         free = None
         if len(lengths):
-            drawn = generator.choice(len(lengths), recipe.batch, p=lengths / lengths.sum())
-            free = crops([lesson.unlabelled[i] for i in drawn], recipe.width, generator)
-        x = crops([lesson.recordings[i] for i in chosen], recipe.width, generator)
-        yield x, valence[chosen], activation[chosen], free
+            places = generator.choice(len(lengths), recipe.batch, p=lengths / lengths.sum())
+            free = crops([lesson.unlabelled[i] for i in places], recipe.width, generator)
+        x = crops([lesson.recordings[i] for i in batch_rows], recipe.width, generator)
+        yield x, valence[batch_rows], activation[batch_rows], free
 
 
 def _run_epoch(trained: Trained, lesson: Lesson, generator: np.random.Generator, *, log: Log, name: str) -> None:

@@ -1,4 +1,4 @@
-"""Speech without labels, of any folder; recordings that are long are first cut into pieces of a minute."""
+"""Speech without labels, from any folder; long recordings are first cut into pieces of a minute."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -20,17 +20,17 @@ SHORTEST_S = 0.5
 
 @dataclass(frozen=True, kw_only=True)
 class Files:
-    """Sound files that join the training, how long they last, and how many were left out."""
+    """Sound files of a training, their duration, and how many were left out."""
 
     paths: tuple[Path, ...]
     hours: float
     unreadable: int
     beyond: int
-    """Files left out because the hours asked for were full."""
+    """Files left out because the hours were full."""
 
     @property
     def digest(self) -> str:
-        """SHA-256 of the files' names and sizes: an input of the steps that learn from them."""
+        """SHA-256 of the files' names and sizes: an input of the steps that train on them."""
         return digest_mapping({path.name: path.stat().st_size for path in self.paths})
 
 
@@ -55,7 +55,7 @@ def find(folders: Sequence[Path], hours: float) -> Files:
 
 
 def load(files: Files, study: Study) -> tuple[Recording, ...]:
-    """Return the recordings of the files, long ones in pieces that are kept in the study's folder."""
+    """Return the recordings of the files, long ones in pieces, which the study's folder keeps."""
     pieces = [piece for path in files.paths for piece in _pieces(path, study)]
     return spectrograms([Utterance(id=piece.name, path=piece, corpus=CORPUS) for piece in pieces], study)[1]
 
@@ -69,8 +69,8 @@ def _files(folder: Path) -> list[Path]:
 
 def _in_turn(groups: Sequence[list[Path]]) -> Iterator[Path]:
     """Yield the groups' members so that each group is spread over the whole, whatever its size."""
-    placed = [((i + 0.5) / len(group), path) for group in groups for i, path in enumerate(group)]
-    yield from (path for _, path in sorted(placed))
+    positions = [((i + 0.5) / len(group), path) for group in groups for i, path in enumerate(group)]
+    yield from (path for _, path in sorted(positions))
 
 
 def _pieces(path: Path, study: Study) -> list[Path]:
@@ -79,11 +79,11 @@ def _pieces(path: Path, study: Study) -> list[Path]:
         return [path]
     stem = f"{path.stem}-{digest_bytes(str(path).encode())[:8]}-{path.stat().st_size}"
     folder = study.folder(f"pieces/{stem}")
-    done = folder / "done"
-    if not done.is_file():
+    marker = folder / "done"
+    if not marker.is_file():
         study.log(f"{path.name}: cut into pieces of {PIECE_S:g} s")
         _cut(path, folder)
-        done.touch()
+        marker.touch()
     return sorted(folder.glob("*.flac"))
 
 

@@ -15,7 +15,7 @@ MAX_BYTES = 4 << 20
 
 
 def word_times(recording: Path) -> Times:
-    """Return the words' times of a recording; empty where there is no alignment or no word in it."""
+    """Return the word times of a recording; empty where there is no alignment or no word in it."""
     ctm = recording.with_suffix(".ctm")
     if ctm.is_file():
         return parse_ctm(_text(ctm), str(ctm))
@@ -24,7 +24,7 @@ def word_times(recording: Path) -> Times:
 
 
 def parse_alignment(text: str) -> Times:
-    """Return the words of an IEMOCAP `.wdseg` file: first frame, last frame, score, word; 10 ms a frame."""
+    """Return the words of an IEMOCAP `.wdseg` file: first frame, last frame, score, word; 10 ms per frame."""
     times: Times = []
     for line in text.splitlines():
         match = _SEGMENT.fullmatch(line)

@@ -1,4 +1,4 @@
-"""Acoustic low-level descriptors: pitch, jitter, shimmer, harmonicity, loudness and MFCC for every 10 ms.
+"""Acoustic low-level descriptors: pitch, jitter, shimmer, harmonicity, loudness and MFCC per 10 ms.
 
 Where they differ from openSMILE's ComParE set, which the fusion paper uses (openSMILE's licence forbids commercial
 products, so it is an option of the cloud only):
@@ -9,9 +9,9 @@ products, so it is an option of the cloud only):
 - jitter and shimmer compare neighbouring periods whose middle pulse lies in the window, so they look one period
   over its ends; shimmer compares root mean squares of a period (openSMILE: peaks);
 - harmonicity is 10 log10(r / (1 - r)) of the autocorrelation at the pitch, and 0 dB without voice
-  (ComParE: a natural logarithm that is there without voice too);
+  (ComParE: a natural logarithm, which unvoiced windows have too);
 - loudness is the sum over 26 mel bands of equal-loudness-weighted power to the power of 0.33 (Hermansky, 1990);
-- the MFCC are 1 to 13 without lifter: the 0th is the energy, which loudness tells already;
+- the MFCC are 1 to 13 without lifter: the 0th is the energy, which loudness already covers;
 - nothing is smoothed (ComParE: moving average of three windows).
 
 Against Praat on real speech (its autocorrelation pitch, 75 to 600 Hz, and its periods by cross-correlation): pitch
@@ -79,7 +79,7 @@ class AcousticSpec(FeatureSpec):
         return round(self.hop_ms * self.sample_rate_hz / 1000)
 
     def frames(self, samples: int) -> int:
-        """Return how many windows `samples` hold; fewer than one window's are followed by zeros."""
+        """Return the number of windows in `samples`; sound shorter than one window is zero-padded."""
         return 1 + max(0, samples - self.window_samples) // self.hop_samples
 
     def compute(self, samples: F32) -> F32:

@@ -8,11 +8,11 @@ from overtone_models.front_end import F32
 F64 = NDArray[np.float64]
 
 NEAREST, FARTHEST = 0.8, 1.2
-"""The next period is looked for between these shares of the one that the pitch says."""
+"""The next period is searched for between these shares of the period that the pitch gives."""
 SAME_VOICE = 0.3
 """Two periods whose correlation is lower are not neighbours."""
 LARGEST_PERIOD_RATIO, LARGEST_AMPLITUDE_RATIO = 1.3, 1.6
-"""Neighbours that differ more are errors of the tracking or a change of the sound, no perturbation."""
+"""Neighbours that differ more are errors of the tracking or a change of the sound, not perturbation."""
 AMPLITUDE_WIDTH = 0.25
 """A pulse's amplitude is taken from this share of a period to either side of it."""
 
@@ -22,17 +22,17 @@ def pulses(samples: F32, centres: F64, pitch_hz: F64, sample_rate_hz: int) -> li
     voiced = np.concatenate([[False], pitch_hz > 0, [False]])
     edges = np.flatnonzero(np.diff(voiced.astype(np.int8)))
     signal = samples.astype(np.float64) - float(samples.mean())
-    found = []
+    stretches = []
     half_hop = (centres[1] - centres[0]) / 2 if centres.size > 1 else 80.0
     for first, last in zip(edges[::2], edges[1::2], strict=True):
         times = centres[first:last]
         periods = sample_rate_hz / pitch_hz[first:last]
-        found.extend(_stretch(signal, times, periods, float(half_hop)))
-    return found
+        stretches.extend(_stretch(signal, times, periods, float(half_hop)))
+    return stretches
 
 
 def _stretch(signal: F64, times: F64, periods: F64, margin: float) -> list[F64]:
-    """Return the pulses of one stretch from its loudest middle pulse outwards; more arrays where the chain breaks."""
+    """Return one stretch's pulses from its loudest middle pulse outwards; several arrays where the chain breaks."""
     begin, end = max(times[0] - margin, 0.0), min(times[-1] + margin, signal.size - 1.0)
     middle = (begin + end) / 2
     period = float(np.interp(middle, times, periods))
@@ -61,11 +61,11 @@ def _matching_step(signal: F64, place: float, period: float, direction: int) -> 
     0 where the signal ends first.
     """
     size, near, far = round(period), int(NEAREST * period), int(np.ceil(FARTHEST * period))
-    left = round(place) - size // 2
-    low = left + (near if direction > 0 else -far)
-    if left < 0 or left + size > signal.size or low < 0 or low + size + far - near > signal.size:
+    start = round(place) - size // 2
+    low = start + (near if direction > 0 else -far)
+    if start < 0 or start + size > signal.size or low < 0 or low + size + far - near > signal.size:
         return 0.0, 0.0
-    here = signal[left : left + size]
+    here = signal[start : start + size]
     there = signal[low : low + size + far - near]
     squares = np.concatenate([[0.0], np.cumsum(there * there)])
     energy = np.maximum(squares[size:] - squares[:-size], 1e-12)
@@ -81,7 +81,7 @@ def _matching_step(signal: F64, place: float, period: float, direction: int) -> 
 
 
 def perturbations(samples: F32, voices: list[F64], centres: F64, window_samples: int) -> tuple[F64, F64]:
-    """Return `(frames,)` local jitter and shimmer: mean difference of neighbours over their mean, 0 where none lies."""
+    """Return `(frames,)` local jitter and shimmer: mean difference of neighbours over their mean; 0 without pairs."""
     period_pairs: list[F64] = []
     amplitude_pairs: list[F64] = []
     for times in voices:
@@ -98,8 +98,8 @@ def perturbations(samples: F32, voices: list[F64], centres: F64, window_samples:
 def _pairs(times: F64, values: F64, largest_ratio: float) -> F64:
     """Return `(pairs, 3)`: time, difference and mean of neighbours that are not too far apart."""
     one, other = values[:-1], values[1:]
-    kept = np.maximum(one, other) <= largest_ratio * np.minimum(one, other)
-    return np.column_stack([times, np.abs(one - other), (one + other) / 2])[kept]
+    near = np.maximum(one, other) <= largest_ratio * np.minimum(one, other)
+    return np.column_stack([times, np.abs(one - other), (one + other) / 2])[near]
 
 
 def _in_windows(pairs: list[F64], centres: F64, window_samples: int) -> F64:

@@ -14,7 +14,7 @@ PERIODS = 3.0
 """Periods of the lowest pitch in one window."""
 CANDIDATES = 7
 FINER = 2
-"""The correlation is interpolated (exactly, by zero-padding its spectrum) to this many points a sample."""
+"""The correlation is interpolated (exactly, by zero-padding its spectrum) to this many points per sample."""
 SILENCE, VOICING = 0.03, 0.45
 OCTAVE_COST, JUMP_COST, VOICING_COST = 0.01, 0.35, 0.14
 IMPOSSIBLE = -1e6
@@ -24,7 +24,7 @@ BLOCK_FRAMES = 128
 
 @dataclass(frozen=True, kw_only=True)
 class PitchLimits:
-    """The lowest and the highest pitch that is looked for."""
+    """Lowest and highest pitch of the search."""
 
     floor_hz: float
     ceiling_hz: float
@@ -49,15 +49,15 @@ def pitch_track(samples: F32, centres: F64, limits: PitchLimits, sample_rate_hz:
     octaves = np.log2(np.maximum(hz, 1.0) / limits.floor_hz)
     voiced = np.where(candidates.lags > 0, candidates.correlations + OCTAVE_COST * octaves, IMPOSSIBLE)
     path = best_path(np.column_stack([unvoiced, voiced]), octaves)
-    chosen = np.maximum(path - 1, 0)[:, None]
+    places = np.maximum(path - 1, 0)[:, None]
     here = path > 0
-    pitch_hz = np.where(here, np.take_along_axis(hz, chosen, 1)[:, 0], 0.0)
-    share = np.clip(np.take_along_axis(candidates.correlations, chosen, 1)[:, 0], 1e-5, LARGEST_CORRELATION)
+    pitch_hz = np.where(here, np.take_along_axis(hz, places, 1)[:, 0], 0.0)
+    share = np.clip(np.take_along_axis(candidates.correlations, places, 1)[:, 0], 1e-5, LARGEST_CORRELATION)
     return pitch_hz, np.where(here, 10.0 * np.log10(share / (1.0 - share)), 0.0)
 
 
 def best_path(strengths: F64, octaves: F64) -> NDArray[np.int64]:
-    """Return each frame's state, 0 for no voice, so that strengths minus the costs of the changes are largest.
+    """Return each frame's state (0 for no voice) on the path with the largest strengths minus transition costs.
 
     `strengths` is `(frames, 1 + candidates)`, its first column no voice; `octaves` `(frames, candidates)`.
     """
@@ -113,19 +113,19 @@ def _strongest(normal: F64, maxima: F64) -> tuple[F64, F64]:
     """Return lags (in points) and heights of the highest maxima, from the parabola through three points."""
     lag_bonus = OCTAVE_COST * np.log2(np.arange(1, maxima.shape[1] + 1))
     ranked = np.where(maxima > 0, maxima - lag_bonus, -np.inf)
-    chosen = np.argpartition(-ranked, CANDIDATES, axis=1)[:, :CANDIDATES]
-    there = np.take_along_axis(maxima, chosen, 1) > 0
-    left, top, right = (np.take_along_axis(normal, chosen + k, 1) for k in range(3))
+    places = np.argpartition(-ranked, CANDIDATES, axis=1)[:, :CANDIDATES]
+    there = np.take_along_axis(maxima, places, 1) > 0
+    left, top, right = (np.take_along_axis(normal, places + k, 1) for k in range(3))
     bend = np.where(there, left - 2.0 * top + right, -1.0)
     offset = np.clip(0.5 * (left - right) / bend, -0.5, 0.5)
     height = top - 0.25 * (left - right) * offset
     # In short lags the division by the window's own correlation can overshoot.
     height = np.where(height > 1.0, 1.0 / np.maximum(height, 1.0), height)
-    return np.where(there, chosen + 1 + offset, 0.0), np.where(there, height, 0.0)
+    return np.where(there, places + 1 + offset, 0.0), np.where(there, height, 0.0)
 
 
 def _correlation(frames: F64 | F32, points: int) -> F64:
-    """Return `(frames, points)` autocorrelations at `FINER` points a sample."""
+    """Return `(frames, points)` autocorrelations at `FINER` points per sample."""
     fft_samples = 1 << int(np.ceil(np.log2(frames.shape[1] + points / FINER)))
     spectrum = np.fft.rfft(frames, fft_samples, axis=1)
     power = np.square(spectrum.real) + np.square(spectrum.imag)

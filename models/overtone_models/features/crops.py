@@ -19,7 +19,7 @@ ROWS = 128
 MIN_PITCH_HZ, MAX_PITCH_HZ = 60.0, 400.0
 VOICED_STRENGTH = 0.5
 VOICED_LEVEL = 1e-3
-"""A frame 30 dB below the loudest is not taken for voice: reverberation and hum are periodic too."""
+"""A frame 30 dB below the loudest does not count as voice: reverberation and hum are periodic too."""
 
 
 @dataclass(frozen=True, kw_only=True)

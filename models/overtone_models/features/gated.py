@@ -1,4 +1,4 @@
-"""The log-mel spectrogram of the speech in a recording, cut by the gate: what a streaming network is trained on."""
+"""The log-mel spectrogram of the speech in a recording, cut by the gate: the training input of streaming networks."""
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field

@@ -14,7 +14,7 @@ from overtone_models.front_end import F32
 class LogMelSpec(FeatureSpec):
     """`(n_mels, frames)` decibels of `seconds` of sound: FFT 2048, hop 512, at most 80 dB below the loudest.
 
-    Sound that is shorter is followed by zeros, so its end lies at the floor; longer sound is cut.
+    Shorter sound is zero-padded, so its end lies at the floor; longer sound is cut.
     """
 
     name: ClassVar[str] = "log-mel"

@@ -1,6 +1,6 @@
 """Features by name: from the JSON in a stored model to a specification that can compute.
 
-A device needs one kind of feature, so each kind's module is imported when it is asked for.
+A device needs one kind of feature, so each kind's module is imported on first use.
 """
 
 from collections.abc import Callable, Mapping
@@ -69,7 +69,7 @@ SPECS: Mapping[str, Callable[[], type[Any]]] = {
     "short-term": _short_term,
     "voiced-spectrogram": _voiced_spectrogram,
 }
-"""How the class of each feature is imported."""
+"""Functions that import the class of each feature."""
 
 
 def spec_from_json(data: object) -> Feature:

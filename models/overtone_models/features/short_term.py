@@ -1,15 +1,15 @@
 """34 short-term features of windows of 0.2 s, as pyAudioAnalysis defines them.
 
-In order: zero-crossing rate, energy, entropy of energy; spectral centroid, spread, entropy, flux and
-roll-off (0.90); 13 MFCC; 12 chroma from A on, and their standard deviation. Sound is brought to mean 0
-and peak 1 first. Spectra are magnitudes under a rectangular window.
+In order: zero-crossing rate, energy, entropy of energy; spectral centroid, spread, entropy, flux and roll-off (0.90);
+13 MFCC; 12 chroma from A on, and their standard deviation. Samples are normalised to mean 0 and peak 1 first. Spectra
+are magnitudes under a rectangular window.
 
 Where this differs from pyAudioAnalysis (feature_extraction, deltas=False):
 
 - MFCC: there, bins are taken for twice their frequency, so that the 13 linear and 27 logarithmic
   filters lie an octave too low. Here they lie where their names say.
 - Chroma: there, the bins of one semitone overwrite one another and are divided by the count of another
-  semitone; in the code that the paper grew from, all 13 values came out as 0. Here a semitone's value is the mean
+  semitone; in the code behind the paper, all 13 values came out as 0. Here a semitone's value is the mean
   power of its bins, a pitch class' the sum of its octaves, divided by the window's power.
 
 `as_published` gives the numbers of the published code: filters an octave low, chroma 0.
@@ -94,7 +94,7 @@ class ShortTermSpec(FeatureSpec):
         spectral = np.stack(
             [*_centroid_and_spread(magnitude), _entropy(magnitude), _flux(magnitude), _rolloff(magnitude)], axis=1
         )
-        # The published code takes the spectrum's half for the whole, so that a bin counts twice its frequency.
+        # The published code takes half of the spectrum for the whole, which doubles each bin's frequency.
         bin_hz = self.sample_rate_hz / self.window_samples * (2 if self.as_published else 1)
         mfcc = np.log10(magnitude @ _filters(bins, bin_hz) + EPS) @ dct(LINEAR_FILTERS + LOG_FILTERS, N_MFCC)
         tones = np.zeros((len(frames), 12)) if self.as_published else _chroma(magnitude, bin_hz)
@@ -174,7 +174,7 @@ def _filters(bins: int, bin_hz: float) -> F64:
 def _pitch_classes(bins: int, bin_hz: float) -> F64:
     """Return `(bins, 12)` weights: 1 / (bins of the semitone) in its class; bins below A0 belong to none."""
     semitones = np.rint(12.0 * np.log2(np.maximum(np.arange(bins) * bin_hz, 1e-3) / A0_HZ)).astype(np.int64)
-    heard = np.flatnonzero(semitones >= 0)
+    in_range = np.flatnonzero(semitones >= 0)
     weights = np.zeros((bins, 12))
-    weights[heard, semitones[heard] % 12] = 1.0 / np.bincount(semitones[heard])[semitones[heard]]
+    weights[in_range, semitones[in_range] % 12] = 1.0 / np.bincount(semitones[in_range])[semitones[in_range]]
     return weights

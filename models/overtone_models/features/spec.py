@@ -21,7 +21,7 @@ class Feature(Protocol):
 
     @property
     def name(self) -> str:
-        """The name that the registry knows it by."""
+        """Name in the registry."""
 
     @property
     def sample_rate_hz(self) -> int:
@@ -36,7 +36,7 @@ class Feature(Protocol):
         """SHA-256 over name, version and parameters: equal digests mean equal numbers."""
 
     def compute(self, samples: F32) -> F32:
-        """Return the feature of mono float32 samples; raise FrontEndError where they cannot be taken."""
+        """Return the feature of mono float32 samples; raise FrontEndError for samples that it cannot process."""
 
     def to_json(self) -> dict[str, Any]:
         """Return name and parameters, as `registry.spec_from_json` takes them."""
@@ -44,11 +44,11 @@ class Feature(Protocol):
 
 @dataclass(frozen=True, kw_only=True)
 class FeatureSpec:
-    """Base of the specifications: checks the parameters' kinds and names them in JSON."""
+    """Base of the specifications: checks the parameters' types, writes them as JSON."""
 
     name: ClassVar[str]
     version: ClassVar[int] = 1
-    """Raised when the same parameters give other numbers, so that no cache keeps the old ones."""
+    """Incremented when the same parameters give other numbers, so that no cache serves the old ones."""
 
     sample_rate_hz: int = SAMPLE_RATE_HZ
 
@@ -59,7 +59,7 @@ class FeatureSpec:
             self.refuse("sample_rate_hz", f"limits are {MIN_RATE_HZ} and {MAX_RATE_HZ} Hz")
 
     def _checked(self, field: str, default: object) -> object:
-        """Return the field's value in its default's kind, so that equal specifications have equal digests."""
+        """Return the field's value as its default's type, so that equal specifications have equal digests."""
         value = getattr(self, field)
         if isinstance(default, bool):
             return value if isinstance(value, bool) else self.refuse(field, "it must be true or false")
@@ -83,7 +83,7 @@ class FeatureSpec:
         return digest_mapping({**self.to_json(), "version": self.version})
 
     def checked(self, samples: F32) -> F32:
-        """Return `samples` when they are one finite float32 channel with sound in it."""
+        """Return `samples`; raise FrontEndError unless they are one finite, non-empty float32 channel."""
         check_samples(samples)
         if not samples.size:
             raise FrontEndError(f"feature {self.name}: no samples")

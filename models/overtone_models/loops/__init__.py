@@ -1,10 +1,10 @@
-"""Inner loops of the front end and of pooling: in C where that was built on installation, else numpy (`plain`).
+"""Inner loops of the front end and of pooling: in C where the installation compiled it, else in numpy (`plain`).
 
     frames(...) -> Frames      samples to decibels and cepstra
     pcm(samples) -> bytes      float32 in -1..1 to 16 bits
     pooled(hops, floor, out)   mean and deviation over rows
 
-The two agree within float32's rounding, not to the bit (ADR 0027). `OVERTONE_COMPILED=0` says to do without C.
+The two agree within float32 rounding, not bit for bit (ADR 0027). `OVERTONE_COMPILED=0` switches C off.
 """
 
 import os
@@ -20,7 +20,7 @@ SHORTEST_FFT, LONGEST_FFT = 8, 1 << 20
 
 
 def _loops_in_c() -> Any:
-    """Return the module in C; None where it was not built or is switched off."""
+    """Return the C module; None where it was not built or is switched off."""
     if os.environ.get("OVERTONE_COMPILED") == "0":
         return None
     try:
@@ -33,14 +33,14 @@ def _loops_in_c() -> Any:
 compiled: Any = _loops_in_c()
 
 KIND = "numpy" if compiled is None else "compiled"
-"""What computes here, for reports."""
+"""Name of the implementation in use, for reports."""
 
 pcm: Callable[[F32], bytes] = plain.pcm if compiled is None else compiled.pcm
 pooled: Callable[[F32, float, F32], None] = plain.pooled if compiled is None else compiled.pooled
 
 
 def frames(window: F32, filters: F32, dct: F32, *, hop: int, floor: float) -> Frames:
-    """Return what computes frames with these tables: `(fft,)`, `(fft // 2 + 1, mels)` and `(mels, cepstra)`."""
+    """Return the frame computation for these tables: `(fft,)`, `(fft // 2 + 1, mels)` and `(mels, cepstra)`."""
     size = window.size
     if compiled is None or not SHORTEST_FFT <= size <= LONGEST_FFT or size & (size - 1):
         return PlainFrames(window, filters, dct, hop, floor)

@@ -1,4 +1,4 @@
-"""Inner loops with numpy, equivalent to `compiled.c` and used where that is not built."""
+"""Inner loops in numpy, equivalent to `compiled.c` and used where that is not built."""
 
 from typing import Protocol
 
@@ -6,26 +6,26 @@ import numpy as np
 from numpy.typing import NDArray
 
 F32 = NDArray[np.float32]
-# Whole recordings go through in parts of this many frames, whose arrays stay in the processor's cache.
+# Whole recordings are computed in parts of this many frames, so that the arrays stay in the CPU's cache.
 FRAMES_AT_ONCE = 100
 
 
 class Frames(Protocol):
-    """Computes frames of `fft` samples, one every `hop`, from the first of contiguous float32 samples on.
+    """Interface: computes frames of `fft` samples, one every `hop`, of contiguous float32 samples.
 
-    `out`, float32, is `(blocks, block_frames, width)` and says how many. A frame's numbers do not depend on how many
-    blocks are asked for at once.
+    The shape of `out`, float32 `(blocks, block_frames, width)`, says how many. A frame's values do not depend on the
+    number of blocks per call.
     """
 
     def decibels(self, samples: F32, out: F32) -> None:
-        """Put mel powers in decibels into `out`; its width is the filters'."""
+        """Write mel powers in decibels to `out`; its width is the number of filters."""
 
     def cepstra(self, samples: F32, out: F32) -> None:
-        """Put cepstra into `out`; its width is the DCT's."""
+        """Write cepstra to `out`; its width is the number of cepstra."""
 
 
 class PlainFrames:
-    """Frames with numpy."""
+    """Frames in numpy."""
 
     def __init__(self, window: F32, filters: F32, dct: F32, hop: int, floor: float) -> None:
         # "forward" divides by the length, which the window makes up for: without it numpy 2 computes float32 in
@@ -35,14 +35,14 @@ class PlainFrames:
         self._hop_bytes = hop * window.itemsize
 
     def decibels(self, samples: F32, out: F32) -> None:
-        """Put mel powers in decibels into `out`."""
-        # A product of matrices is one block's at a time: it may round differently for another number of rows.
+        """Write mel powers in decibels to `out`."""
+        # One matrix product per block: it may round differently for another number of rows.
         at_once = max(1, FRAMES_AT_ONCE // out.shape[1])
         for first in range(0, len(out), at_once):
             self._part(samples, first, out[first : first + at_once])
 
     def cepstra(self, samples: F32, out: F32) -> None:
-        """Put cepstra into `out`."""
+        """Write cepstra to `out`."""
         decibels = np.empty((*out.shape[:2], self._dct.shape[0]), np.float32)
         self.decibels(samples, decibels)
         np.matmul(decibels, self._dct, out=out)
@@ -63,16 +63,16 @@ class PlainFrames:
 
 
 def pcm(samples: F32) -> bytes:
-    """Return float32 samples in -1..1 as 16 bits each, in the machine's order; what is louder is cut off."""
+    """Return float32 samples in -1..1 as 16-bit PCM in native byte order, saturated."""
     sound: NDArray[np.int16] = np.clip(np.rint(samples * np.float32(32767.0)), -32768, 32767).astype(np.int16)
     return sound.tobytes()
 
 
 def pooled(hops: F32, floor: float, out: F32) -> None:
-    """Put mean and deviation of `(hops, channels)` into `out`, `(2 * channels,)`; `floor` is added to the variance."""
+    """Write mean and deviation of `(hops, channels)` to `out`, `(2 * channels,)`; `floor` is added to the variance."""
     channels = hops.shape[1]
     mean, deviation = out[:channels], out[channels:]
-    # What `mean` and `var` do, to the bit, in a third of their time: twelve numpy calls less.
+    # Bit-identical to `mean` and `var` in a third of their time: twelve numpy calls fewer.
     np.add.reduce(hops, 0, out=mean)
     mean /= len(hops)
     centred = hops - mean

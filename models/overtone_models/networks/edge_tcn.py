@@ -63,8 +63,8 @@ def masked_statistics(hops: Any, mask: Any) -> Any:
 def fold(model: Any, spec: EdgeTcnSpec, basis: F32 | None = None) -> F32:
     """Return the flat weights of a Keras model with its batch normalisation folded in.
 
-    `basis`, `(spec.n_features, features of the model)`, turns the features that the flat weights are for into those
-    that the model was trained on; the first layer takes it in.
+    `basis`, `(spec.n_features, features of the model)`, maps the features of the flat weights to those that the model
+    was trained on; it is folded into the first layer.
     """
     weights: dict[str, F32] = {}
     for number, c in enumerate(spec.convolutions):
@@ -117,7 +117,7 @@ def _convolved(c: Convolution, weights: Tensors, x: Any) -> Any:
 
 
 def padded(utterances: Sequence[F32], spec: EdgeTcnSpec, frames: int) -> tuple[F32, F32]:
-    """Return `(n, frames, n_features)` zero-padded or cut utterances and the `(n, hops)` mask of whole hops."""
+    """Return `(n, frames, n_features)` zero-padded or truncated utterances and the `(n, hops)` mask of whole hops."""
     x = np.zeros((len(utterances), frames, spec.n_features), np.float32)
     mask = np.zeros((len(utterances), frames // spec.hop_frames), np.float32)
     for row, utterance in enumerate(utterances):

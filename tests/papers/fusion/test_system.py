@@ -69,8 +69,8 @@ def study(reading: Reading, out: Path, **options: object) -> Study:
             {"systems": "EF-CS,EF-XX"},
             "option systems is 'EF-CS,EF-XX'; it takes EF-CS, EF-WS, EF-PT, LF-PT, LF-CS, LF-WS, each once",
         ),
-        ({"epochs": "0"}, "option epochs is '0'; it must be a whole number from 1 to 100000"),
-        ({"max_s": "0.1"}, "option max-s is '0.1'; it must be a number from 0.5 to 60"),
+        ({"epochs": "0"}, "option epochs is 0, limit is 1..100000"),
+        ({"max_s": "0.1"}, "option max-s is 0.1, limit is 0.5..60"),
         ({"sizes": "maybe"}, "option sizes is 'maybe'; it takes yes or no"),
     ],
 )

@@ -1,6 +1,6 @@
 """The networks of the five papers by name, in Keras; every one ends in a Dense layer called "head" that gives logits.
 
-What feeds the head is the embedding, so that a personal head can be trained on the device for each of them.
+The input of the head is the embedding, so that a device can train a personal head for each of them.
 """
 
 import importlib

@@ -1,8 +1,8 @@
 """The networks of the ensembles paper (system E): log-mel `(mels, frames, 1)` or mean vectors `(n, 1)` -> logits.
 
-Counts that the paper gives or implies are exact for the defaults; `PARAMETERS` holds them. `axis` names what the
-recurrent layer walks along: `mel`, as published, or `time`. `unroll` writes its steps out, for converters that
-know no loops. With `classes=1` a network is one of the stacking's seven binary ones.
+With the defaults, parameter counts equal those that the paper gives or implies (`PARAMETERS`). `axis` is the axis of
+the recurrent layer: `mel`, as published, or `time`. `unroll` unrolls its steps, for converters without loops. With
+`classes=1` a network is one of the seven binary networks of the stacking.
 """
 
 from collections.abc import Callable, Sequence
@@ -154,13 +154,13 @@ def stacking(
     dropout: float = 0.4,
     **options: Any,
 ) -> Any:
-    """Return one frozen binary network a class, layers `binary0` ..., and a perceptron over their probabilities.
+    """Return the stacking: one frozen binary network per class (`binary0` ...), a perceptron on their probabilities.
 
     `options` are the base network's; with the default base 26,611,614 parameters, 7,687 of them trained.
     """
     layers = tf.keras.layers
     binaries = [NETWORKS[base](classes=1, **options) for _ in range(classes)]
-    inputs = [tf.keras.Input(tuple(given.shape[1:])) for given in binaries[0].inputs]
+    inputs = [tf.keras.Input(tuple(source.shape[1:])) for source in binaries[0].inputs]
     opinions = []
     for index, binary in enumerate(binaries):
         binary.name = f"binary{index}"
@@ -171,7 +171,7 @@ def stacking(
 
 
 def meta(*, classes: int = 7, width: int = 512, dropout: float = 0.4) -> Any:
-    """Return the stacking's perceptron alone: `(classes,)` binary probabilities -> logits, layers named as there."""
+    """Return the stacking's perceptron alone: `(classes,)` binary probabilities -> logits; same layer names."""
     inputs = _input(classes)
     x = tf.keras.layers.Dense(width, activation="relu", name="embedding")(inputs)
     return _with_head(inputs, _dropped(x, dropout), classes, "e_meta")

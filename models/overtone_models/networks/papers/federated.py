@@ -64,7 +64,7 @@ def lstm(
 ) -> Any:
     """Return the LSTM network: two recurrent layers, one dense layer (3,484,164 parameters).
 
-    `activation` is the dense layer's; `unroll` writes the steps out, for converters that know no loops.
+    `activation` is the dense layer's; `unroll` unrolls the steps, for converters without loops.
     """
     layers = tf.keras.layers
     inputs = tf.keras.Input((windows, features))
@@ -85,4 +85,4 @@ def _with_head(inputs: Any, embedding: Any, classes: int, name: str) -> Any:
 
 NETWORKS: dict[str, Callable[..., Any]] = {"a-dense": dense, "a-conv": conv, "a-lstm": lstm}
 PARAMETERS = {"a-dense": 26_008_068, "a-conv": 1_832_004, "a-lstm": 3_484_164}
-"""What the paper's summaries print."""
+"""Parameter counts in the paper's model summaries."""

@@ -1,9 +1,9 @@
 """The networks of the acoustic and text fusion paper (system D): variable-length tracks, padded, -> 4 logits.
 
-A frame or token of zeros only is padding: it reaches neither the batch statistics, nor a neighbour through a
-convolution, nor the mean, so the logits do not depend on how far a track was padded. Standardise first and pad
-then (or pad raw tracks with their mean). The mask is found inside the graph and converts with it.
-Widths but the 128 and 232 = 104 + 128, and kernels, are not in the paper's text: they are options.
+A frame or token of zeros only is padding: it affects neither the batch statistics, nor a neighbour through a
+convolution, nor the mean, so the logits do not depend on the length of the padding. Standardise first, then pad (or pad
+raw tracks with their mean). The mask is computed inside the graph and converted with it. The paper's text gives no
+kernels, and no widths but 128 and 232 = 104 + 128: they are options.
 """
 
 from collections.abc import Callable
@@ -16,7 +16,8 @@ AUDIO_FILTERS, TEXT_FILTERS = 104, 128
 FUSION_UNITS, CLASSES = 128, 4
 STRATEGIES = ("cold", "pretrained", "warm")
 BEFORE_POOLING = ("audio_conv1", "text_conv1", "text_norm2")
-"""The layers right before the mean over time (the text's with its batch normalisation): a warm start trains them."""
+"""The layers right before the mean over time (the text's with its batch normalisation): a warm start trains these
+too."""
 AFTER_MERGING = ("fusion", "head")
 
 
@@ -31,12 +32,12 @@ class FrameMask(tf.keras.layers.Layer):  # type: ignore[misc]
 
 @tf.keras.utils.register_keras_serializable("overtone")
 class Masked(tf.keras.layers.Layer):  # type: ignore[misc]
-    """Steps outside the mask set to zero, so that a convolution sees what it would see without padding."""
+    """Zeroes the steps outside the mask, so that a convolution sees what it would see without padding."""
 
     supports_masking = True
 
     def compute_mask(self, _inputs: Any, _mask: Any = None) -> None:
-        """Return nothing: Keras' own mask, which batch normalisation hands on, has done its work."""
+        """Return None: Keras' own mask, which batch normalisation passes on, is not needed any further."""
 
     def call(self, inputs: Any) -> Any:
         """Return `(batch, steps, features)` times `(batch, steps)`."""
@@ -51,7 +52,7 @@ class MaskedMean(tf.keras.layers.Layer):  # type: ignore[misc]
     supports_masking = True
 
     def compute_mask(self, _inputs: Any, _mask: Any = None) -> None:
-        """Return nothing: the steps are gone."""
+        """Return None: the output has no steps."""
 
     def call(self, inputs: Any) -> Any:
         """Return the mean of `(batch, steps, features)` under `(batch, steps)`."""
@@ -135,7 +136,7 @@ def late(
 
 
 def start_from(fused: Any, audio_network: Any, text_network: Any) -> None:
-    """Give the branches of early or late fusion the weights of the separately trained networks."""
+    """Copy the weights of the separately trained networks into the branches of early or late fusion."""
     for branch, network in (("audio", audio_network), ("text", text_network)):
         for layer in network.layers:
             name = f"{branch}_logits" if layer.name == "head" else layer.name
@@ -145,7 +146,7 @@ def start_from(fused: Any, audio_network: Any, text_network: Any) -> None:
 
 
 def prepare(fused: Any, strategy: str) -> None:
-    """Set which layers train: all (cold), those after merging (pretrained), those before pooling as well (warm)."""
+    """Set the trainable layers: all (cold), those after merging (pretrained), those before pooling as well (warm)."""
     if strategy not in STRATEGIES:
         raise ValueError(f"strategy is {strategy!r}, there are {', '.join(STRATEGIES)}")
     training = AFTER_MERGING + (BEFORE_POOLING if strategy == "warm" else ())
@@ -154,9 +155,9 @@ def prepare(fused: Any, strategy: str) -> None:
 
 
 def halves(fused: Any) -> tuple[Any, Any]:
-    """Return the network up to the merging layer and the one behind it; both share the weights of `fused`.
+    """Return the network up to the merging layer and the rest; both share the weights of `fused`.
 
-    With frozen branches the first gives, once, all that the second has to be trained on.
+    With frozen branches the first computes, once, the whole training input of the second.
     """
     merged = fused.get_layer("merged").output
     inputs = tf.keras.Input((int(merged.shape[-1]),), name="merged_input")

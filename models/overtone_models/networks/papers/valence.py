@@ -1,8 +1,8 @@
 """System B: a DCGAN's discriminator that recognises valence (and activation), its generator, and the two CNNs.
 
-All four networks share one structure: four convolutions of stride 2 without pooling, a fully connected layer on
-the last of them, and a Dense layer of five classes for each task. The two DCGANs also tell real from generated
-crops, from the last convolution. `NETWORKS` holds what recognises valence, which is what goes to a device.
+All four networks share one structure: four convolutions of stride 2 without pooling, a fully connected layer on the
+last of them, and a Dense layer of five classes for each task. The two DCGANs also tell real from generated crops, from
+the last convolution. `NETWORKS` holds the parts that recognise valence, which are what a device runs.
 """
 
 from collections.abc import Callable
@@ -55,7 +55,7 @@ class Shape:
 
 @dataclass(frozen=True, kw_only=True)
 class Tasks:
-    """What a network is trained to do beside valence."""
+    """Training tasks of a network besides valence."""
 
     activation: bool
     real: bool
@@ -80,7 +80,7 @@ TASKS = {
 def discriminator(shape: Shape, tasks: Tasks) -> Any:
     """Return the Keras model `(batch, rows, width, 1)` in -1..1 -> a dict of logits.
 
-    `valence` and `activation` are `(batch, 5)`, `real` is `(batch, 1)`; only the tasks' are there.
+    `valence` and `activation` are `(batch, 5)`, `real` is `(batch, 1)`; only the outputs of `tasks` are present.
     """
     layers = tf.keras.layers
     crop = tf.keras.Input((shape.rows, shape.width, 1), name="crop")
