@@ -116,7 +116,7 @@ def test_a_folder_of_somebody_else_is_not_emptied(tmp_path: Path) -> None:
 @pytest.mark.usefixtures("heeding_ctrl_c")
 def test_interrupting_leaves_no_process(tmp_path: Path) -> None:
     out = tmp_path / "demo"
-    few = write_corpus(tmp_path / "voices", 10, ("neutral", "sad", "angry"), 3, seed=1).parent
+    few = write_corpus(tmp_path / "voices", 12, ("neutral", "sad", "angry"), 3, seed=1).parent
     with (tmp_path / "printed.txt").open("w") as printed:
         child = subprocess.Popen(command(out, "--data", few), stdout=printed, stderr=printed, start_new_session=True)
     end = time.monotonic() + 300

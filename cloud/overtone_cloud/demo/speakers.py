@@ -47,8 +47,8 @@ def assign_speakers(reading: Reading) -> SpeakerRoles:
     base = max(2, round(0.7 * len(first)))
     devices, others = second[:DEVICES], second[DEVICES:] + first[base:]
     if len(devices) < DEVICES or len(others) < 3:
-        total = len(first) + len(second)
-        raise CorpusError(f"{reading.root} has {total} labelled speakers, the demo needs at least {DEVICES + 6}")
+        counts = f"{len(first)} and {len(second)} labelled speakers of either gender"
+        raise CorpusError(f"{reading.root} has {counts}, the demo needs at least {DEVICES + 7}, 5 of each gender")
     gate = others[1::3]
     return SpeakerRoles(
         base=tuple(first[:base]),

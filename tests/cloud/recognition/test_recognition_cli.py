@@ -245,7 +245,7 @@ def test_corpora_with_too_few_speakers_leave_nothing_to_measure(
 def test_one_model_for_all_needs_several_corpora(overtone: Overtone, voices: Path, tmp_path: Path) -> None:
     words = ("--corpus", f"manifest={voices}", "--protocol", "joint", "--protocol", "cross", "--quick")
     status, _, err = overtone("benchmark", "recognition", *words, "--out", tmp_path)
-    assert (status, "joint and cross need at least two corpora, given is manifest" in err) == (1, True)
+    assert (status, "joint and cross need at least two corpora, here is manifest" in err) == (1, True)
 
 
 def test_corpora_are_given_once(overtone: Overtone, voices: Path, tmp_path: Path) -> None:
