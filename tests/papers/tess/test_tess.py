@@ -88,7 +88,7 @@ def test_a_corpus_without_emotions_gets_one_line() -> None:
 @pytest.mark.parametrize(
     ("options", "words"),
     [
-        ({"epochs": "0"}, "option epochs is '0'"),
+        ({"epochs": "0"}, "option epochs is 0, limit is 1..100000"),
         ({"batch": "many"}, "option batch is 'many'"),
         ({"scale": "half"}, "it takes none, standard"),
         ({"splits": "random,tale"}, "it takes random, tail, speaker, each once"),
