@@ -75,6 +75,12 @@ def test_listening_goes_on_through_a_new_bundle(
     assert all(a["stream_s"] <= b["stream_s"] for a, b in itertools.pairwise(events))
 
 
+def test_the_agent_ends_by_itself_where_its_recording_does(make_config, fleet, recording: Path, start) -> None:
+    path = make_config(STAYING.replace('"stay"', '"stop"'))
+    assert main(["install", str(fleet.path(1)), "--config", str(path)]) == 0
+    assert start(path, connected=False).join() == 0
+
+
 def test_without_a_network_listening_does_without_the_fleet(make_config, fleet, recording: Path, start) -> None:
     path = make_config(STAYING)
     assert main(["install", str(fleet.path(1)), "--config", str(path)]) == 0
