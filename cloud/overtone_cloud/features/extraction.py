@@ -15,8 +15,8 @@ Log = Callable[[str], None]
 Progress = Callable[[int, int], None]
 """Called with the number of recordings computed, and the number of all."""
 
-FEW = 16
-"""At most so many recordings are computed in this process: others would take longer to start."""
+ALONE_S = 3.0
+"""Seconds for which this process computes alone; only where recordings are left then, others are started."""
 MAX_REASONS = 10
 PROGRESS_S = 5.0
 
@@ -85,9 +85,22 @@ def _read(keys: Mapping[Path, str], folder: Path) -> tuple[dict[str, Outcome], d
 def _compute(paths: Sequence[Path], spec: Feature, jobs: int, ray: str | None) -> Outcomes:
     if ray is not None:
         return on_ray(paths, spec, ray, jobs)
-    if jobs == 1 or len(paths) <= FEW:
-        return in_this_process(paths, spec)
-    return in_processes(paths, spec, jobs)
+    return in_this_process(paths, spec) if jobs == 1 else _with_help(paths, spec, jobs)
+
+
+def _with_help(paths: Sequence[Path], spec: Feature, jobs: int) -> Outcomes:
+    """Yield the outcomes of this process, and of `jobs` processes for what is left after `ALONE_S`.
+
+    To start processes takes some seconds, in which one process computes hundreds of recordings of a fast feature.
+    """
+    started, done = monotonic(), 0
+    for outcome in in_this_process(paths, spec):
+        yield outcome
+        done += 1
+        if monotonic() - started >= ALONE_S:
+            break
+    if done < len(paths):
+        yield from in_processes(paths[done:], spec, jobs)
 
 
 def _counted(outcomes: Outcomes, count: int, progress: Progress | None) -> Outcomes:

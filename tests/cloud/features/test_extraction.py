@@ -12,7 +12,7 @@ import soundfile
 from overtone_cloud.corpora import audio
 from overtone_cloud.corpora.utterance import Utterance
 from overtone_cloud.errors import ConfigError, TrainingError
-from overtone_cloud.features import cache, computation
+from overtone_cloud.features import cache, computation, extraction
 from overtone_cloud.features.computation import Outcome
 from overtone_cloud.features.extraction import extract
 from overtone_models.features.crops import VoicedSpectrogramSpec
@@ -31,6 +31,20 @@ def utterance(path: Path) -> Utterance:
     return Utterance(id=path.name, path=path, corpus="tones")
 
 
+@pytest.fixture
+def helped_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Start processes after the first recording."""
+    monkeypatch.setattr(extraction, "ALONE_S", 0.0)
+
+
+def test_few_recordings_start_no_process(
+    tones: list[Utterance], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(extraction, "in_processes", None)
+    assert len(extract(tones, SPEC, cache=tmp_path, jobs=2)) == len(tones)
+
+
+@pytest.mark.usefixtures("helped_at_once")
 def test_processes_give_what_one_does_in_order(tones: list[Utterance], tmp_path: Path) -> None:
     before = dict(os.environ)
     many = extract(tones, SPEC, cache=tmp_path / "many", jobs=2)
@@ -76,6 +90,7 @@ def test_a_broken_entry_is_computed_again(tones: list[Utterance], tmp_path: Path
     assert entries(folder) == [entry]
 
 
+@pytest.mark.usefixtures("helped_at_once")
 def test_unusable_files_are_none_and_named_with_their_count(tones: list[Utterance], tmp_path: Path) -> None:
     folder = tones[0].path.parent
     (folder / "text.wav").write_text("no sound")
