@@ -44,16 +44,16 @@ def run_demo(out: Path, *arguments: str | Path) -> tuple[dict[str, Any], str]:
     return report, done.stdout
 
 
-def check_report(report: dict[str, Any], printed: str, out: Path) -> None:
+def check_report(report: dict[str, Any], printed: str, out: Path, *, rounds: int) -> None:
     assert set(report) >= KEYS
     assert set(report["hop_ms"]) >= {"p50", "p95", "p99"}
     assert set(report["personal"]) == {f"device-{n}" for n in range(1, 5)}
-    assert len(report["rounds"]) == 3
+    assert len(report["rounds"]) == rounds
     assert all(r["accepted"] == 4 for r in report["rounds"])
     # Every device took up the last release, and nobody fell back.
     assert set(report["devices"].values()) == {report["bundle_version"]}
     assert report["bundle_version"] == 1 + sum(r["kept"] for r in report["rounds"])
-    assert report["bytes_up"] > 3 * 4 * 100_000
+    assert report["bytes_up"] > rounds * 4 * 100_000
     assert 20_000 < report["model_bytes"] < 262_144
     assert report["rss_mb"] < 80
     assert report["heard"]
@@ -76,8 +76,8 @@ def check_report(report: dict[str, Any], printed: str, out: Path) -> None:
 @pytest.mark.timeout(600)
 def test_synthesised_voices(tmp_path: Path) -> None:
     out = tmp_path / "demo"
-    report, printed = run_demo(out)
-    check_report(report, printed, out)
+    report, printed = run_demo(out, "--quick")
+    check_report(report, printed, out, rounds=1)
     assert "synthesised" in report["data"]
     assert "synthesises itself" in printed
 
@@ -89,7 +89,7 @@ def test_synthesised_voices(tmp_path: Path) -> None:
 def test_real_speech(tmp_path: Path, speech_data: Path) -> None:
     out = tmp_path / "demo"
     report, printed = run_demo(out, "--data", speech_data / "ravdess")
-    check_report(report, printed, out)
+    check_report(report, printed, out, rounds=3)
     assert report["data"].endswith("ravdess")
     assert len(report["labels"]) == 8
 
@@ -118,7 +118,8 @@ def test_interrupting_leaves_no_process(tmp_path: Path) -> None:
     out = tmp_path / "demo"
     few = write_corpus(tmp_path / "voices", 12, ("neutral", "sad", "angry"), 3, seed=1).parent
     with (tmp_path / "printed.txt").open("w") as printed:
-        child = subprocess.Popen(command(out, "--data", few), stdout=printed, stderr=printed, start_new_session=True)
+        words = command(out, "--quick", "--data", few)
+        child = subprocess.Popen(words, stdout=printed, stderr=printed, start_new_session=True)
     end = time.monotonic() + 300
     log = out / "logs" / "device-4.log"
     while time.monotonic() < end and child.poll() is None and not agents_of(out):

@@ -15,6 +15,7 @@ def register(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     parser.add_argument("--out", type=Path, default=Path("build/demo"), metavar="DIR")
     parser.add_argument("--agent", type=Path, metavar="PROGRAM", help="overtone-agent of the device's environment")
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--quick", action="store_true", help="few epochs, one round: figures mean little")
     parser.set_defaults(func=_demo)
 
 
@@ -22,6 +23,8 @@ def _demo(args: argparse.Namespace) -> int:
     from overtone_cloud.demo.run import Demo, DemoSettings
 
     settings = DemoSettings(out=args.out, agent=_agent(args.agent), data=args.data, seed=args.seed)
+    if args.quick:
+        settings = settings.quick()
     report = Demo(settings, lambda text: print(text, flush=True)).run()
     write_report(report, args.out)
     print()

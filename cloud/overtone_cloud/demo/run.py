@@ -9,7 +9,7 @@ import shutil
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -56,6 +56,10 @@ class DemoSettings:
             number=3, scope="full", steps=30, learning_rate=0.003, momentum=0.9, seed=0
         )
     )
+
+    def quick(self) -> "DemoSettings":
+        """Return these settings with every stage, but few epochs and one round."""
+        return replace(self, epochs=8, rounds=replace(self.rounds, number=1))
 
 
 class Demo:

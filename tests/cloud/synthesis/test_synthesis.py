@@ -4,7 +4,6 @@ import csv
 import wave
 from pathlib import Path
 
-import librosa
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -28,10 +27,14 @@ def utterances(voice: Voice, emotion: str, count: int = 3) -> list[np.ndarray]:
 
 
 def pitch_hz(samples: np.ndarray) -> float:
-    """Return the median pitch of the louder half of the frames."""
-    track = librosa.yin(samples, fmin=60, fmax=600, sr=SAMPLE_RATE_HZ)
-    loud = librosa.feature.rms(y=samples)[0][: track.size]
-    return float(np.median(track[loud > np.median(loud)]))
+    """Return the median pitch of the louder half of the frames: the lag of the highest autocorrelation, 60..600 Hz."""
+    frames = np.lib.stride_tricks.sliding_window_view(samples, 1024)[::256]
+    loud = frames[frames.std(1) >= np.median(frames.std(1))]
+    spectra = np.fft.rfft((loud - loud.mean(1, keepdims=True)) * np.hanning(1024), 2048)
+    correlations = np.fft.irfft(np.square(np.abs(spectra)))
+    shortest, longest = SAMPLE_RATE_HZ // 600, SAMPLE_RATE_HZ // 60
+    lags = shortest + correlations[:, shortest:longest].argmax(1)
+    return float(np.median(SAMPLE_RATE_HZ / lags))
 
 
 def typical(voice: Voice, emotion: str) -> tuple[float, float]:
