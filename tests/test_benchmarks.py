@@ -10,6 +10,8 @@ from types import ModuleType
 
 import pytest
 
+from tests.bundles import committed_bundles
+
 FOLDER = Path(__file__).parents[1] / "benchmarks"
 SCRIPTS = {
     "front_end": ("sound",),
@@ -50,8 +52,10 @@ def test_a_network_for_any_hop_can_be_made(module, hop_ms):
 @pytest.mark.parametrize(
     "script", [pytest.param(name, marks=pytest.mark.slow) if name in SLOW else name for name in SCRIPTS]
 )
-def test_benchmark_prints_json(script):
-    command = [sys.executable, str(FOLDER / f"{script}.py"), "--rounds", "1", "--seconds", "6", "--size", "tiny"]
+def test_benchmark_prints_json(script, tmp_path):
+    bundle = tmp_path / "tiny.bundle"
+    bundle.write_bytes(committed_bundles()["tiny-1"])
+    command = [sys.executable, str(FOLDER / f"{script}.py"), "--rounds", "1", "--seconds", "6", "--bundle", str(bundle)]
     done = subprocess.run(
         [*command, *OPTIONS.get(script, [])], capture_output=True, text=True, timeout=280, check=False
     )
