@@ -10,7 +10,7 @@ from overtone_cloud.conditions.conditions import Condition
 from overtone_cloud.corpora.utterance import Utterance
 from overtone_cloud.features import extraction
 from overtone_models.digests import digest_mapping
-from overtone_models.features.gated import GatedLogMelSpec
+from overtone_models.features.gated_log_mel import GatedLogMelSpec
 from overtone_models.front_end import F32, dct_matrix
 
 

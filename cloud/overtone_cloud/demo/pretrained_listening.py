@@ -10,13 +10,13 @@ from overtone_cloud.demo.listening import listen, make_recording
 from overtone_cloud.demo.speakers import spoken_by, write_manifest
 from overtone_models.bundle import Bundle, read_bundle
 from overtone_models.errors import PretrainedError
-from overtone_models.pretrained import Pretrained, find_pretrained
+from overtone_models.pretrained import PretrainedModel, find_pretrained
 
 Say = Callable[[str], None]
 NAME = "pretrained"
 
 
-def default_model() -> tuple[Pretrained, Bundle] | None:
+def default_model() -> tuple[PretrainedModel, Bundle] | None:
     """Return the default pretrained model; None where none came with the software, an error where it is damaged."""
     try:
         model = find_pretrained()
@@ -52,7 +52,7 @@ def _chosen(reading: Reading, labels: Sequence[str]) -> list[Utterance]:
     return [u for u in own if u.label in labels] or own
 
 
-def facts(model: Pretrained, bundle: Bundle, heard: Sequence[dict[str, Any]], caveat_line: str) -> dict[str, Any]:
+def facts(model: PretrainedModel, bundle: Bundle, heard: Sequence[dict[str, Any]], caveat_line: str) -> dict[str, Any]:
     """Return the report's entry of the pretrained model; it holds no score."""
     manifest = bundle.manifest
     return {

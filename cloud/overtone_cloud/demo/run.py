@@ -32,7 +32,7 @@ from overtone_cloud.training.run_folder import RunFolder, progress_lines
 from overtone_cloud.training.settings import TrainSettings
 from overtone_models.bundle import Bundle
 from overtone_models.labels import ordered
-from overtone_models.trained import TrainedModel
+from overtone_models.trained_model import TrainedModel
 
 SYNTHETIC = {"speakers": 16, "emotions": ("neutral", "happy", "sad", "angry", "fearful"), "per_emotion": 10}
 HEARD = ("stream_s", "label", "confidence", "final", "spoken")

@@ -17,12 +17,12 @@ from overtone_cloud.training.settings import TrainSettings
 from overtone_common.files import write_atomically
 from overtone_converters.verify import Verification
 from overtone_models.bundle import read_bundle
-from overtone_models.pretrained import Pretrained
+from overtone_models.pretrained import PretrainedModel
 
 
 def write_pretrained(
     trained: Trained, release: Release, out: Path, *, cache: Path | None = None
-) -> tuple[Pretrained, Verification]:
+) -> tuple[PretrainedModel, Verification]:
     """Write `out/NAME` and return it with the verification; nothing is written where that refuses the bundle.
 
     The bundle comes last: whoever finds it has everything else beside it.
@@ -45,7 +45,7 @@ def write_pretrained(
     verification = verify_bundle(bundle, *parity_utterances(trained.inner, trained.model.labels, cache=cache))
     verification.require()
     facts = card_data(release, trained, data, verification)
-    folder = Pretrained(out / release.name)
+    folder = PretrainedModel(out / release.name)
     write_atomically(folder.settings, as_toml(release.settings).encode(), error=TrainingError)
     trained.split.save(folder.split)
     write_card(folder, facts)
@@ -53,7 +53,7 @@ def write_pretrained(
     return folder, verification
 
 
-def write_card(folder: Pretrained, facts: Mapping[str, Any]) -> None:
+def write_card(folder: PretrainedModel, facts: Mapping[str, Any]) -> None:
     """Write the card's data, and the card that follows from them."""
     text = json.dumps(facts, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
     # Read back: the card must follow from the file.

@@ -26,7 +26,7 @@ from overtone_cloud.training.prepared import check_neutral_speech
 from overtone_cloud.training.run_folder import METRICS, RunFolder, progress_lines
 from overtone_cloud.training.settings import TrainSettings
 from overtone_models.front_end import EDGE_FRONT_END
-from overtone_models.trained import TrainedModel
+from overtone_models.trained_model import TrainedModel
 
 ALONE, RANDOM, JOINT, CROSS = "alone", "random", "joint", "cross"
 PROTOCOLS = (ALONE, RANDOM, JOINT, CROSS)

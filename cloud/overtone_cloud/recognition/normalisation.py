@@ -11,7 +11,7 @@ from overtone_cloud.recognition.subject import Subject, float_probabilities
 from overtone_cloud.training.features import Features
 from overtone_models.calibration import negative_log_likelihood
 from overtone_models.front_end import F32
-from overtone_models.trained import TrainedModel
+from overtone_models.trained_model import TrainedModel
 
 
 @dataclass(frozen=True, kw_only=True)

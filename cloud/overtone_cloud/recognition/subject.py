@@ -21,11 +21,11 @@ from overtone_cloud.training.settings import TrainSettings
 from overtone_common.files import write_atomically
 from overtone_models.bundle import Bundle, read_bundle
 from overtone_models.errors import BundleError
-from overtone_models.features.gated import GatedLogMelSpec
+from overtone_models.features.gated_log_mel import GatedLogMelSpec
 from overtone_models.front_end import F32
 from overtone_models.layout import weights_digest
 from overtone_models.network_spec import EdgeTcnSpec
-from overtone_models.trained import TrainedModel
+from overtone_models.trained_model import TrainedModel
 
 BUNDLE = "model.bundle"
 

@@ -22,7 +22,7 @@ from overtone_models.digests import digest_mapping
 from overtone_models.front_end import EDGE_FRONT_END, F32, FrontEndSpec
 from overtone_models.gate import GateSpec
 from overtone_models.labels import ordered
-from overtone_models.trained import TrainedModel
+from overtone_models.trained_model import TrainedModel
 
 CONFIG = "config.json"
 

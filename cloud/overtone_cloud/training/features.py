@@ -10,7 +10,7 @@ from overtone_cloud.corpora.utterance import Utterance
 from overtone_cloud.errors import TrainingError
 from overtone_cloud.features import extraction
 from overtone_cloud.features.extraction import Progress
-from overtone_models.features.gated import GatedLogMelSpec
+from overtone_models.features.gated_log_mel import GatedLogMelSpec
 from overtone_models.front_end import F32, FrontEndSpec, dct_matrix
 from overtone_models.gate import GateSpec
 

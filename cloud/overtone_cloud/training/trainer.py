@@ -25,7 +25,7 @@ from overtone_models.front_end import F32, dct_matrix
 from overtone_models.metrics import unweighted_average_recall
 from overtone_models.networks import edge_tcn as networks
 from overtone_models.networks import tf
-from overtone_models.trained import TrainedModel
+from overtone_models.trained_model import TrainedModel
 
 COMPILED_FROM = 400
 """Compiling a step takes as long as some hundred plain steps: shorter trainings are not compiled."""

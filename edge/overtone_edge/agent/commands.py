@@ -10,8 +10,8 @@ from overtone_edge.core.errors import ControlError, InstallError
 from overtone_edge.core.files import remove
 from overtone_edge.install import installer
 from overtone_edge.install.active_model import activate
-from overtone_edge.install.installed import required_bundle, stored_bundle
 from overtone_edge.install.loading import load_model
+from overtone_edge.install.stored_model import required_bundle, stored_bundle
 from overtone_edge.learning import trainer
 from overtone_edge.learning.labelling import checked_label, seconds
 from overtone_edge.learning.schedule import keep_if_confirmed, personal_request

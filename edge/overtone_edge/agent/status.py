@@ -3,7 +3,7 @@
 from typing import Any
 
 from overtone_edge.core.errors import AgentError
-from overtone_edge.install.installed import stored_bundle
+from overtone_edge.install.stored_model import stored_bundle
 from overtone_edge.state.home import Home
 from overtone_edge.state.personal_head import PersonalStore
 from overtone_edge.state.slots import Slots

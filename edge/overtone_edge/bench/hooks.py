@@ -90,7 +90,7 @@ class TimedOutput:
         self._output.close()
 
 
-class HeldOpen:
+class AlwaysSpeech:
     """The gate's own detector, at its own cost, whose answer is always speech."""
 
     def __init__(self, spec: GateSpec) -> None:

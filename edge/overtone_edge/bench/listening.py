@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from overtone_edge.bench.figures import spread
-from overtone_edge.bench.hooks import BLOCK_MS, BlockTimer, ClipSource, HeldOpen, TimedOutput, TimedRecogniser
+from overtone_edge.bench.hooks import BLOCK_MS, AlwaysSpeech, BlockTimer, ClipSource, TimedOutput, TimedRecogniser
 from overtone_edge.bench.machine import peak_resident_mb, resident_mb
 from overtone_edge.bench.sink import Sink
 from overtone_edge.core.config import DecisionConfig, LearningConfig
@@ -51,7 +51,7 @@ def build_hearing(
         device=DEVICE,
         config=DecisionConfig(),
         recent=RecentSpeech(manifest.front_end, max_s=LearningConfig().recent_speech_s),
-        detector=HeldOpen(manifest.gate) if gate_held_open else None,
+        detector=AlwaysSpeech(manifest.gate) if gate_held_open else None,
         stopwatch=stopwatch,
     )
 

@@ -68,7 +68,7 @@ def cold(request: Request) -> dict[str, Any]:
     """Return the moments (monotonic, ns) from the imports of an agent to the first decision."""
     moments = {}
 
-    def reached(name: str) -> None:
+    def record(name: str) -> None:
         moments[name] = time.monotonic_ns()
 
     import overtone_edge.agent.agent  # noqa: F401 - an agent imports all of it before it listens
@@ -76,17 +76,17 @@ def cold(request: Request) -> dict[str, Any]:
     from overtone_edge.bench.listening import build_hearing, load
     from overtone_edge.hearing.streaming import StreamingRecogniser
 
-    reached("interpreter_and_imports")
+    record("interpreter_and_imports")
     bundle = load(Path(request.payload))
-    reached("bundle")
+    record("bundle")
     hearing = build_hearing(StreamingRecogniser(bundle), gate_held_open=request.gate_held_open)
-    reached("network")
+    record("network")
     source = ClipSource(Path(request.clip), blocks=100_000, paced=False, timer=BlockTimer())
     for block in source.blocks():
         hearing.process(block)
         if hearing.counters.hops:
             break
-    reached("first_decision")
+    record("first_decision")
     return {"moments_ns": moments}
 
 

@@ -15,7 +15,7 @@ from overtone_edge.core.errors import StorageError
 from overtone_edge.core.files import make_folder, read_limited, remove, remove_leftovers, write_atomically
 
 MAX_STARTS = 3
-MAX_REFUSED = 32
+MAX_REFUSED_DIGESTS = 32
 SIGNED, PAYLOAD, QUALITY = "signed.bundle", "payload.zip", "quality.json"
 
 
@@ -154,7 +154,7 @@ class Slots:
     def refuse(self, signed: str) -> None:
         """Record the digest of a signed file that failed, so that it is not fetched again."""
         others = [digest for digest in self.state.refused if digest != signed]
-        self._save(replace(self.state, refused=(*others, signed)[-MAX_REFUSED:]))
+        self._save(replace(self.state, refused=(*others, signed)[-MAX_REFUSED_DIGESTS:]))
 
     def allow(self, signed: str) -> None:
         """Remove a signed file from those that failed: the user installs it by hand."""

@@ -93,11 +93,11 @@ def zero_states(spec: EdgeTcnSpec, batch: int = 1) -> list[F32]:
 
 def body(spec: EdgeTcnSpec, weights: Tensors, frames: Any, states: Sequence[Any]) -> tuple[Any, list[Any]]:
     """Return `(batch, hops, width)` hop features and the new states of the plain network."""
-    x, waiting, after = frames, iter(states), []
+    x, states_before, after = frames, iter(states), []
     for c in spec.convolutions:
         y = x
         if c.past:
-            state = next(waiting)
+            state = next(states_before)
             y = tf.concat([state, x], 1)
             after.append(y[:, y.shape[1] - c.past :, :])
         y = tf.nn.relu(_convolved(c, weights, y) + weights[f"{c.name}/b"])

@@ -12,7 +12,7 @@ from overtone_cloud.conditions.conditions import Noise
 from overtone_cloud.conditions.sounds import content_digest, is_test, sound, sound_halves
 from overtone_cloud.errors import CorpusError
 from overtone_cloud.features.computation import compute_file
-from overtone_models.features.gated import GatedLogMelSpec
+from overtone_models.features.gated_log_mel import GatedLogMelSpec
 
 
 def test_halves_are_apart_and_whole(sounds: Path) -> None:

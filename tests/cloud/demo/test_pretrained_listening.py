@@ -37,7 +37,7 @@ def test_the_caveat_says_whom_it_knows(bundle: Bundle, corpus: str, synthetic: b
 
 
 def test_what_it_heard_is_told_without_a_score(bundle: Bundle, tmp_path: Path) -> None:
-    told = pretrained_listening.facts(pretrained.Pretrained(tmp_path / "medium"), bundle, [], "why")
+    told = pretrained_listening.facts(pretrained.PretrainedModel(tmp_path / "medium"), bundle, [], "why")
     assert set(told) == {"name", "labels", "licence", "caveat", "heard"}
 
 

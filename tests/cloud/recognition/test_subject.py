@@ -149,11 +149,11 @@ def test_a_personal_head_is_used_only_where_the_device_keeps_it(subject: Subject
 
 
 def test_a_head_that_the_device_does_not_keep_gains_nothing(subject: Subject, monkeypatch: pytest.MonkeyPatch) -> None:
-    from overtone_edge.learning import judgement
+    from overtone_edge.learning import cross_validation
 
     one = tuple(replace(u, speaker="both") for u in subject.test.utterances)
     both = replace(subject, test=replace(subject.test, utterances=one))
-    monkeypatch.setattr(judgement, "MARGIN_ERRORS", 1e6)
+    monkeypatch.setattr(cross_validation, "MARGIN_ERRORS", 1e6)
     (owner,) = personalise_speakers(both, draws=1)
     assert owner.kept == 0.0
     assert owner.uar_personal == owner.uar

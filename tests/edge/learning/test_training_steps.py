@@ -15,7 +15,7 @@ from overtone_edge.learning.training_steps import (
     Plan,
     Windows,
     batches,
-    clipped,
+    clip_norm,
     one_hot,
     train,
 )
@@ -114,8 +114,8 @@ def test_quality_is_the_recall_of_each_label_and_the_calibrated_loss() -> None:
 
 def test_clipping_keeps_what_is_short() -> None:
     delta = np.full(100, 1e18, np.float32)
-    assert np.linalg.norm(clipped(delta, 10.0).astype(np.float64)) <= 10.0
-    assert clipped(np.ones(4, np.float32), 3.0).sum() == 4.0
+    assert np.linalg.norm(clip_norm(delta, 10.0).astype(np.float64)) <= 10.0
+    assert clip_norm(np.ones(4, np.float32), 3.0).sum() == 4.0
 
 
 def test_the_trainer_ends_when_the_agent_is_gone(monkeypatch: pytest.MonkeyPatch) -> None:
