@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 import pytest
 from sqlalchemy import func, select
-from tests.support.twin_device import TwinDevice
-from tests.support.twins import read_twin
+from tests.support.model_doubles import read_weights_bundle
+from tests.support.scripted_device import ScriptedDevice
 
 from overtone_cloud.aggregator import journal
 from overtone_cloud.aggregator.coordinator import Coordinator
@@ -53,13 +53,13 @@ class Desk:
         self.say("c", decode(self.devices["c"].presence()), TOPICS.presence("c"))
         self.sent.clear()
 
-    def device(self, name: str, rig: Any) -> TwinDevice:
-        return TwinDevice(
+    def device(self, name: str, rig: Any) -> ScriptedDevice:
+        return ScriptedDevice(
             name,
             lambda *_: None,
             fleet="home",
             model=rig.initial.key,
-            read_bundle=read_twin,
+            read_bundle=read_weights_bundle,
             weights=rig.initial.weights,
             train=lambda _, weights: weights,
         )
