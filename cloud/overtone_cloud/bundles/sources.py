@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from overtone_cloud.conditions.conditioned import heard_mfcc
+from overtone_cloud.conditions.conditioned_features import conditioned_mfcc
 from overtone_cloud.conditions.conditions import Telephone
 from overtone_cloud.training.features import Features
 from overtone_models.archive import unpack
@@ -34,7 +34,9 @@ def calibration_utterances(train: Features, *, cache: Path | None) -> list[F32]:
     """
     rows = np.unique(np.linspace(0, len(train) - 1, CALIBRATION_UTTERANCES).astype(int))
     utterances: list[F32 | None] = [train.mfcc(int(row)) for row in rows]
-    utterances[1::2] = heard_mfcc([train.utterances[row] for row in rows[1::2]], train.spec, Telephone(), cache=cache)
+    utterances[1::2] = conditioned_mfcc(
+        [train.utterances[row] for row in rows[1::2]], train.spec, Telephone(), cache=cache
+    )
     return [mfcc for mfcc in utterances if mfcc is not None]
 
 

@@ -23,7 +23,7 @@ from overtone_cloud.recognition.benchmark import LEAST_SEEDS, PROTOCOLS, TRIAL_S
 from overtone_cloud.recognition.benchmark import run as run_benchmark
 from overtone_cloud.recognition.joint import ALL
 from overtone_cloud.recognition.limits import Limits
-from overtone_cloud.recognition.measures import NAMES, read_material
+from overtone_cloud.recognition.measures import NAMES, read_measure_inputs
 from overtone_cloud.recognition.report import HTML_NAME, JOINT_HEAD, JSON_NAME, joint_cells, write_report
 from overtone_cloud.training.settings import TrainSettings, read_settings
 
@@ -95,7 +95,7 @@ def benchmark_of(args: argparse.Namespace) -> Benchmark:
         seeds=tuple(range(_seeds(args.seeds, quick=args.quick))),
         out=args.out or Path("runs") / f"recognition{'-quick' if args.quick else ''}",
         folds=_folds(args.folds, tuple(corpora)),
-        material=read_material(args.sounds, args.speech, args.part, limits),
+        measure_inputs=read_measure_inputs(args.sounds, args.speech, args.part, limits),
         protocols=tuple(args.protocol or PROTOCOLS),
         parts=tuple(args.part or NAMES),
         quick=args.quick,

@@ -76,7 +76,7 @@ def _run(args: argparse.Namespace) -> int:
         speech=args.speech,
     )
     options = TrainOptions(
-        plan=replace(plan, fold=plan.chosen.name),
+        plan=replace(plan, fold=plan.run_fold.name),
         settings=replace(settings, neutral_speech=settings.neutral_speech or args.speech is not None),
         seeds=args.seeds,
         out=args.out,
@@ -106,7 +106,7 @@ def train(options: TrainOptions) -> int:
         if seed == first:
             show_skipped(options.folder(seed).read_json(METRICS)["skipped"])
         if not options.as_json:
-            show_scores(results[-1], options.plan.split.describe(), options.plan.chosen.name)
+            show_scores(results[-1], options.plan.split.describe(), options.plan.run_fold.name)
     summary = summarise_seeds(results, options.plan)
     if options.seeds > 1:
         RunFolder(options.out).write_json(SUMMARY, summary)

@@ -65,7 +65,7 @@ class Noise:
         if last <= first:
             first, last = 0, samples.size
         speech = _power(samples[first:last])
-        rng = drawn(samples, self.seed)
+        rng = recording_rng(samples, self.seed)
         noise = _looped(sound(self.sounds[int(rng.integers(len(self.sounds)))]), samples.size, (first, last), rng)
         under = _power(noise[first:last])
         if speech == 0.0 or under == 0.0:
@@ -91,7 +91,7 @@ class FarMicrophone:
         """Return the samples as the room passes them on, its echo included."""
         from scipy.signal import fftconvolve
 
-        room = self.rooms[int(drawn(samples, self.seed).integers(len(self.rooms)))]
+        room = self.rooms[int(recording_rng(samples, self.seed).integers(len(self.rooms)))]
         heard: F32 = fftconvolve(samples, impulse_response(room)).astype(np.float32)
         came, went = (float(np.sum(np.square(x, dtype=np.float64))) for x in (samples, heard))
         return heard if went == 0.0 else (heard * np.float32(np.sqrt(came / went))).astype(np.float32)
@@ -162,7 +162,7 @@ def mu_law(samples: F32) -> F32:
     return decoded
 
 
-def drawn(samples: F32, seed: int) -> np.random.Generator:
+def recording_rng(samples: F32, seed: int) -> np.random.Generator:
     """Return the generator that a recording's draws come from: the same for the same samples and seed."""
     content = hashlib.sha256(np.ascontiguousarray(samples).tobytes()).digest()
     return np.random.default_rng([seed, int.from_bytes(content[:8], "little")])

@@ -67,13 +67,13 @@ def _two_groups(reading: Reading) -> tuple[list[str], list[str]]:
     return [s for s in speakers if genders[s] == kinds[0]], [s for s in speakers if genders[s] == kinds[1]]
 
 
-def spoken_by(utterances: Iterable[Utterance], speakers: Sequence[str]) -> list[Utterance]:
+def utterances_of(utterances: Iterable[Utterance], speakers: Sequence[str]) -> list[Utterance]:
     """Return the labelled utterances of some speakers."""
-    wanted = set(speakers)
-    return [u for u in utterances if u.label is not None and u.speaker in wanted]
+    names = set(speakers)
+    return [u for u in utterances if u.label is not None and u.speaker in names]
 
 
-def divide_owner(utterances: Sequence[Utterance], seed: int) -> tuple[list[Utterance], list[Utterance]]:
+def split_owner_utterances(utterances: Sequence[Utterance], seed: int) -> tuple[list[Utterance], list[Utterance]]:
     """Return what the owner labels and what measures the personal gain, each label in both."""
     rng = np.random.default_rng(seed)
     labelled: list[Utterance] = []
@@ -81,9 +81,9 @@ def divide_owner(utterances: Sequence[Utterance], seed: int) -> tuple[list[Utter
     for label in sorted({str(u.label) for u in utterances}):
         of_label = [u for u in utterances if u.label == label]
         order = rng.permutation(len(of_label))
-        cut = max(1, round(LABELLED_SHARE * len(of_label)))
-        labelled += [of_label[i] for i in order[:cut]]
-        held_out += [of_label[i] for i in order[cut:]]
+        count = max(1, round(LABELLED_SHARE * len(of_label)))
+        labelled += [of_label[i] for i in order[:count]]
+        held_out += [of_label[i] for i in order[count:]]
     return labelled, held_out
 
 

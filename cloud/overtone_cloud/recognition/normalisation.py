@@ -69,9 +69,9 @@ def predict_normalised(subject: Subject) -> tuple[SpeakerNorm, Predictions]:
         probabilities = float_probabilities(subject.model, normalised_in_order(subject.model, subject.inner, norm))
         return negative_log_likelihood(np.log(probabilities + 1e-12), targets, 1.0)
 
-    chosen = min(CANDIDATES, key=loss)
-    return chosen, subject.predictions(
-        float_probabilities(subject.model, normalised_in_order(subject.model, subject.test, chosen))
+    best = min(CANDIDATES, key=loss)
+    return best, subject.predictions(
+        float_probabilities(subject.model, normalised_in_order(subject.model, subject.test, best))
     )
 
 

@@ -12,9 +12,9 @@ from overtone_models.front_end import F32
 from overtone_models.metrics import Targets, unweighted_average_recall
 
 PER_EMOTION = 5
-LEFT = 2
+MIN_TEST_PER_EMOTION = 2
 DRAWS = 10
-LEAST = 4
+MIN_SHARED = 4
 """Utterances that share their emotion with another one: with fewer a device cannot judge a head."""
 
 METHOD = 2
@@ -100,7 +100,7 @@ def personalise_speakers(subject: Subject, *, per_emotion: int = PER_EMOTION, dr
     return owners
 
 
-def drawn_rows(
+def draw_rows(
     targets: Targets, per_emotion: int, rng: np.random.Generator
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Return the rows given to the device and those tested, drawn within each emotion.
@@ -110,10 +110,10 @@ def drawn_rows(
     labelled: list[int] = []
     for label in np.unique(targets):
         rows = rng.permutation(np.flatnonzero(targets == label))
-        count = per_emotion if len(rows) >= per_emotion + LEFT else len(rows) // 2
+        count = per_emotion if len(rows) >= per_emotion + MIN_TEST_PER_EMOTION else len(rows) // 2
         labelled.extend(int(row) for row in rows[:count])
-    chosen = np.array(sorted(labelled), np.int64)
-    return chosen, np.setdiff1d(np.arange(len(targets)), chosen)
+    given_rows = np.array(sorted(labelled), np.int64)
+    return given_rows, np.setdiff1d(np.arange(len(targets)), given_rows)
 
 
 def _owner(
@@ -122,12 +122,12 @@ def _owner(
     mfcc = [subject.test.mfcc(int(row)) for row in rows]
     targets = subject.test.targets(subject.model.labels)[rows]
     embeddings = np.stack([device.recogniser.embedding(x) for x in mfcc])
-    drawn = [drawn_rows(targets, per_emotion, np.random.default_rng([number, draw])) for draw in range(draws)]
-    counts = np.bincount(targets[drawn[0][0]], minlength=1)
-    if counts[counts > 1].sum() < LEAST:
+    parts = [draw_rows(targets, per_emotion, np.random.default_rng([number, draw])) for draw in range(draws)]
+    counts = np.bincount(targets[parts[0][0]], minlength=1)
+    if counts[counts > 1].sum() < MIN_SHARED:
         return None
-    results = tuple(_draw(device, mfcc, targets, embeddings, given, rest) for given, rest in drawn)
-    return Owner(speaker=speaker, given=len(drawn[0][0]), tested=len(drawn[0][1]), draws=results)
+    results = tuple(_draw(device, mfcc, targets, embeddings, given_rows, rest) for given_rows, rest in parts)
+    return Owner(speaker=speaker, given=len(parts[0][0]), tested=len(parts[0][1]), draws=results)
 
 
 def _draw(

@@ -35,15 +35,15 @@ class Predictions:
         return len(self.ids)
 
     @property
-    def heard(self) -> NDArray[np.bool_]:
+    def answered(self) -> NDArray[np.bool_]:
         """`(n,)`: where there is an answer."""
-        answered: NDArray[np.bool_] = self.probabilities.max(axis=1) > 0.0
-        return answered
+        result: NDArray[np.bool_] = self.probabilities.max(axis=1) > 0.0
+        return result
 
     @property
     def predicted(self) -> Targets:
         """`(n,)` places of the likeliest labels, K where nothing was heard."""
-        return np.where(self.heard, self.probabilities.argmax(1), len(self.labels)).astype(np.int64)
+        return np.where(self.answered, self.probabilities.argmax(1), len(self.labels)).astype(np.int64)
 
     @property
     def confidence(self) -> F32:
@@ -71,12 +71,12 @@ class Predictions:
     @property
     def calibration_error(self) -> float:
         """Expected calibration error, 0..1, of what was heard."""
-        heard = self.heard
-        return expected_calibration_error(self.probabilities[heard], self.targets[heard])
+        answered = self.answered
+        return expected_calibration_error(self.probabilities[answered], self.targets[answered])
 
-    def where(self, wanted: Callable[[str], bool]) -> "Predictions":
-        """Return the part of the speakers that `wanted` says."""
-        rows = np.array([wanted(speaker) for speaker in self.speakers], bool)
+    def where(self, accepts: Callable[[str], bool]) -> "Predictions":
+        """Return the part of the speakers that `accepts` says."""
+        rows = np.array([accepts(speaker) for speaker in self.speakers], bool)
         return Predictions(
             self.labels,
             tuple(i for i, keep in zip(self.ids, rows, strict=True) if keep),

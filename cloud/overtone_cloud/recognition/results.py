@@ -48,8 +48,8 @@ def take(measure: Measure, subject: Subject, begin: Callable[[], None] = lambda:
     text = json.dumps({"key": key, "result": result}, ensure_ascii=False)
     write_atomically(path, text.encode(), error=TrainingError)
     # Read back: a stored result and a new one must be the same to every reader.
-    taken: Result = json.loads(text)["result"]
-    return taken
+    reread: Result = json.loads(text)["result"]
+    return reread
 
 
 def key_of(measure: Measure, subject: Subject) -> str:

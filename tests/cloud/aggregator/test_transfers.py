@@ -14,7 +14,7 @@ from tests.support.scripted_device import ScriptedDevice
 
 from overtone_cloud.aggregator import journal
 from overtone_cloud.aggregator.coordinator import Coordinator
-from overtone_cloud.aggregator.mailbox import Outgoing
+from overtone_cloud.aggregator.mailbox import OutgoingMessage
 from overtone_cloud.aggregator.state import ChunkRow, EventRow, RoundRow, Store, TransferRow, UpdateRow
 from overtone_protocol import (
     Chunk,
@@ -43,7 +43,7 @@ class Desk:
         self.coordinator = Coordinator(rig.config, rig.initial)
         self.model = rig.initial.key
         self.now = 100.0
-        self.sent: list[Outgoing] = []
+        self.sent: list[OutgoingMessage] = []
         self.apply(self.coordinator.start)
         self.devices = {name: self.device(name, rig) for name in "abc"}
         for name in "ab":
@@ -64,7 +64,7 @@ class Desk:
             train=lambda _, weights: weights,
         )
 
-    def apply(self, change: Callable[..., list[Outgoing]], *args: Any) -> None:
+    def apply(self, change: Callable[..., list[OutgoingMessage]], *args: Any) -> None:
         with self.store.begin() as session:
             self.sent += change(session, *args, self.now)
 

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from overtone_cloud.conditions.conditioned import ConditionedSpec
+from overtone_cloud.conditions.conditioned_features import ConditionedSpec
 from overtone_cloud.conditions.conditions import Noise
 from overtone_cloud.conditions.sounds import content_digest, is_test, sound, sound_halves
 from overtone_cloud.errors import CorpusError

@@ -259,8 +259,8 @@ def test_corpora_are_given_once(overtone: Overtone, voices: Path, tmp_path: Path
 @pytest.mark.timeout(1800)
 def test_a_quick_benchmark_on_real_recordings(overtone: Overtone, speech_data: Path, tmp_path: Path) -> None:
     corpora = [word for name in ("ravdess", "emodb", "tess") for word in ("--corpus", f"{name}={speech_data / name}")]
-    material = ("--sounds", speech_data / "esc10", "--speech", speech_data / "librispeech")
-    words = (*corpora, *material, "--quick", "--out", tmp_path / "out", "--cache", tmp_path / "cache", "--json")
+    measure_inputs = ("--sounds", speech_data / "esc10", "--speech", speech_data / "librispeech")
+    words = (*corpora, *measure_inputs, "--quick", "--out", tmp_path / "out", "--cache", tmp_path / "cache", "--json")
     status, out, err = overtone("benchmark", "recognition", *words)
     assert status == 0, err
     report = json.loads(out)

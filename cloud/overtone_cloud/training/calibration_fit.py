@@ -35,7 +35,7 @@ def calibration(
     )
 
 
-def uncalibrated(logits: F32, of_sounds: F32, settings: TrainSettings) -> Calibration:
+def default_calibration(logits: F32, of_sounds: F32, settings: TrainSettings) -> Calibration:
     """Return the calibration of a training without inner speakers: temperature 1 and the least threshold.
 
     `(n, K)` logits are those of the training speech. Networks trained with smoothed labels and averaged

@@ -8,10 +8,10 @@ from typing import Any
 
 from overtone_cloud.bundles.sources import calibration_utterances, golden
 from overtone_cloud.errors import TrainingError
+from overtone_cloud.pretraining.bundle_checks import parity_utterances
 from overtone_cloud.pretraining.card import card
 from overtone_cloud.pretraining.card_data import Release, card_data
-from overtone_cloud.pretraining.checking import parity_utterances
-from overtone_cloud.pretraining.training import Trained
+from overtone_cloud.pretraining.training import PretrainingResult
 from overtone_cloud.recognition.limits import Limits, check_bundle
 from overtone_cloud.training.settings import TrainSettings
 from overtone_common.files import write_atomically
@@ -21,7 +21,7 @@ from overtone_models.pretrained import PretrainedModel
 
 
 def write_pretrained(
-    trained: Trained, release: Release, out: Path, *, cache: Path | None = None
+    result: PretrainingResult, release: Release, out: Path, *, cache: Path | None = None
 ) -> tuple[PretrainedModel, Verification]:
     """Write `out/NAME` and return it with the verification; nothing is written where that refuses the bundle.
 
@@ -33,21 +33,21 @@ def write_pretrained(
 
     with native_stderr_silenced():
         data = build_bundle(
-            trained.model,
-            calibration_utterances(trained.train, cache=cache),
+            result.model,
+            calibration_utterances(result.train, cache=cache),
             golden(),
             name=release.name,
             version=release.version,
-            created=trained.finished,
+            created=result.finished,
         )
     bundle = read_bundle(data)
     check_bundle(bundle, Limits())
-    verification = verify_bundle(bundle, *parity_utterances(trained.inner, trained.model.labels, cache=cache))
+    verification = verify_bundle(bundle, *parity_utterances(result.inner, result.model.labels, cache=cache))
     verification.require()
-    facts = card_data(release, trained, data, verification)
+    facts = card_data(release, result, data, verification)
     folder = PretrainedModel(out / release.name)
     write_atomically(folder.settings, as_toml(release.settings).encode(), error=TrainingError)
-    trained.split.save(folder.split)
+    result.split.save(folder.split)
     write_card(folder, facts)
     write_atomically(folder.bundle, data, error=TrainingError)
     return folder, verification

@@ -50,7 +50,7 @@ class ConditionedSpec:
         return self.inner.compute(self.condition.apply(samples))
 
 
-def heard_mfcc(
+def conditioned_mfcc(
     utterances: Sequence[Utterance], spec: GatedLogMelSpec, condition: Condition | None, *, cache: Path | None
 ) -> list[F32 | None]:
     """Return each utterance's `(frames, n_mfcc)` under a condition; None where the gate heard less than 100 ms."""
