@@ -1,4 +1,4 @@
-"""`overtone benchmark recognition`: trains by a protocol and measures what devices would recognise."""
+"""`overtone benchmark recognition`: trains by a protocol and measures recognition as on a device."""
 
 import argparse
 import json
@@ -83,7 +83,7 @@ def _run(args: argparse.Namespace) -> int:
 
 
 def benchmark_of(args: argparse.Namespace) -> Benchmark:
-    """Return the benchmark that the command line orders; raise ConfigError in one line for what cannot be."""
+    """Return the benchmark that the command line specifies; raise ConfigError in one line for invalid options."""
     corpora = read_corpora(args.corpus)
     settings = _settings(args.settings, tuple(corpora), quick=args.quick)
     general = settings.pop("", _read_settings(None, quick=args.quick))

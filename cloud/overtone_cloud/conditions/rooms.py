@@ -28,7 +28,7 @@ class RoomSpec:
         return float(np.linalg.norm(np.subtract(self.speaker_m, self.microphone_m)))
 
     def to_json(self) -> dict[str, Any]:
-        """Return everything that fixes the impulse response."""
+        """Return the parameters that determine the impulse response."""
         return asdict(self)
 
 

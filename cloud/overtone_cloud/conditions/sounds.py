@@ -51,7 +51,7 @@ def sound_halves(folder: Path) -> Sounds:
 
 
 def check_sounds(paths: Sequence[Path]) -> None:
-    """Raise CorpusError, which names them, where files cannot be decoded: a training of hours must know it before."""
+    """Raise CorpusError, which names them, where files cannot be decoded, before a long training begins."""
     bad = []
     for path in paths:
         try:

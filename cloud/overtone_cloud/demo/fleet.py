@@ -157,11 +157,11 @@ class ChildProcess:
 
     @property
     def running(self) -> bool:
-        """Whether it has not ended."""
+        """Whether the process is running."""
         return self._process.poll() is None
 
     def check(self) -> None:
-        """Raise DemoError when it has ended."""
+        """Raise DemoError when the process has ended."""
         if not self.running:
             raise DemoError(f"{self.name} ended with {self._process.returncode}: {last_line(self.log)} ({self.log})")
 
@@ -221,7 +221,7 @@ def aggregator_program() -> Path:
 
 
 def watch_rounds(database: Path, aggregator: ChildProcess, agents: Iterable[ChildProcess], say: Say) -> None:
-    """Say each round as it ends, and return when the aggregator has; raise DemoError where it or an agent fails."""
+    """Report each round as it ends, until the aggregator ends; raise DemoError where it or an agent fails."""
     agents = list(agents)
     end = time.monotonic() + ROUNDS_TIMEOUT_S
     count = 0
@@ -238,7 +238,7 @@ def watch_rounds(database: Path, aggregator: ChildProcess, agents: Iterable[Chil
 
 
 def _say_rounds(database: Path, count: int, say: Say) -> int:
-    """Say the ended rounds after the first `count` ones, as the aggregator committed them; return their number."""
+    """Report the ended rounds after the first `count`, as the aggregator committed them; return their number."""
     if not database.exists():
         return count
     try:

@@ -1,4 +1,4 @@
-"""One device listens to its owner's recordings at their real pace; its events are said as they come."""
+"""A device listens to its owner's recordings in real time; its events are printed as they arrive."""
 
 import csv
 import io
@@ -31,7 +31,7 @@ def make_recording(folder: Path) -> tuple[Path, list[tuple[float, str]]]:
     by_label = {row["label"]: Path(row["path"]) for row in rows}
     recordings = [(label, audio.load(path)) for label, path in list(by_label.items())[:UTTERANCES]]
     pauses = [background(samples) for _, samples in recordings]
-    # The detector takes noise that it begins with for speech until it knows it.
+    # At first the detector takes noise for speech until it has adapted to it.
     parts, spoken, position = [np.zeros_like(pauses[0])], [], pauses[0].size
     for (label, samples), pause in zip(recordings, pauses, strict=True):
         spoken.append((position / SAMPLE_RATE_HZ, label))
@@ -52,7 +52,7 @@ def background(samples: F32) -> F32:
 
 
 def listen(agent: ChildProcess, spoken_labels: SpokenLabels, say: Say) -> list[dict[str, Any]]:
-    """Return the events of an agent that ends with its recording, with what was spoken; each is said when it comes."""
+    """Return the events of an agent that ends with its recording, with the spoken labels; prints each as it arrives."""
     count = 0
     end = time.monotonic() + TIMEOUT_S
     with agent:

@@ -1,4 +1,4 @@
-"""The pretrained model listens to a few recordings before any training; its events are shown, not scored."""
+"""The pretrained model listens to a few recordings before any training; its events are printed, not scored."""
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -17,7 +17,7 @@ NAME = "pretrained"
 
 
 def default_model() -> tuple[PretrainedModel, Bundle] | None:
-    """Return the default pretrained model; None where none came with the software, an error where it is damaged."""
+    """Return the default pretrained model; None where none is installed; raises BundleError where it is damaged."""
     try:
         model = find_pretrained()
     except PretrainedError:
@@ -38,7 +38,7 @@ def caveat(bundle: Bundle, corpus: str, *, synthetic: bool) -> str:
 def listen_to_corpus(
     folder: Path, agent: Path, log: Path, reading: Reading, labels: Sequence[str], say: Say
 ) -> list[dict[str, Any]]:
-    """Return the events of an agent without a bundle on one speaker's recordings; each is said as it comes."""
+    """Return the events of an agent without a bundle on one speaker's recordings; prints each as it arrives."""
     write_manifest(folder / "kept.csv", _demo_utterances(reading, labels))
     recording, spoken_labels = make_recording(folder)
     config = fleet.unconfigured_listening(folder, recording=recording)

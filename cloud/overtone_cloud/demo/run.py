@@ -101,7 +101,7 @@ class Demo:
         self.say(f"    {time.monotonic() - began:.1f} s")
 
     def _empty(self) -> None:
-        """Begin with an empty folder; only one that a demonstration made before is emptied."""
+        """Create an empty output folder; an existing one is emptied only if an earlier demonstration wrote it."""
         marker = self.out / ".overtone-demo"
         if self.out.exists() and any(self.out.iterdir()) and not marker.exists():
             raise fleet.DemoError(f"{self.out} is not empty and was not made by the demo; choose another --out")
@@ -120,7 +120,7 @@ class Demo:
             return write_corpus(self.out / "corpus", seed=self.settings.seed, **SYNTHETIC)  # type: ignore[arg-type]
 
     def _listen_pretrained(self, corpus: Path) -> None:
-        """Let an agent without any bundle listen, as a new user would: with the pretrained model."""
+        """Run an agent without an installed bundle, which uses the pretrained model as for a new user."""
         self.report["pretrained"] = None
         if (model := pretrained_listening.default_model()) is None:
             self.say("No pretrained model came with this software: nothing listens before the training.")
@@ -192,7 +192,7 @@ class Demo:
         return keys, path
 
     def _owners(self, roles: SpeakerRoles, utterances: Sequence[Utterance]) -> dict[str, str]:
-        """Return the speaker of each device and write what each labels and what measures its gain."""
+        """Return the speaker of each device; write its labelled recordings and those that measure its gain."""
         owners = {}
         for number, speaker in enumerate(roles.devices, 1):
             device = f"device-{number}"
@@ -270,7 +270,7 @@ class Demo:
         return Path(newest["path"])
 
     def _compare(self, first: Path, last: Path, features: Features, roles: SpeakerRoles, keys: Path) -> None:
-        """Score both bundles as a device hears: int8, streaming, on speakers nobody has trained with."""
+        """Score both bundles on the device's runtime (int8, streaming) with speakers of no training."""
         with self._stage("both bundles on the unseen speakers, through the device's runtime"):
             unseen = features.where([u.id for u in utterances_of(features.utterances, roles.test)])
             before = self._score(load_bundle(first, keys / "root.json"), unseen)
@@ -321,7 +321,7 @@ class Demo:
         self.report["personal"] = personal
 
     def _listen(self, device: str, owners: dict[str, str], keys: Path) -> None:
-        """Let one device listen to its owner's recordings at real pace and say what it hears."""
+        """Let one device listen to its owner's recordings in real time and report its events."""
         recording, spoken_labels = make_recording(self.out / device)
         config = fleet.listening_config(self.out, device, recording=recording, root=keys / "root.json")
         labels = ", ".join(label for _, label in spoken_labels)

@@ -74,7 +74,7 @@ def utterances_of(utterances: Iterable[Utterance], speakers: Sequence[str]) -> l
 
 
 def split_owner_utterances(utterances: Sequence[Utterance], seed: int) -> tuple[list[Utterance], list[Utterance]]:
-    """Return what the owner labels and what measures the personal gain, each label in both."""
+    """Return the utterances that the owner labels and those that measure the personal gain, each label in both."""
     rng = np.random.default_rng(seed)
     labelled: list[Utterance] = []
     held_out: list[Utterance] = []

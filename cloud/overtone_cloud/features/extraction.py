@@ -22,7 +22,7 @@ PROGRESS_S = 5.0
 
 
 def no_log(_line: str) -> None:
-    """Say nothing."""
+    """Discard a log line."""
 
 
 def extract(

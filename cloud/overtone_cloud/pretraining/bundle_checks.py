@@ -40,7 +40,7 @@ def check_alone(bundle: Bundle) -> SelfCheck:
 
 
 def _synthetic_speech(bundle: Bundle) -> tuple[list[F32], NDArray[np.int64]]:
-    """Return MFCC of some voices that say each emotion which both they and the model have."""
+    """Return MFCC of synthetic voices for each emotion that both the voice and the model have, and their targets."""
     labels = bundle.manifest.labels
     pairs = [(seed, label) for seed in range(VOICES) for label in labels if label in EMOTION_STYLES]
     utterances = [
@@ -83,7 +83,7 @@ def parity_utterances(
 ) -> tuple[list[F32], NDArray[np.int64]]:
     """Return `(frames, n_mfcc)` utterances as recorded and under `PARITY_CONDITIONS`, and their targets.
 
-    What the gate does not hear under a condition is left out.
+    Utterances without detected speech under a condition are left out.
     """
     utterances, targets = utterances_of(inner, labels)
     candidates: list[F32 | None] = [*utterances]

@@ -100,7 +100,7 @@ def _training(facts: Mapping[str, Any]) -> list[str]:
 
 
 def _conditions(training: Mapping[str, Any]) -> str:
-    """Return what speech was heard under."""
+    """Return the line on recording conditions, sounds and read speech."""
     if not training["conditioned"]:
         text = "- Speech as recorded"
     else:
@@ -156,7 +156,7 @@ def _use(facts: Mapping[str, Any]) -> list[str]:
 
 
 def _figure_sections(facts: Mapping[str, Any]) -> list[str]:
-    """Return the sections of figures; without figures one that says so."""
+    """Return the sections with figures; without a report, one section that says so."""
     figures = facts["figures"]
     if figures is None:
         return [

@@ -1,4 +1,4 @@
-"""Several corpora joined to one for pretraining; the split keeps the inner speakers, who chose when to stop."""
+"""Several corpora joined to one for pretraining; the split records the inner speakers of early stopping."""
 
 from collections.abc import Mapping
 from dataclasses import replace

@@ -29,7 +29,7 @@ CLAIM = "pretraining.json"
 
 @dataclass(frozen=True, kw_only=True)
 class PretrainingRequest:
-    """The order of a pretraining; `work` keeps its training, so that the same order resumes or finds it finished."""
+    """Specification of a pretraining; `work` is its run folder: the same request resumes it or reuses its result."""
 
     readings: Mapping[str, Reading]
     settings: TrainSettings
@@ -53,7 +53,7 @@ class PretrainingResult:
 
 
 def train_all(request: PretrainingRequest, report: Any = None, progress: Any = None) -> PretrainingResult:
-    """Return the model of all the order's speakers; every check that needs no sound comes first."""
+    """Train on all speakers of the request and return the result; every check that needs no sound comes first."""
     settings, reading = request.settings, join(request.readings)
     if settings.inner_fraction == 0:
         raise ConfigError("inner_fraction is 0: a model to ship needs inner speakers, who choose when to stop")

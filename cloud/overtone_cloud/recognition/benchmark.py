@@ -1,4 +1,4 @@
-"""The recognition benchmark: which models are trained and measured, in which order; no finished step is repeated."""
+"""The recognition benchmark: plans and runs trainings and measures, and resumes after interruptions."""
 
 import gc
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -30,22 +30,22 @@ from overtone_models.trained_model import TrainedModel
 
 ALONE, RANDOM, JOINT, CROSS = "alone", "random", "joint", "cross"
 PROTOCOLS = (ALONE, RANDOM, JOINT, CROSS)
-"""A model for each corpus, one of a random split beside it, one model for all, one that never heard the corpus."""
+"""A model per corpus, one of a random split, one model of all corpora, one of all corpora but the tested one."""
 LOUDNESS = ("quiet", "loud")
 """Measures in the table of one model for all, beside `CLEAN`: some corpora are normalised, others quiet."""
 PERSONAL = "personal"
-"""The measure of corpora that no training heard, beside `CLEAN`: devices meet other rooms, languages and voices."""
+"""The measure of corpora outside the training, beside `CLEAN`: devices meet other rooms, languages and voices."""
 LEAST_SEEDS = 3
-"""Seeds that a figure to quote needs."""
+"""Seeds needed for a figure that may be quoted."""
 TRIAL_SETTINGS = {"size": "S", "epochs": 4, "evaluate_every_epochs": 2, "patience_epochs": 4, "warmup_steps": 10}
-"""What a quick run changes in training settings."""
+"""Changes of a quick run to the training settings."""
 REPORTS = 6
 TOO_FEW = 2
 
 
 @dataclass(frozen=True, kw_only=True)
 class Benchmark:
-    """The order of a benchmark; `own_settings` replace `settings` for a corpus, or for ALL together."""
+    """Specification of a benchmark; `own_settings` replace `settings` for a corpus, or for ALL together."""
 
     corpora: tuple[LoadedCorpus, ...]
     settings: TrainSettings
@@ -62,11 +62,11 @@ class Benchmark:
     log: Callable[[str], None] = lambda line: None
 
     def settings_of(self, name: str) -> TrainSettings:
-        """Return how the models of a corpus are trained, or of ALL."""
+        """Return the training settings of a corpus, or of ALL."""
         return self.own_settings.get(name, self.settings)
 
     def protocol_seeds(self, settings: TrainSettings) -> Seeds:
-        """Return the seeds, and how inner speakers are drawn with them."""
+        """Return the seeds of the trainings with their share of inner speakers."""
         return Seeds(seeds=self.seeds, inner_fraction=settings.inner_fraction)
 
 
@@ -190,7 +190,7 @@ def _run_task(benchmark: Benchmark, task: Task) -> ProtocolResults:
 
 
 def _train_or_load(benchmark: Benchmark, settings: TrainSettings, training: Training) -> TrainedModel:
-    """Return a training's model: as kept where it is finished, else trained on from its checkpoint."""
+    """Return a training's model: loaded where the training is finished, else trained from its last checkpoint."""
     settings = replace(settings, seed=training.seed)
     folder = RunFolder(training.folder)
     sounds, speech = benchmark.measure_inputs.sounds, benchmark.measure_inputs.speech
@@ -210,7 +210,7 @@ def _train_or_load(benchmark: Benchmark, settings: TrainSettings, training: Trai
 
 
 def _forget_graphs() -> None:
-    """Free what Keras keeps of a training: dozens of them in one process would fill the memory."""
+    """Free the graphs that Keras caches: dozens of trainings in one process would exhaust the memory."""
     from overtone_models.networks import tf
 
     tf.keras.backend.clear_session()

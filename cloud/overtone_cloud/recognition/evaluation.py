@@ -17,7 +17,7 @@ from overtone_cloud.training.run_folder import RunFolder
 
 @dataclass(frozen=True, kw_only=True)
 class EvaluationOptions:
-    """What a run is evaluated with: `corpus` where it has moved, other sounds and speech, some measures only."""
+    """Options of an evaluation: the corpus' folder where it has moved, other sounds and speech, some measures."""
 
     corpus: Path | None = None
     sounds: Path | None = None
@@ -81,5 +81,5 @@ def _measure_names(plan: Plan, parts: Sequence[str] | None) -> set[str]:
 
 
 def _existing_folder(training_folder: Path | None, folder: Path | None) -> Path | None:
-    """Return the chosen folder, else the training's where it is still there."""
+    """Return `folder`, else that of the training where it still exists."""
     return folder if folder is not None or training_folder is None or not training_folder.is_dir() else training_folder

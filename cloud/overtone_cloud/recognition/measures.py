@@ -1,4 +1,4 @@
-"""The measures by name: what each needs and returns as JSON, of one trained model and its test part."""
+"""The measures by name: inputs and JSON result of each, for one trained model and its test part."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
@@ -27,7 +27,7 @@ NEEDS = {"noise": "--sounds", "sounds": "--sounds", "speech": "--speech"}
 
 @dataclass(frozen=True, kw_only=True)
 class MeasureInputs:
-    """Recordings and limits that measures use besides the corpora."""
+    """Sounds, read speech and limits that measures need besides the corpora."""
 
     sounds: Sounds | None = None
     speech: ReadSpeech | None = None
@@ -37,7 +37,7 @@ class MeasureInputs:
 def read_measure_inputs(
     sounds: Path | None, speech: Path | None, parts: Sequence[str] | None, limits: Limits
 ) -> MeasureInputs:
-    """Return the material in the folders; raise ConfigError where one of the measures `parts` lacks its folder."""
+    """Return the inputs in the folders; raise ConfigError where one of the measures `parts` lacks its folder."""
     folders = {"--sounds": sounds, "--speech": speech}
     for part in parts or ():
         option = NEEDS.get(part)
@@ -61,7 +61,7 @@ class Measure:
 
 
 def measures(measure_inputs: MeasureInputs) -> dict[str, Measure]:
-    """Return the measures that the material allows, by name, in the order in which they are taken."""
+    """Return the measures that the inputs allow, by name, in the order in which they are taken."""
     from overtone_converters.device import device_settings
 
     device = {"device": device_settings(), "int8_ranges": RANGES}

@@ -1,4 +1,4 @@
-"""Measure: the personal head that the device's own code trains on a few labelled utterances of an unseen speaker."""
+"""Measure: gain of the personal head, trained by the device's own code on a few utterances of an unseen speaker."""
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
@@ -15,15 +15,15 @@ PER_EMOTION = 5
 MIN_TEST_PER_EMOTION = 2
 DRAWS = 10
 MIN_SHARED = 4
-"""Utterances that share their emotion with another one: with fewer a device cannot judge a head."""
+"""Least number of utterances that share their emotion with another: a device needs them to cross-validate a head."""
 
 METHOD = 2
-"""Grows when devices learn or judge otherwise, so that stored results are not reused."""
+"""Incremented when devices learn or cross-validate differently, so that stored results are not reused."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Draw:
-    """One draw of what is labelled: UAR 0..1 of the rest with the bundle's head and with the new one.
+    """One random choice of labelled utterances: UAR 0..1 on the rest with the bundle's head and with the new one.
 
     `kept` is the device's own decision, by the given utterances alone: of the `judged` ones recall 0..1 and loss
     in nats, before and after, and what the loss had to fall by.
@@ -45,7 +45,7 @@ class Draw:
 
 @dataclass(frozen=True, kw_only=True)
 class Owner:
-    """One unseen speaker with some utterances given to the device and the rest tested, drawn several times."""
+    """Results of one unseen speaker: some utterances train the device, the rest test it, in several draws."""
 
     speaker: str
     given: int
@@ -59,7 +59,7 @@ class Owner:
 
     @property
     def uar_personal(self) -> float:
-        """Mean UAR with what the device uses after learning."""
+        """Mean UAR with the head that the device uses after learning."""
         return float(np.mean([draw.uar_personal for draw in self.draws]))
 
     @property
@@ -86,7 +86,7 @@ def _rounded(value: Any) -> Any:
 
 
 def personalise_speakers(subject: Subject, *, per_emotion: int = PER_EMOTION, draws: int = DRAWS) -> list[Owner]:
-    """Return what each test speaker gains; a speaker without enough utterances to learn from is left out."""
+    """Return the results of each test speaker; a speaker with too few utterances to learn from is left out."""
     from overtone_converters.device import Device
 
     device = Device(subject.bundle)
@@ -138,7 +138,7 @@ def _draw(
     labelled: NDArray[np.int64],
     rest: NDArray[np.int64],
 ) -> Draw:
-    """Return what comes of the given utterances, measured on the rest."""
+    """Return the results of training on the labelled utterances, measured on the rest."""
     labels = device.bundle.manifest.labels
     head, report = device.personalise([(mfcc[row], labels[targets[row]]) for row in labelled])
 

@@ -32,12 +32,12 @@ class Training:
 
     @property
     def plan(self) -> Plan:
-        """What `train_run` takes."""
+        """Plan of this training, for `train_run`."""
         protocol = self.protocol
         return Plan(corpus=protocol.corpus, corpus_name=protocol.corpus_name, fold=self.fold, split=protocol.split)
 
     def describe(self) -> str:
-        """Return a few words for progress lines."""
+        """Return a short description for progress lines."""
         return f"{self.protocol.name}, {self.fold}, seed {self.seed}"
 
 
@@ -67,7 +67,7 @@ class Protocol:
 
 @dataclass(frozen=True, kw_only=True)
 class Seeds:
-    """The seeds of a protocol's trainings, and how each sets inner speakers aside (`training.prepared`)."""
+    """The seeds of a protocol's trainings, and how each sets inner speakers aside (`training.inputs`)."""
 
     seeds: tuple[int, ...]
     inner_fraction: float = TrainSettings.inner_fraction
@@ -87,9 +87,9 @@ class LoadedCorpus:
 
 
 def speaker_protocol(corpus: LoadedCorpus, folds: str | None, seeds: Seeds, *, quick: bool = False) -> Protocol:
-    """Return the honest protocol: `folds` a number, `emobox` or `leave-one-speaker-out`, None for the usual.
+    """Return the speaker-independent protocol; `folds`: a number, `emobox`, `leave-one-speaker-out` or None.
 
-    Usual are 6 folds, and leave one speaker out for 10 speakers or fewer. Raises SplitError for a corpus that is
+    None stands for 6 folds, or leave-one-speaker-out for 10 speakers or fewer. Raises SplitError for a corpus that is
     too small or a fold without a class.
     """
     split = _speaker_split(corpus.reading, folds)
@@ -98,7 +98,7 @@ def speaker_protocol(corpus: LoadedCorpus, folds: str | None, seeds: Seeds, *, q
 
 
 def shared_protocol(corpus: LoadedCorpus, seeds: Seeds) -> Protocol:
-    """Return the flattering protocol, the first fold of five at random: training heard the test's speakers."""
+    """Return the optimistic protocol, the first of five random folds: training and test share speakers."""
     split = make_split(corpus.reading.utterances, "random", folds=RANDOM_FOLDS)
     return as_protocol(corpus, split, f"{corpus.name}{SHARED}", seeds, limit=1)
 

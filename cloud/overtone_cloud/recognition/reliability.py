@@ -55,7 +55,7 @@ def reliability(predictions: Predictions, bins: int = BINS) -> tuple[Bin, ...]:
 
 
 def coverage(predictions: Predictions, thresholds: Sequence[float] | None = None) -> tuple[Cover, ...]:
-    """Return the coverage of growing thresholds; one that nothing reaches has the accuracy None."""
+    """Return the coverage of growing thresholds; the accuracy is None where no utterance reaches a threshold."""
     levels = np.linspace(0.0, 1.0, STEPS) if thresholds is None else thresholds
     return tuple(_cover(predictions, float(t), predictions.confidence >= t) for t in levels)
 

@@ -93,7 +93,7 @@ def _figures(
 
 
 def _joint_details(benchmark: Benchmark, protocol_results: ProtocolResults | None) -> dict[str, Any] | None:
-    """Return the figures of one model for all corpora, its speakers pooled, and what they were computed from."""
+    """Return the figures of one model for all corpora, its speakers pooled, and the data behind them."""
     if protocol_results is None:
         return None
     figures = corpus_figures(ALL, protocol_results.by_seed, None, benchmark.measure_inputs.limits)
@@ -117,7 +117,7 @@ def _protocol(protocol_results: ProtocolResults) -> dict[str, Any]:
 
 
 def joint_rows(results: Mapping[str, ProtocolResults]) -> list[dict[str, Any]]:
-    """Return a row per corpus: UAR of its unseen speakers by one model for all, and by one that never heard the corpus.
+    """Return a row per corpus: UAR of its unseen speakers by one model for all, and by one trained without the corpus.
 
     The first also when everything is made quiet or loud; of the second also what personal heads add, in points, mean
     of the corpus' speakers. Values are per cent, one per seed; None for measures that were not ordered.
@@ -197,14 +197,14 @@ def _speakers(predictions: Predictions) -> dict[str, float]:
 
 
 def _unheard(by_seed: Mapping[int, Sequence[TrainingResults]]) -> dict[str, int]:
-    """Return in how many of the first seed's utterances the gate heard nothing, by condition."""
+    """Return in how many of the first seed's utterances the gate detected no speech, by condition."""
     parts = by_seed[min(by_seed)]
     conditions = [name for name in LOSSES if all(name in part.results for part in parts)]
     return {name: int((~predictions(parts, name).answered).sum()) for name in conditions}
 
 
 def _more(by_seed: Mapping[int, Sequence[TrainingResults]]) -> dict[str, Any]:
-    """Return the rows of those measures that have some."""
+    """Return the rows of further measures, where present."""
     details: dict[str, Any] = {}
     parts = [part for seed in by_seed for part in by_seed[seed]]
     for name in ("listening", "silence", "sounds", "speech"):

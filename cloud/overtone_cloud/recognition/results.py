@@ -47,7 +47,7 @@ def take(measure: Measure, subject: Subject, begin: Callable[[], None] = lambda:
     result = measure.run(subject)
     text = json.dumps({"key": key, "result": result}, ensure_ascii=False)
     write_atomically(path, text.encode(), error=TrainingError)
-    # Read back: a stored result and a new one must be the same to every reader.
+    # Parsed again, so that a new result equals a stored one (tuples become lists).
     reread: Result = json.loads(text)["result"]
     return reread
 

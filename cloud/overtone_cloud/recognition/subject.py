@@ -1,4 +1,4 @@
-"""The subject of measures: one trained model, its fold's utterances, its predictions, and its bundle for devices."""
+"""Subject of measures: one trained model, its fold's utterances, its predictions, and its bundle for devices."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -43,7 +43,7 @@ class Subject:
 
     @property
     def spec(self) -> GatedLogMelSpec:
-        """The feature that the model hears."""
+        """Specification of the model's input feature."""
         return GatedLogMelSpec(front_end=self.model.front_end, gate=self.model.gate)
 
     def predictions(self, probabilities: F32) -> Predictions:
@@ -60,7 +60,7 @@ class Subject:
         )
 
     def test_mfcc(self, condition: Condition | None) -> list[F32 | None]:
-        """Return the test part's `(frames, n_mfcc)` under a condition; None where the gate heard nothing."""
+        """Return the test part's `(frames, n_mfcc)` under a condition; None where the gate detects no speech."""
         return conditioned_mfcc(self.test.utterances, self.spec, condition, cache=self.cache)
 
     @cached_property
@@ -110,7 +110,7 @@ def _stored(path: Path, model: TrainedModel) -> Bundle | None:
 
 
 def refuse_test_speakers(what: str, utterances: Sequence[Utterance], test: Sequence[Utterance]) -> None:
-    """Raise TrainingError where something is set with a test speaker's speech: its figures would mean nothing.
+    """Raise TrainingError where test speakers' speech sets a parameter (`what`): the figures would be biased.
 
     Speakers are the same when corpus and name are; a recording is the same when its file is.
     """
@@ -129,7 +129,7 @@ def recalibrate(
 ) -> Subject:
     """Return the subject with its calibration fitted to other utterances than its inner speakers'.
 
-    `sounds` are to stay without a decision; they are ignored where the training heard none.
+    `sounds` are to stay without a decision; they are ignored where the model was trained without sounds.
 
     Raises TrainingError where the utterances hold a speaker of the test part, or none of the model's classes.
     """
@@ -156,7 +156,7 @@ def recalibrate(
 def predict_test_part(subject: Subject, condition: Condition | None = None) -> Predictions:
     """Return the float network's predictions of the test part under a condition (None: as recorded).
 
-    An utterance in which the gate hears nothing keeps a row of zeros, so it counts as wrong.
+    An utterance without detected speech has a row of zeros, so it counts as wrong.
     """
     return subject.predictions(float_probabilities(subject.model, subject.test_mfcc(condition)))
 

@@ -42,7 +42,7 @@ def set_aside(outer: Features, settings: TrainSettings) -> tuple[Features, Featu
 
 @dataclass(frozen=True, kw_only=True)
 class Surroundings:
-    """Conditions for a training's speech, everyday sounds, and read speech; empty by default.
+    """Additional audio of a training: conditions for its speech, everyday sounds, and read speech; empty by default.
 
     `sounds` are trained as no speech, with all classes equally likely.
     `calibration` are other sounds, which set the decision threshold. `speech` are recordings trained as neutral.
@@ -55,7 +55,7 @@ class Surroundings:
 
 
 def surroundings(folder: Path | None, settings: TrainSettings, speech: Path | None = None) -> Surroundings:
-    """Return a training's surroundings: conditions, and the training halves of folders of sounds and of read speech.
+    """Return the conditions and the training halves of the folders of sounds and of read speech.
 
     Raises CorpusError where one holds too little, ConfigError where the settings want read speech and there is none.
     """
