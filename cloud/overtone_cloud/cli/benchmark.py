@@ -32,7 +32,7 @@ def register(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     """Add `benchmark recognition` to the command line."""
     parser = subparsers.add_parser("benchmark", help="measure trained networks on unseen speakers")
     commands = parser.add_subparsers(dest="benchmark_command", required=True)
-    command = commands.add_parser("recognition", help="train by a protocol and measure what devices would recognise")
+    command = commands.add_parser("recognition", help="train by a protocol and measure recognition as on a device")
     add_corpora_option(command)
     command.add_argument(
         "--folds",
@@ -41,7 +41,7 @@ def register(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") 
         metavar="[NAME=]FOLDS",
         help="a number, emobox or leave-one-speaker-out (default 6; up to 10 speakers: leave one out)",
     )
-    command.add_argument("--seeds", type=int, metavar="N", help=f"how many (default and least {LEAST_SEEDS})")
+    command.add_argument("--seeds", type=int, metavar="N", help=f"number of seeds (default and minimum {LEAST_SEEDS})")
     command.add_argument(
         "--settings",
         action="append",
@@ -71,7 +71,7 @@ def _run(args: argparse.Namespace) -> int:
         for results, complete in run_benchmark(benchmark):
             report = write_report(benchmark, results, complete=complete)
     except KeyboardInterrupt:
-        resume = f"what is done is kept in {benchmark.out}, and the same command goes on from there"
+        resume = f"finished steps are kept in {benchmark.out}; the same command resumes there"
         print(f"overtone: interrupted; {resume}", file=sys.stderr)
         return EXIT_INTERRUPTED
     if args.json:
@@ -142,7 +142,7 @@ def _seeds(number: int | None, *, quick: bool) -> int:
     least = 1 if quick else LEAST_SEEDS
     number = least if number is None else number
     if number < least:
-        raise ConfigError(f"--seeds is {number}, it must be at least {least}: a figure needs its deviation")
+        raise ConfigError(f"--seeds is {number}, it must be at least {least}: figures are given with their deviation")
     return number
 
 
@@ -160,4 +160,4 @@ def show(report: Mapping[str, Any]) -> None:
     if details := report["joint_details"]:
         console.print(figure_table("One model for all corpora", report["protocols"][ALL]["split"], details["figures"]))
     if report["quick"]:
-        console.print("A quick run: its figures say nothing.")
+        console.print("A quick run: its figures are not meaningful.")

@@ -89,7 +89,7 @@ def pretrain(options: PretrainOptions) -> int:
         result = train_all(request, report=progress_lines(say, request.settings.epochs, REPORTS))
     except KeyboardInterrupt:
         sys.stderr.write(
-            f"overtone: interrupted; the training is kept in {request.work}, the same command goes on from there\n"
+            f"overtone: interrupted; the training is kept in {request.work}; the same command resumes there\n"
         )
         return EXIT_INTERRUPTED
     say("conversion and its checks")

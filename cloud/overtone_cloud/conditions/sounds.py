@@ -60,7 +60,7 @@ def check_sounds(paths: Sequence[Path]) -> None:
             bad.append(str(error))
     if bad:
         more = f" and {len(bad) - MOST_NAMED} more" if len(bad) > MOST_NAMED else ""
-        raise CorpusError(f"{len(bad)} of {len(paths)} sounds cannot be heard: {'; '.join(bad[:MOST_NAMED])}{more}")
+        raise CorpusError(f"{len(bad)} of {len(paths)} sounds cannot be decoded: {'; '.join(bad[:MOST_NAMED])}{more}")
 
 
 def is_test(stem: str) -> bool:

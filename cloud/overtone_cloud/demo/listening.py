@@ -62,7 +62,7 @@ def listen(agent: ChildProcess, spoken_labels: SpokenLabels, say: Say) -> list[d
     agent_events = events(agent.log)
     _print_events(agent_events, count, spoken_labels, say)
     if agent.wait(1) or not agent_events:
-        raise DemoError(f"{agent.name} heard nothing: {last_line(agent.log)} ({agent.log})")
+        raise DemoError(f"{agent.name} detected no speech: {last_line(agent.log)} ({agent.log})")
     return [{**event, "spoken": spoken_at(event["stream_s"], spoken_labels)} for event in agent_events]
 
 

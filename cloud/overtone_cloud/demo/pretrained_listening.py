@@ -29,7 +29,9 @@ def caveat(bundle: Bundle, corpus: str, *, synthetic: bool) -> str:
     """Return in one line why the model's answers for these speakers are no measure of it."""
     trained_on = bundle.manifest.lineage.get("training_data", "unknown")
     if synthetic:
-        return f"It learned from people ({trained_on}); these voices are synthesised, so this is no measure of it."
+        return (
+            f"It was trained on human speech ({trained_on}); these voices are synthesised, so this is no measure of it."
+        )
     if corpus in trained_on.split(", "):
         return f"It was trained on speakers of {corpus}, these among them perhaps: this is no measure of it."
     return f"It was trained on {trained_on}; a few recordings are no measure of it."

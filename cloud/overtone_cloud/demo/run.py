@@ -114,8 +114,8 @@ class Demo:
             self.report["data"] = str(self.settings.data)
             self.say(f"Real speech: {self.settings.data}")
             return self.settings.data
-        self.report["data"] = "synthesised voices (no recordings): figures say nothing about people"
-        self.say("No DATA given: the demo speaks with voices that it synthesises itself.")
+        self.report["data"] = "synthesised voices (no recordings): the figures do not apply to human speech"
+        self.say("No DATA given: the demo uses synthesised voices.")
         with self._stage(f"synthesising {SYNTHETIC['speakers']} voices"):
             return write_corpus(self.out / "corpus", seed=self.settings.seed, **SYNTHETIC)  # type: ignore[arg-type]
 
@@ -123,7 +123,7 @@ class Demo:
         """Run an agent without an installed bundle, which uses the pretrained model as for a new user."""
         self.report["pretrained"] = None
         if (model := pretrained_listening.default_model()) is None:
-            self.say("No pretrained model came with this software: nothing listens before the training.")
+            self.say("No pretrained model is installed: the demo begins with the training.")
             return
         files, bundle = model
         reading = read_corpus(corpus)
@@ -296,7 +296,7 @@ class Demo:
 
     def _personalise(self, owners: dict[str, str]) -> None:
         personal = {}
-        with self._stage("each device trains a personal head and is measured on recordings it never learned from"):
+        with self._stage("each device trains a personal head and is measured on recordings outside its training"):
             for device, speaker in owners.items():
                 log, config = self.logs / f"{device}.log", self.out / device / "agent.toml"
                 head_report = json.loads(self._agent(device, log, "personalise", "--json", "--config", config))

@@ -25,7 +25,9 @@ def read_figures(path: Path, settings: TrainSettings, labels: Sequence[str], cor
     """
     report = _read(path)
     if missing := [name for name in REQUIRED_KEYS if name not in report]:
-        raise ConfigError(f"{path} lacks {missing[0]!r}: run the benchmark's command again, it trains nothing twice")
+        raise ConfigError(
+            f"{path} lacks {missing[0]!r}: run the benchmark's command again; finished trainings are reused"
+        )
     if report["quick"] or not report["complete"]:
         kind = "a quick" if report["quick"] else "an unfinished"
         raise ConfigError(f"{path} is of {kind} benchmark: no figures for a card")

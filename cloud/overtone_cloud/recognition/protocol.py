@@ -146,7 +146,7 @@ def check_folds(reading: Reading, split: Split, seeds: Seeds) -> None:
         speakers = {u.speaker for u in train_part}
         if seeds.inner_fraction and len(speakers) < 2:
             raise SplitError(
-                f"{where}: {len(speakers)} speaker to train on leaves none to choose by, at least 2 needed"
+                f"{where}: {len(speakers)} training speaker leaves no inner speaker, at least 2 are needed"
             )
         for seed in seeds.seeds:
             fraction = seeds.inner_fraction

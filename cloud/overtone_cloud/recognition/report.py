@@ -31,12 +31,12 @@ SETTINGS = "settings.toml"
 FORMAT, VERSION = "overtone-recognition", 1
 JSON_NAME, HTML_NAME = "recognition.json", "report.html"
 HOW = (
-    "Speakers that are tested were heard by no part of their model's training; when to stop, temperature, threshold "
-    "and normalisation are chosen by inner speakers, taken from the training part (where settings set none aside, "
-    "training has a fixed length, the temperature is 1, the threshold 0.4 or what sounds ask for, and normalisation "
-    "is chosen by the speakers that were trained on). Folds are pooled within a seed, "
-    "so that each utterance is tested once; mean and deviation are over seeds. What the gate "
-    "does not hear under a condition is wrong; what cannot be read or heard as recorded is left out, and listed."
+    "Test speakers take no part in their model's training. Early stopping, temperature, threshold and normalisation "
+    "are chosen by inner speakers from the training part; where there are none, training has a fixed length, "
+    "the temperature is 1, the threshold is 0.4 or the one that sounds require, and normalisation is chosen by the "
+    "training speakers. Folds are pooled within a seed, so that each utterance is tested once; mean and deviation are "
+    "over seeds. Utterances without detected speech under a condition count as wrong; those that are unreadable or "
+    "without detected speech as recorded are left out and listed."
 )
 PACKAGES = ("numpy", "scipy", "tensorflow", "ai-edge-litert", "pyroomacoustics")
 
@@ -256,8 +256,8 @@ def _mean_text(values: Sequence[float] | None, unit: str = "%") -> str:
 def as_html(report: Mapping[str, Any], folder: Path) -> str:
     """Return the report's page; pictures are read from `folder`."""
     seeds = f"{len(report['seeds'])} seed{'' if len(report['seeds']) == 1 else 's'}"
-    quick = "A quick run: one fold, few epochs; its figures say nothing. " if report["quick"] else ""
-    partial = "" if report["complete"] else "The benchmark goes on; this is what was found so far. "
+    quick = "A quick run: one fold, few epochs; its figures are not meaningful. " if report["quick"] else ""
+    partial = "" if report["complete"] else "The benchmark is incomplete; these are the results so far. "
     details = report["joint_details"]
     return render(
         __package__,

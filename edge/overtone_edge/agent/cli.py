@@ -144,7 +144,8 @@ def _personalise(arguments: argparse.Namespace) -> int:
         f"on {result['judged']} of {result['examples']} examples, each judged by a head that did not learn from it"
     )
     if not result["kept"] and result["unlabelled"]:
-        print(f"nothing is labelled {', '.join(result['unlabelled'])}: the fewer emotions, the surer it must be")
+        unlabelled = ", ".join(result["unlabelled"])
+        print(f"no labelled utterance of {unlabelled}: the fewer emotions are labelled, the larger the margin")
     return 0
 
 

@@ -158,7 +158,7 @@ class _StderrTail:
         """Return the last line of a command that has ended."""
         self._thread.join(timeout=1.0)  # a process that the command started may hold the pipe open for ever
         lines = self._end.decode("utf-8", "replace").strip().splitlines()
-        return lines[-1] if lines else "it wrote no reason"
+        return lines[-1] if lines else "it wrote no error message"
 
 
 def _end(process: subprocess.Popen[bytes], *, wait: bool = True) -> None:

@@ -125,7 +125,7 @@ def train(
 ) -> TrainingResult:
     """Return the weights after `plan.steps` steps from the bundle's own weights on training examples.
 
-    Raises LearningError without examples, or where training leaves the finite numbers.
+    Raises LearningError without examples, or where the weights become non-finite.
     """
     if not examples:
         raise LearningError("there is no training example for this model's labels and front end")
@@ -146,7 +146,9 @@ def train(
         graph.train(plan.scope, x, y, weight, lr=plan.learning_rate, momentum=plan.momentum)
     weights = graph.get(plan.scope)[0]
     if not np.isfinite(weights).all():
-        raise LearningError(f"training left the finite numbers; learning_rate {plan.learning_rate:g} is too high")
+        raise LearningError(
+            f"training diverged: weights are not finite; learning_rate {plan.learning_rate:g} is too high"
+        )
     return TrainingResult(weights, before, mean_loss(graph, plan.scope, inputs, targets))
 
 

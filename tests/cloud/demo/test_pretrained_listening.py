@@ -23,7 +23,7 @@ def bundle() -> Bundle:
 @pytest.mark.parametrize(
     ("corpus", "synthetic", "text"),
     [
-        ("manifest", True, "It learned from people (emodb, ravdess, tess); these voices are synthesised"),
+        ("manifest", True, "It was trained on human speech (emodb, ravdess, tess); these voices are synthesised"),
         (
             "ravdess",
             False,

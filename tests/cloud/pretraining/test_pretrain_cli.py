@@ -124,7 +124,7 @@ def test_an_interrupted_training_goes_on(
         patch.setattr(training, "_train", stopping)
         status, _, err = overtone(*words, "--name", "tiny", "--out", tmp_path / "out")
     assert status == 130
-    assert "the same command goes on from there" in err
+    assert "the same command resumes there" in err
     assert not (tmp_path / "out").exists()
     status, out, err = overtone(*words, "--name", "tiny", "--out", tmp_path / "out")
     assert status == 0

@@ -92,7 +92,7 @@ def test_without_examples_nothing_is_trained(bundle) -> None:
 
 def test_a_learning_rate_that_explodes_is_an_error(bundle, examples) -> None:
     plan = Plan(scope="head", steps=30, learning_rate=1e38, momentum=0.9, seed=0)
-    with pytest.raises(LearningError, match="left the finite numbers"):
+    with pytest.raises(LearningError, match="weights are not finite"):
         train(bundle, examples, plan)
 
 
@@ -125,5 +125,5 @@ def test_the_trainer_ends_when_the_agent_is_gone(monkeypatch: pytest.MonkeyPatch
     check = jobs.watch_parent()
     check()
     monkeypatch.setattr(os, "getppid", lambda: 1_000_000)
-    with pytest.raises(JobError, match="the agent is gone"):
+    with pytest.raises(JobError, match="the agent has ended"):
         check()
