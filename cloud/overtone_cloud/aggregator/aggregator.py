@@ -17,7 +17,7 @@ from overtone_cloud.aggregator.config import AggregatorConfig
 from overtone_cloud.aggregator.coordinator import Coordinator
 from overtone_cloud.aggregator.errors import StateError
 from overtone_cloud.aggregator.gatekeeper import Gatekeeper, ReleasedModel, Verdict
-from overtone_cloud.aggregator.mailbox import OutgoingMessage
+from overtone_cloud.aggregator.message_codec import OutgoingMessage
 from overtone_cloud.aggregator.state import Store
 from overtone_common.link import Delivery, Link
 

@@ -13,7 +13,7 @@ from overtone_cloud.aggregator.config import AggregatorConfig
 from overtone_cloud.aggregator.errors import ReleaseError
 from overtone_cloud.aggregator.gatekeeper import ClosedRound, ReleasedModel, Verdict
 from overtone_cloud.aggregator.journal import note
-from overtone_cloud.aggregator.mailbox import Mailbox, OutgoingMessage
+from overtone_cloud.aggregator.message_codec import MessageCodec, OutgoingMessage
 from overtone_cloud.aggregator.releases import BundleReader
 from overtone_cloud.aggregator.round_keeper import Memory, RoundKeeper
 from overtone_cloud.aggregator.rounds import DevicesPresent, Reply, Tick, UpdateAccepted
@@ -27,10 +27,10 @@ class Coordinator:
     """Dispatches messages and ticks to transfers, releases, the device registry and the round."""
 
     def __init__(self, config: AggregatorConfig, initial: ReleasedModel) -> None:
-        self._mailbox = Mailbox(config.aggregator.fleet, config.limits)
+        self._codec = MessageCodec(config.aggregator.fleet, config.limits)
         self._transfers = Transfers(limits=config.limits, quota=config.transfers)
         self._bundles = BundleReader(config.limits)
-        self._rounds = RoundKeeper(config, initial, self._mailbox, self._transfers)
+        self._rounds = RoundKeeper(config, initial, self._codec, self._transfers)
         self.opening = True
         """Whether new rounds may open."""
 
@@ -42,7 +42,7 @@ class Coordinator:
     @property
     def subscriptions(self) -> tuple[str, ...]:
         """The MQTT topic filters that the aggregator subscribes to."""
-        return self._mailbox.subscriptions
+        return self._codec.subscriptions
 
     def rollback(self, memory: Memory) -> None:
         """Restore `memory` after a transaction that was rolled back."""
@@ -56,7 +56,7 @@ class Coordinator:
     def message(self, session: Session, topic: str, payload: bytes, now: float) -> list[OutgoingMessage]:
         """Process one message; an invalid one is recorded as an event and otherwise ignored."""
         try:
-            device, message = self._mailbox.read(topic, payload)
+            device, message = self._codec.read(topic, payload)
         except MessageError as error:
             note(session, "bad-message", "", f"{topic[:200]}: {error}", now)
             return []
@@ -76,10 +76,10 @@ class Coordinator:
 
     def tick(self, session: Session, now: float) -> list[OutgoingMessage]:
         """Add traffic to the round, and open or end a round whose time has come."""
-        mailbox = self._mailbox
-        traffic = mailbox.bytes_up, mailbox.bytes_down
+        codec = self._codec
+        traffic = codec.bytes_up, codec.bytes_down
         if any(traffic) and journal.count_bytes(session, *traffic):
-            mailbox.bytes_up = mailbox.bytes_down = 0
+            codec.bytes_up = codec.bytes_down = 0
         phase = self.memory.round.phase
         if phase == "collecting":
             return self._rounds.advance(session, Tick(), now)
@@ -124,7 +124,7 @@ class Coordinator:
         return self._rounds.advance(session, Reply(reply.device, reply.joining), now)
 
     def _answer(self, session: Session, device: str, answer: Answer, now: float) -> list[OutgoingMessage]:
-        out = [] if answer.message is None else [self._mailbox.down(device, answer.message)]
+        out = [] if answer.message is None else [self._codec.down(device, answer.message)]
         number = self.memory.round.number
         if answer.refused:
             note(session, "not-accepted", device, answer.refused, now)
@@ -140,7 +140,7 @@ class Coordinator:
             note(session, "bad-fetch", fetch.device, f"bundle {fetch.bundle.hex()} was never released", now)
             return []
         try:
-            return [self._mailbox.down(fetch.device, chunk) for chunk in self._bundles.window(fetch, row)]
+            return [self._codec.down(fetch.device, chunk) for chunk in self._bundles.window(fetch, row)]
         except ReleaseError as error:
             note(session, "bad-fetch", fetch.device, str(error), now)
             return []

@@ -16,7 +16,7 @@ from overtone_cloud.aggregator.config import AggregatorConfig
 from overtone_cloud.aggregator.errors import AggregatorError, ReleaseError
 from overtone_cloud.aggregator.gatekeeper import ClosedRound, ReleasedModel, Verdict
 from overtone_cloud.aggregator.journal import note
-from overtone_cloud.aggregator.mailbox import Mailbox, OutgoingMessage
+from overtone_cloud.aggregator.message_codec import MessageCodec, OutgoingMessage
 from overtone_cloud.aggregator.releases import measure
 from overtone_cloud.aggregator.rounds import Close, Event, Fail, Open, RoundState, following, resume, step
 from overtone_cloud.aggregator.state import ReleaseRow, RoundRow
@@ -26,7 +26,7 @@ from overtone_protocol import RoundCall
 
 @dataclass(frozen=True, eq=False)
 class Memory:
-    """State in memory beside the database; replaced as a whole, so that a rollback is one assignment."""
+    """State in memory, besides the database; replaced as a whole, so that a rollback is one assignment."""
 
     model: ReleasedModel
     round: RoundState
@@ -43,12 +43,12 @@ class RoundKeeper:
         self,
         config: AggregatorConfig,
         initial: ReleasedModel,
-        mailbox: Mailbox,
+        codec: MessageCodec,
         transfers: Transfers,
         new_id: Callable[[], bytes] = lambda: secrets.token_bytes(16),
     ) -> None:
         self._config = config
-        self._mailbox = mailbox
+        self._codec = codec
         self._transfers = transfers
         self._new_id = new_id
         self.memory = Memory(initial, RoundState(number=1, config=config.round, model=initial.key))
@@ -59,7 +59,7 @@ class RoundKeeper:
         row = journal.unfinished_round(session)
         number = journal.last_number(session) + 1
         self.memory = Memory(model, RoundState(number=number, config=self._config.round, model=model.key))
-        out = [self._mailbox.release(release)]
+        out = [self._codec.release(release)]
         if row is None:
             return out
         state = resume(journal.restore(session, row), now)
@@ -105,7 +105,7 @@ class RoundKeeper:
             deadline_s=max(1.0, config.deadline_s - (now - state.opened_at_s)),
             max_norm=terms.max_norm,
         )
-        return [self._mailbox.down(device, call)]
+        return [self._codec.down(device, call)]
 
     def closed_round(self, session: Session) -> ClosedRound | None:
         """Return the closed round that waits for averaging and evaluation, None where there is none."""
@@ -135,7 +135,7 @@ class RoundKeeper:
             row = journal.add_release(session, model, file, verdict.round_number, verdict.server_state, now=now)
             note(session, "released", "", f"version {row.version}, {row.size} bytes", now)
             self.memory = replace(self.memory, model=model)
-            out = [self._mailbox.release(row)]
+            out = [self._codec.release(row)]
         self._end(session, verdict, now)
         return out
 
@@ -167,7 +167,7 @@ class RoundKeeper:
         receipts = self._transfers.close_round(session, number, now)
         for _ in receipts:
             journal.count_refusal(session, number, "late")
-        return [self._mailbox.down(device, receipt) for device, receipt in receipts]
+        return [self._codec.down(device, receipt) for device, receipt in receipts]
 
     def _end(self, session: Session, verdict: Verdict, now: float) -> None:
         journal.end_round(session, verdict, now)

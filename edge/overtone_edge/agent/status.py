@@ -24,7 +24,7 @@ def stored_status(home: Home) -> dict[str, Any]:
         "held_out": held_out,
         "by_label": home.store.counts_by_label(),
         "store_bytes": home.store.size_bytes(),
-        "outbox": len(home.outbox.parcels()),
+        "outbox": len(home.outbox.entries()),
         "personal": _personal_status(home.personal),
     }
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from overtone_edge.state.assignment import AssignmentStore
-from overtone_edge.state.outbox import Outbox, Parcel
+from overtone_edge.state.outbox import Outbox, OutboxEntry
 from overtone_models.front_end import F32
 from overtone_models.layout import SCOPES
 from overtone_protocol import (
@@ -28,7 +28,7 @@ from overtone_protocol import (
     split,
 )
 
-MAX_PARCELS = 8
+MAX_OUTBOX_UPDATES = 8
 WINDOW_CHUNKS = 16
 
 
@@ -106,7 +106,7 @@ class RoundClient:
     def tick(self, now_s: float) -> list[Message]:
         """Return the offers whose retry time has come."""
         return [
-            self._offer(p, now_s) for p in self._outbox.parcels() if self._retry_at_s.get(p.transfer, now_s) <= now_s
+            self._offer(p, now_s) for p in self._outbox.entries() if self._retry_at_s.get(p.transfer, now_s) <= now_s
         ]
 
     def call(self, call: RoundCall, readiness: Readiness, *, received_s: float, now_s: float) -> list[Message]:
@@ -114,9 +114,9 @@ class RoundClient:
 
         `received_s` is Unix time, `now_s` the clock of `tick`. The same call again changes nothing.
         """
-        parcel = self._outbox.for_round(call.round_id)
-        if parcel is not None:
-            return [self._reply(call, True, "the update is offered"), self._offer(parcel, now_s)]
+        entry = self._outbox.for_round(call.round_id)
+        if entry is not None:
+            return [self._reply(call, True, "the update is offered"), self._offer(entry, now_s)]
         if self._assignments.is_complete(call.round_id):
             return [self._reply(call, True, "done: the update was uploaded")]
         current = self._assignments.current
@@ -137,9 +137,9 @@ class RoundClient:
             return other
         if readiness.examples < self._min_examples:
             return f"too-few-examples: there are {readiness.examples}, limit is {self._min_examples}"
-        count = len(self._outbox.parcels())
-        if count >= MAX_PARCELS:
-            return f"outbox-full: {count} updates wait for a receipt, limit is {MAX_PARCELS}"
+        count = len(self._outbox.entries())
+        if count >= MAX_OUTBOX_UPDATES:
+            return f"outbox-full: {count} updates wait for a receipt, limit is {MAX_OUTBOX_UPDATES}"
         return ""
 
     def decline(self, reason: str) -> list[Message]:
@@ -183,44 +183,44 @@ class RoundClient:
             size=report.delta.size,
             limits=self._limits,
         )
-        parcel = self._outbox.put(call.round_id, encode_update(update, self._limits))
+        entry = self._outbox.put(call.round_id, encode_update(update, self._limits))
         self._assignments.finish(call.round_id)
-        return [self._offer(parcel, now_s)]
+        return [self._offer(entry, now_s)]
 
     def wanted(self, request: Wanted, now_s: float) -> list[Message]:
         """Return one window of the requested chunks, followed by an offer where more are missing.
 
         A payload that has left the outbox is not an error. Raises TransferError for chunks outside the payload.
         """
-        parcel = self._outbox.find(request.transfer)
-        if parcel is None:
+        entry = self._outbox.find(request.transfer)
+        if entry is None:
             return []
-        chunks = split(self._outbox.read(parcel), self._limits.chunk_bytes)
+        chunks = split(self._outbox.read(entry), self._limits.chunk_bytes)
         indices = expand(request.missing, len(chunks))
         messages: list[Message] = [
-            Chunk(device=self._device, transfer=parcel.transfer, index=index, data=chunks[index])
+            Chunk(device=self._device, transfer=entry.transfer, index=index, data=chunks[index])
             for index in indices[:WINDOW_CHUNKS]
         ]
-        self._attempts[parcel.transfer] = 0
+        self._attempts[entry.transfer] = 0
         if len(indices) > WINDOW_CHUNKS:
-            return [*messages, self._offer(parcel, now_s)]
-        self._retry_at_s[parcel.transfer] = now_s + self._backoff.wait_s(0)
+            return [*messages, self._offer(entry, now_s)]
+        self._retry_at_s[entry.transfer] = now_s + self._backoff.wait_s(0)
         return messages
 
-    def receipt(self, receipt: Receipt) -> Parcel | None:
+    def receipt(self, receipt: Receipt) -> OutboxEntry | None:
         """Remove the update that this receipt settles from the outbox, and return it."""
-        parcel = self._outbox.find(receipt.transfer)
-        if parcel is not None:
+        entry = self._outbox.find(receipt.transfer)
+        if entry is not None:
             self._outbox.remove(receipt.transfer)
         self._attempts.pop(receipt.transfer, None)
         self._retry_at_s.pop(receipt.transfer, None)
-        return parcel
+        return entry
 
-    def _offer(self, parcel: Parcel, now_s: float) -> Message:
-        attempts = self._attempts.get(parcel.transfer, 0)
-        self._attempts[parcel.transfer] = attempts + 1
-        self._retry_at_s[parcel.transfer] = now_s + self._backoff.wait_s(attempts)
-        return self._outbox.offer(parcel, self._device)
+    def _offer(self, entry: OutboxEntry, now_s: float) -> Message:
+        attempts = self._attempts.get(entry.transfer, 0)
+        self._attempts[entry.transfer] = attempts + 1
+        self._retry_at_s[entry.transfer] = now_s + self._backoff.wait_s(attempts)
+        return self._outbox.offer(entry, self._device)
 
     def _reply(self, call: RoundCall, joining: bool, reason: str) -> RoundReply:
         return RoundReply(

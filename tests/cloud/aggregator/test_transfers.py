@@ -14,7 +14,7 @@ from tests.support.scripted_device import ScriptedDevice
 
 from overtone_cloud.aggregator import journal
 from overtone_cloud.aggregator.coordinator import Coordinator
-from overtone_cloud.aggregator.mailbox import OutgoingMessage
+from overtone_cloud.aggregator.message_codec import OutgoingMessage
 from overtone_cloud.aggregator.state import ChunkRow, EventRow, RoundRow, Store, TransferRow, UpdateRow
 from overtone_protocol import (
     Chunk,

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from overtone_edge.fleet.rounds import MAX_PARCELS, Backoff, Readiness, RoundClient, TrainingReport
+from overtone_edge.fleet.rounds import MAX_OUTBOX_UPDATES, Backoff, Readiness, RoundClient, TrainingReport
 from overtone_edge.state.assignment import AssignmentStore
 from overtone_edge.state.outbox import Outbox
 from overtone_protocol import (
@@ -76,9 +76,9 @@ def test_a_round_from_call_to_receipt(device: Device) -> None:
     update = decode_update(assembly.payload())
     assert np.array_equal(update.delta, REPORT.delta)
     assert (update.device, update.base, update.front_end, update.examples) == ("device-a", BASE, FRONT_END, 20)
-    assert device.outbox.parcels()
+    assert device.outbox.entries()
     device.federation.receipt(Receipt(offer.transfer, "accepted"))
-    assert device.outbox.parcels() == [] and device.assignments.current is None
+    assert device.outbox.entries() == [] and device.assignments.current is None
 
 
 @pytest.mark.parametrize(
@@ -174,7 +174,7 @@ def test_what_is_not_in_the_outbox_is_not_an_error(device: Device) -> None:
 
 
 def test_a_full_outbox_declines(device: Device) -> None:
-    for number in range(MAX_PARCELS):
+    for number in range(MAX_OUTBOX_UPDATES):
         device.outbox.put(bytes([number]) * 16, b"update")
     (reply,) = device.call()
     assert not reply.joining and reply.reason.split(":")[0] == "outbox-full" in DECLINE_CODES
@@ -185,6 +185,6 @@ def test_an_update_that_nobody_would_take_is_not_offered(device: Device, value: 
     device.call()
     with pytest.raises(UpdateError, match=code):
         device.federation.finished(replace(REPORT, delta=np.full(10, value, np.float32)), READINESS, 0.0)
-    assert device.outbox.parcels() == []
+    assert device.outbox.entries() == []
     (reply,) = device.federation.decline(f"failed: {code}")
     assert not reply.joining and device.assignments.current is None

@@ -36,7 +36,7 @@ class OutgoingMessage:
     """How long the broker holds it for an offline device; None for no limit."""
 
 
-class Mailbox:
+class MessageCodec:
     """Encodes and decodes the messages of one fleet, and counts their bytes."""
 
     def __init__(self, fleet: str, limits: Limits) -> None:
