@@ -152,7 +152,7 @@ def _difference(
     def inputs_of(rows: NDArray[np.int64]) -> F32:
         utterances = [standardised[row] for row in rows]
         if scope == "full":
-            return edge_tcn.padded(utterances, spec, graph.frames)[0]
+            return edge_tcn.pad_utterances(utterances, spec, graph.frames)[0]
         return edge_tcn.embeddings(spec, bundle.weights, utterances)
 
     return _training_difference(bundle, graph, scope, inputs_of, targets, seed)

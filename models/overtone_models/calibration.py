@@ -99,20 +99,20 @@ def fit_sound_rejection(calibration: Calibration, sounds: F32, speech: F32, shar
 
     It raises the speech level, then the threshold, as long as a tenth of `(n, K)` logits of speech is still decided.
     """
-    silent = calibration
+    best = calibration
     threshold = calibration.threshold
     for level in SPEECH:
         candidate = replace(calibration, speech=float(level))
         most = float(np.quantile(candidate.probabilities(speech).max(axis=1), 0.9, method="lower"))
-        if silent is not calibration and most < calibration.threshold:
+        if best is not calibration and most < calibration.threshold:
             break
         loudest = np.quantile(candidate.probabilities(sounds).max(axis=1), share, method="higher")
         # The next float32 above the confidence of the loudest sound that is to stay undecided.
         least_threshold = float(np.nextafter(np.float32(loudest), np.float32(1.0)))
-        silent, threshold = candidate, min(max(calibration.threshold, least_threshold), most)
+        best, threshold = candidate, min(max(calibration.threshold, least_threshold), most)
         if least_threshold <= calibration.threshold:
             break
-    return replace(silent, threshold=float(np.clip(threshold, 0.0, 0.999)))
+    return replace(best, threshold=float(np.clip(threshold, 0.0, 0.999)))
 
 
 def fit_threshold(probabilities: F32, targets: NDArray[np.int64], accuracy: float) -> float:

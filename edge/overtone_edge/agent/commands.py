@@ -54,7 +54,7 @@ def install(home: Home, what: Path) -> None:
     if ask(home.socket, {"command": "install", **arguments}, timeout_s=LONG_S) is not None:
         return
     with home.locked():
-        slot, quality = installer.staged(installer.work(home.folder, request))
+        slot, quality = installer.parse_answer(installer.work(home.folder, request))
         activate(home, slot, quality)
         model = load_model(home, starting=False)
         if model.failures:

@@ -91,24 +91,24 @@ def cold(request: Request) -> dict[str, Any]:
 
 
 def listen(request: Request) -> dict[str, Any]:
-    """Return the figures of one stretch of listening."""
+    """Return the figures of one listening run."""
     import overtone_edge.agent.agent  # noqa: F401 - so that the memory is an agent's
-    from overtone_edge.bench.listening import Stretch, listen_to, load
+    from overtone_edge.bench.listening import ListeningRun, listen_to, load
     from overtone_edge.bench.training import BackgroundTraining
 
     bundle = load(Path(request.payload))
-    stretch = Stretch(
+    run = ListeningRun(
         clip=Path(request.clip),
         seconds=request.seconds,
         paced=request.paced,
         gate_held_open=request.gate_held_open,
     )
     if not request.training:
-        return {**listen_to(bundle, stretch), "training_cpu_s": None}
-    training = BackgroundTraining(bundle, Path(request.payload), stretch.clip, Path(request.folder))
+        return {**listen_to(bundle, run), "training_cpu_s": None}
+    training = BackgroundTraining(bundle, Path(request.payload), run.clip, Path(request.folder))
     training.start()
     try:
-        figures = listen_to(bundle, stretch)
+        figures = listen_to(bundle, run)
     finally:
         cpu_s = training.stop()
     return {**figures, "training_cpu_s": round(cpu_s, 3)}

@@ -110,8 +110,8 @@ class Hearing:
         self._rest = self._rest[:0]
         return events
 
-    def taking_over(self, old: "Hearing") -> "Hearing":
-        """Return this hearing with the counters and the stopwatch of `old`, whose place it takes."""
+    def take_over(self, old: "Hearing") -> "Hearing":
+        """Take over the counters and the stopwatch of `old`, which this hearing replaces; return this hearing."""
         self.counters, self._watch = old.counters, old._watch
         return self
 

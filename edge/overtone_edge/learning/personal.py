@@ -59,17 +59,17 @@ class Coordinates:
         return cls(embeddings.mean(axis=0, dtype=np.float64).astype(np.float32), scale.astype(np.float32))
 
     def transform(self, embeddings: F32) -> F32:
-        """Return embeddings in these coordinates."""
+        """Return `(n, width)` embeddings transformed to these coordinates."""
         result: F32 = (embeddings - self.mean) / self.scale
         return result
 
     def transform_head(self, head: F32) -> F32:
-        """Return the flat head whose logits, on embeddings in these coordinates, are those of `head` outside."""
+        """Return the flat head that gives the logits of `head` on transformed embeddings."""
         w, b = split_head(head, len(self.mean))
         return _flat(w * self.scale[:, None], b + self.mean @ w)
 
     def restore_head(self, head: F32) -> F32:
-        """Return the flat head for embeddings outside these coordinates."""
+        """Return the flat head for embeddings before the transform: the inverse of `transform_head`."""
         w, b = split_head(head, len(self.mean))
         w = w / self.scale[:, None]
         return _flat(w, b - self.mean @ w)
@@ -94,7 +94,7 @@ def targets_of(logits: F32, labels: Indices, smoothing: float) -> F32:
 
 
 def class_weights(labels: Indices) -> F32:
-    """Return `(n,)` weights of mean 1 with which every label counts the same."""
+    """Return `(n,)` example weights of mean 1 with which every label counts the same."""
     weights = 1.0 / np.bincount(labels)[labels]
     result: F32 = (weights / weights.mean()).astype(np.float32)
     return result

@@ -65,7 +65,7 @@ def _common(home: Home, plan: Plan) -> dict[str, Any]:
 def keep_if_confirmed(home: Home, bundle: Bundle, answer: dict[str, Any], weights: F32) -> bool:
     """Store a personal head that the labelled speech confirms, else remove the one there is; return whether it did.
 
-    What is removed was learned from no more than the speech that now speaks against it.
+    A removed head was trained on no more than the speech that now rejects it.
     """
     if answer["base"] != bundle.base or weights.shape != bundle.head.shape:
         raise LearningError("the head was trained from another bundle")

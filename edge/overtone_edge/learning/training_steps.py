@@ -153,7 +153,7 @@ def train(
 
 
 def pad_batch(x: F32, y: F32, batch: int) -> tuple[F32, F32, F32]:
-    """Return inputs, targets and weights filled up to `batch` rows; the filling has weight 0."""
+    """Return inputs, targets and weights filled up to `batch` rows; the padding has weight 0."""
     missing = batch - len(x)
     weight = np.pad(np.ones(len(x), np.float32), (0, missing))
     return _fill(x, missing), _fill(y, missing), weight
