@@ -52,7 +52,7 @@ def build_micro(bundle: Bundle) -> Micro:
 
 
 def _arrays(bundle: Bundle) -> dict[str, "np.ndarray[Any, Any]"]:
-    """Return the constants beside the network; the header's comment describes them."""
+    """Return the constants besides the network; the header's comment describes them."""
     spec, network = bundle.manifest.front_end, bundle.manifest.network
     first, count, weights = _bands(spec)
     split = network.embedding_size * network.n_classes

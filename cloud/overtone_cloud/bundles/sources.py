@@ -29,7 +29,7 @@ def golden() -> F32:
 def calibration_utterances(train: Features, *, cache: Path | None) -> list[F32]:
     """Return `(frames, n_mfcc)` of training utterances that set the int8 ranges, spread evenly over the corpus.
 
-    Every other one is heard over the telephone, which of all conditions leaves the ranges of speech as recorded
+    Every other one has the telephone condition, the only one whose features leave the ranges of speech as recorded
     (docs/recognition.md).
     """
     rows = np.unique(np.linspace(0, len(train) - 1, CALIBRATION_UTTERANCES).astype(int))

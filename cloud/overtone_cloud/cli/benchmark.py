@@ -147,7 +147,7 @@ def _seeds(number: int | None, *, quick: bool) -> int:
 
 
 def show(report: Mapping[str, Any]) -> None:
-    """Print each corpus' figures beside their targets, and the table of one model for all corpora."""
+    """Print each corpus' figures with their targets, and the table of one model for all corpora."""
     console = wide_console()
     for name in report["corpora"]:
         rows = [row for row in report["figures"] if row["corpus"] == name]

@@ -75,7 +75,7 @@ def show_scores(result: Scores, split: str, fold: str) -> None:
 
 
 def figure_table(title: str, caption: str, rows: Sequence[Mapping[str, Any]]) -> Table:
-    """Return figures (as JSON) beside their targets."""
+    """Return a table of figures (as JSON) with their targets."""
     table = Table("figure", title=title, caption=caption)
     for heading in ("mean ± sd", "target", "met"):
         table.add_column(heading, justify="right")

@@ -43,7 +43,7 @@ class Condition(Protocol):
 
 @dataclass(frozen=True, kw_only=True)
 class Noise:
-    """An everyday sound under the whole recording; the ratio is that of mean powers where the gate hears speech."""
+    """Noise: an everyday sound added to the whole recording; the ratio is that of mean powers during speech."""
 
     sounds: tuple[Path, ...]
     snr_db: float = 10.0

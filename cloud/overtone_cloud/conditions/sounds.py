@@ -20,7 +20,7 @@ MOST_NAMED = 5
 class Sounds:
     """A folder's two halves, as paths sorted by name.
 
-    `calibration` are those of the first half that no training hears: they set the threshold of a decision. Where the
+    `calibration` are those of the first half that are left out of training: they set the decision threshold. Where the
     half is too small to set any aside, it is all of them.
     """
 
@@ -95,7 +95,7 @@ def content_digest(paths: Sequence[Path]) -> str:
 def sound(path: Path) -> F32:
     """Return a sound at 16 kHz, kept in memory: noise is taken from the same few files again and again.
 
-    Raises CorpusError, as an AudioError would be taken for one of the recording that the noise lies under.
+    Raises CorpusError, since an AudioError would be attributed to the recording that the noise is added to.
     """
     try:
         return audio.load(path)

@@ -22,7 +22,7 @@ class SpeakerRoles:
 
     The base is trained on one gender, and the devices belong to the other: federation is for users
     unlike the corpus. `gate` speakers tell the aggregator whether to keep a model; `test`
-    speakers are heard by nobody before the closing table.
+    speakers are used only in the closing table.
     """
 
     base: tuple[str, ...]
@@ -41,7 +41,7 @@ class SpeakerRoles:
 def assign_speakers(reading: Reading) -> SpeakerRoles:
     """Return the roles, in the corpus' own order: nothing is chosen by result.
 
-    Where the corpus does not give genders, every second speaker stands for the other one.
+    Where the corpus does not give genders, the speakers are assigned alternately.
     """
     first, second = _two_groups(reading)
     base = max(2, round(0.7 * len(first)))

@@ -43,7 +43,7 @@ def compute_file(path: Path, spec: Feature) -> Outcome:
 
 
 def compute_bytes(data: bytes, path: str, spec: dict[str, Any]) -> Outcome:
-    """Return the feature of a file's bytes, on a machine that need not see the disk that `path` lies on."""
+    """Return the feature of a file's bytes, on a machine that need not have access to the disk of `path`."""
     with tempfile.TemporaryDirectory(prefix="overtone-") as folder:
         copy = Path(folder) / "recording"
         copy.write_bytes(data)

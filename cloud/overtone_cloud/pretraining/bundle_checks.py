@@ -26,7 +26,7 @@ from overtone_models.pretrained import CARD_DATA
 
 VOICES, SECONDS = 4, 2.0
 PARITY_CONDITIONS: tuple[Condition, ...] = (FarMicrophone(), Telephone(), Level(peak_db=-30.0), Level(peak_db=-1.0))
-"""Conditions under which the inner speakers are also heard when int8 is compared with float.
+"""Further conditions of the inner speakers' utterances in the comparison of int8 with float.
 
 The speakers are few: of 162 utterances two that change their label can move the UAR by a point. With the conditions
 each utterance gives five rows, and the int8 ranges are tried where training speech did not set them. No condition needs

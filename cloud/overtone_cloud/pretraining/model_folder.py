@@ -25,7 +25,7 @@ def write_pretrained(
 ) -> tuple[PretrainedModel, Verification]:
     """Write `out/NAME` and return it with the verification; nothing is written where that refuses the bundle.
 
-    The bundle comes last: whoever finds it has everything else beside it.
+    The bundle is written last: where it exists, all other files do.
     """
     from overtone_converters.build import build_bundle
     from overtone_converters.verify import verify_bundle

@@ -32,9 +32,9 @@ ALONE, RANDOM, JOINT, CROSS = "alone", "random", "joint", "cross"
 PROTOCOLS = (ALONE, RANDOM, JOINT, CROSS)
 """A model per corpus, one of a random split, one model of all corpora, one of all corpora but the tested one."""
 LOUDNESS = ("quiet", "loud")
-"""Measures in the table of one model for all, beside `CLEAN`: some corpora are normalised, others quiet."""
+"""Measures in the table of one model for all, besides `CLEAN`: some corpora are normalised, others quiet."""
 PERSONAL = "personal"
-"""The measure of corpora outside the training, beside `CLEAN`: devices meet other rooms, languages and voices."""
+"""The measure of corpora outside the training, besides `CLEAN`: devices meet other rooms, languages and voices."""
 LEAST_SEEDS = 3
 """Seeds needed for a figure that may be quoted."""
 TRIAL_SETTINGS = {"size": "S", "epochs": 4, "evaluate_every_epochs": 2, "patience_epochs": 4, "warmup_steps": 10}
@@ -84,7 +84,7 @@ class Task:
 class ProtocolResults:
     """The results of one protocol's trainings.
 
-    `skipped` are the corpus' utterances that cannot be read, or in which the gate hears no speech as recorded.
+    `skipped` are the corpus' utterances that cannot be read, or in which the gate detects no speech as recorded.
     """
 
     protocol: Protocol

@@ -88,8 +88,8 @@ def corpus_figures(
 ) -> list[Figure]:
     """Return the figures of one corpus, its folds pooled within each seed: every speaker is tested once.
 
-    `shared` are the same trainings with random folds, whose figure stands beside the honest one. Where the speakers of
-    `results` are not `unseen` no figure has a target: those are for unseen speakers.
+    `shared` are the same trainings with random folds, whose UAR is added. Targets are for unseen speakers: where those
+    of `results` are not `unseen`, no figure has one.
     """
     measures = set.intersection(*(set(t.results) for parts in results.values() for t in parts))
     figures = [_uar(corpus, results, "UAR, unseen speakers" if unseen else "UAR, speakers shared")]

@@ -1,4 +1,4 @@
-"""Results of measures, stored beside each run, so that an interrupted benchmark takes no measure twice."""
+"""Results of measures, stored with each run, so that an interrupted benchmark repeats no measure."""
 
 import json
 from collections.abc import Callable, Mapping
