@@ -4,7 +4,7 @@
 .DEFAULT_GOAL := help
 SHELL := /bin/sh
 BIN := .venv/bin
-# Test processes side by side; a file's tests stay in one of them, as they share what is slow to make.
+# Parallel test processes; the tests of a file stay in one process, since they share slow fixtures.
 JOBS := 2
 DEMO_DIR := build/demo
 PAPERS_DIR := build/papers
@@ -21,8 +21,8 @@ OPTIONS_D = --option "encoder=$(ENCODER)"
 
 .PHONY: help setup setup-demo setup-test setup-tff setup-papers demo test check papers lint ruff mypy imports tree bench bench-device lock clean distclean
 
-help: ## Say what can be made
-	@echo "make demo [DATA=folder]  the main job, on a voice of its own or on recordings (for example RAVDESS)"
+help: ## List the targets
+	@echo "make demo [DATA=folder]  the main job, on synthetic voices or on recordings (for example RAVDESS)"
 	@echo "make check T=file        one test file or expression in seconds (tests/edge/hearing/test_decision.py -k hysteresis)"
 	@echo "make papers [DATA=folder] the five published systems, each --quick, on the corpora in folder (../shared/data)"
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/make \1@\2/p' Makefile | awk -F@ '{ printf "%-25s%s\n", $$1, $$2 }'
@@ -89,7 +89,7 @@ tree:
 	@echo "==> locks and paths"
 	@tools/check-tree
 
-bench: setup-test ## Measure beside librosa, Kaldi and TensorFlow: figures and targets (ARGS reach benchmarks/run.py)
+bench: setup-test ## Measure against librosa, Kaldi and TensorFlow: figures and targets (ARGS reach benchmarks/run.py)
 	@$(BIN)/python benchmarks/run.py $(ARGS)
 
 bench-device: setup-demo ## Measure this machine as a device (ARGS reach overtone-bench)

@@ -27,12 +27,12 @@ ONE_THREAD = {
 
 def one_thread() -> None:
     """Start this script again with one thread a library; they read the environment when they are loaded."""
-    wanted = {**ONE_THREAD, "TF_CPP_MIN_LOG_LEVEL": "3"}
-    if all(os.environ.get(name) == value for name, value in wanted.items()):
+    variables = {**ONE_THREAD, "TF_CPP_MIN_LOG_LEVEL": "3"}
+    if all(os.environ.get(name) == value for name, value in variables.items()):
         sys.path.extend(path for path in PATHS if path not in sys.path)
         return
     sys.stdout.flush()
-    os.execve(sys.executable, [sys.executable, *sys.orig_argv[1:]], {**os.environ, **wanted})
+    os.execve(sys.executable, [sys.executable, *sys.orig_argv[1:]], {**os.environ, **variables})
 
 
 def parser(description: str | None) -> argparse.ArgumentParser:

@@ -1,15 +1,15 @@
-"""Figures with what they are to reach, and the table of them."""
+"""Figures with their targets, and the table of both."""
 
 import json
 from collections.abc import Iterable
 from typing import Any
 
 HEADER = ("figure", "measured", "target", "")
-MET = {True: "met", False: "NOT met", None: "not measured"}
+STATES = {True: "met", False: "NOT met", None: "not measured"}
 
 
 def figure(name: str, measured: float, unit: str = "") -> dict[str, Any]:
-    """Return a figure to read beside the others, which has no target."""
+    """Return a figure without a target, for information."""
     return {"figure": name, "measured": float(measured), "unit": unit}
 
 
@@ -46,14 +46,14 @@ def table(reports: Iterable[dict[str, Any]]) -> str:
             rows.append(_row(target))
             if "limit" in target:
                 targets.append(target)
-    counts = {state: sum(target["met"] is state for target in targets) for state in MET}
-    summary = ", ".join(f"{count} {MET[state]}" for state, count in counts.items() if count)
-    return "\n".join([*_aligned([HEADER, *rows]), "", summary or "no figure has a target"])
+    counts = {state: sum(target["met"] is state for target in targets) for state in STATES}
+    summary = ", ".join(f"{count} {STATES[state]}" for state, count in counts.items() if count)
+    return "\n".join([*_align([HEADER, *rows]), "", summary or "no figure has a target"])
 
 
 def columns(header: tuple[str, ...], rows: Iterable[tuple[Any, ...]]) -> str:
     """Return plain rows under a header; numbers as they are."""
-    return "\n".join(_aligned([header, *(tuple(map(str, row)) for row in rows)]))
+    return "\n".join(_align([header, *(tuple(map(str, row)) for row in rows)]))
 
 
 def _row(target: dict[str, Any]) -> tuple[str, ...]:
@@ -61,10 +61,10 @@ def _row(target: dict[str, Any]) -> tuple[str, ...]:
     measured = "-" if target["measured"] is None else f"{target['measured']:.4g}{unit}"
     if "limit" not in target:
         return f"  {target['figure']}", measured, "", ""
-    return f"  {target['figure']}", measured, f"{target['relation']} {target['limit']:g}{unit}", MET[target["met"]]
+    return f"  {target['figure']}", measured, f"{target['relation']} {target['limit']:g}{unit}", STATES[target["met"]]
 
 
-def _aligned(rows: list[tuple[str, ...]]) -> list[str]:
+def _align(rows: list[tuple[str, ...]]) -> list[str]:
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
     return ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
 

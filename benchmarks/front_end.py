@@ -1,4 +1,4 @@
-"""MFCC of one second of speech: this front end beside librosa and kaldi-native-fbank. Prints JSON.
+"""MFCC of one second of speech: this front end against librosa and kaldi-native-fbank. Prints JSON.
 
 Two forms: the second at once, and 100 ms at a time. librosa has no stream, so it gets the 100 ms with the samples that
 its frames reach back over; kaldi's own stream is driven from Python, frame by frame, as its users do. librosa computes
@@ -70,13 +70,13 @@ def candidates(samples, spec):
     }
 
 
-def checked(found, samples, spec):
+def check_parity(runs, samples, spec):
     """Return how far our and librosa's numbers are from librosa's in float64; end where that is too far."""
     import numpy as np
 
     exact = _common.librosa_mfcc(samples.astype(np.float64), spec)
     differences = {}
-    for name, run in found.items():
+    for name, run in runs.items():
         rows = run()
         if rows.shape[1] != exact.shape[1] or not len(exact) - spec.block_frames < len(rows) <= len(exact):
             raise SystemExit(f"front_end.py: {name} gives {rows.shape}, librosa {exact.shape}")
@@ -95,13 +95,13 @@ def main() -> None:
     bundle = _common.open_bundle(arguments.bundle, arguments.size)
     spec = bundle.manifest.front_end
     sound = _common.sound(arguments, bundle)
-    found: dict = {}
+    results: dict = {}
     for seconds in sorted({1.0, float(arguments.seconds)}):
         samples = sound[: round(seconds * spec.sample_rate_hz)]
         runs = candidates(samples, spec)
-        differences = checked(runs, samples, spec)
+        differences = check_parity(runs, samples, spec)
         times = _common.side_by_side(runs, max(3, round(arguments.rounds / seconds)), CALLS)
-        found[f"{seconds:g}_s"] = {
+        results[f"{seconds:g}_s"] = {
             "largest_difference_from_librosa_in_float64": differences,
             "ms": times,
             "times_faster": {
@@ -110,14 +110,14 @@ def main() -> None:
                 for other in (*OTHERS, "numpy")
             },
         }
-    faster = found["1_s"]["times_faster"]
+    faster = results["1_s"]["times_faster"]
     name = "MFCC of 1 s, times faster than"
     targets = [_targets.at_least(f"{name} {other}", faster[f"{other}_whole"], 5.0) for other in OTHERS]
     targets += [_targets.figure(f"{name} {other}, 100 ms at a time", faster[f"{other}_100_ms"]) for other in OTHERS]
     targets.append(_targets.figure(f"{name} with numpy", faster["numpy_whole"]))
-    largest = max(found["1_s"]["largest_difference_from_librosa_in_float64"].values())
+    largest = max(results["1_s"]["largest_difference_from_librosa_in_float64"].values())
     targets.append(_targets.at_most("largest difference from librosa", largest, 1e-3, "dB"))
-    _common.print_report("front_end", bundle, {"sound": found, "targets": targets})
+    _common.print_report("front_end", bundle, {"sound": results, "targets": targets})
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""How the cost of listening grows: with the length of speech, the hop, the network's size, the number of streams.
+"""Cost of listening against the length of speech, the hop, the network's size and the number of streams.
 
 Prints JSON; `--plot FILE` draws it. Costs are CPU ms per second of speech of one stream, on one thread. The streams are
 those of a hub: as many microphones, each with its own gate, features, states and decisions, in one process.
@@ -37,7 +37,7 @@ def hearing_of(bundle):
 
 def costs(hearings, samples, seconds):
     """Return CPU ms per second of speech of each of `seconds` seconds, over all hearings, which take turns."""
-    found = []
+    costs_ms = []
     for second in range(seconds):
         began = time.process_time_ns()
         for tenth in range(10):
@@ -45,8 +45,8 @@ def costs(hearings, samples, seconds):
             for hearing in hearings:
                 for event in hearing.process(samples[place : place + BLOCK]):
                     event.to_json()
-        found.append((time.process_time_ns() - began) / 1e6)
-    return found
+        costs_ms.append((time.process_time_ns() - began) / 1e6)
+    return costs_ms
 
 
 def typical(values):
@@ -58,14 +58,14 @@ def typical(values):
 
 def with_length(bundle, samples, lengths):
     """Return the cost of a second at the end of speech of each length."""
-    found = costs([hearing_of(bundle)], samples, max(lengths) + 3)
-    return [{"value": length, "cpu_ms_per_s": typical(found[max(0, length - 3) : length + 3])} for length in lengths]
+    costs_ms = costs([hearing_of(bundle)], samples, max(lengths) + 3)
+    return [{"value": length, "cpu_ms_per_s": typical(costs_ms[max(0, length - 3) : length + 3])} for length in lengths]
 
 
 def with_hop(size, samples, hops_ms, seconds):
     """Return the cost for each hop, each with a network of its own."""
     return [
-        {"value": hop_ms, "cpu_ms_per_s": typical(costs([hearing_of(opened(size, hop_ms))], samples, seconds))}
+        {"value": hop_ms, "cpu_ms_per_s": typical(costs([hearing_of(random_bundle(size, hop_ms))], samples, seconds))}
         for hop_ms in hops_ms
     ]
 
@@ -73,7 +73,8 @@ def with_hop(size, samples, hops_ms, seconds):
 def with_size(sizes, samples, seconds):
     """Return the cost for each size."""
     return [
-        {"value": size, "cpu_ms_per_s": typical(costs([hearing_of(opened(size))], samples, seconds))} for size in sizes
+        {"value": size, "cpu_ms_per_s": typical(costs([hearing_of(random_bundle(size))], samples, seconds))}
+        for size in sizes
     ]
 
 
@@ -92,7 +93,7 @@ def with_streams(bundle, samples, numbers, seconds):
     return rows
 
 
-def opened(size, hop_ms=100):
+def random_bundle(size, hop_ms=100):
     """Return a bundle of a size and hop with random weights, which cannot learn."""
     from overtone_edge.bench.cli import open_bundle
 
@@ -106,8 +107,8 @@ def table(growth):
     """Return all rows as text."""
     rows = [
         (name if number == 0 else "", row["value"], f"{row['cpu_ms_per_s']:.3f}", f"{row.get('resident_mb', ''):}")
-        for name, found in growth.items()
-        for number, row in enumerate(found)
+        for name, points in growth.items()
+        for number, row in enumerate(points)
     ]
     return _targets.columns(HEADER, rows)
 
@@ -120,8 +121,8 @@ def plot(growth, file):
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(9, 6), layout="constrained")
-    for axes, (name, found) in zip(figure.subplots(2, 2).flat, growth.items(), strict=True):
-        values, costs_ms = [row["value"] for row in found], [row["cpu_ms_per_s"] for row in found]
+    for axes, (name, points) in zip(figure.subplots(2, 2).flat, growth.items(), strict=True):
+        values, costs_ms = [row["value"] for row in points], [row["cpu_ms_per_s"] for row in points]
         axes.plot(values, costs_ms, marker="o")
         if not isinstance(values[0], str):
             axes.set_xscale("log")

@@ -1,4 +1,4 @@
-"""Listening at real pace, with and without training beside it, on all cores and pinned to one. Prints JSON.
+"""Listening in real time, with and without concurrent training, on all cores and pinned to one. Prints JSON.
 
 The agent's own listener hears a clip as a microphone would give it, 100 ms at a time, while the agent's own training
 process takes one full step after the other; a hop is timed from the moment its last sample is there.
@@ -18,10 +18,10 @@ CORES = 2
 P99_MS = {CORES: 20.0, 1: 40.0}
 
 
-def cores_of_run(wanted):
+def cores_of_run(most):
     """Return the sets of cores to run on: all that are wanted, and one; the one alone where there is no other."""
-    there = sorted(os.sched_getaffinity(0))
-    return [set(there[-count:]) for count in (wanted, 1) if count <= len(there)]
+    available = sorted(os.sched_getaffinity(0))
+    return [set(available[-count:]) for count in (most, 1) if count <= len(available)]
 
 
 def run(request, cores, *, training):
@@ -31,16 +31,16 @@ def run(request, cores, *, training):
     before = os.sched_getaffinity(0)
     os.sched_setaffinity(0, cores)
     try:
-        found = measure("listen", replace(request, training=training))
+        figures = measure("listen", replace(request, training=training))
     finally:
         os.sched_setaffinity(0, before)
     return {
         "cores": len(cores),
         "training": training,
-        "hops": found["blocks"],
-        "deadline_misses": found["deadline_misses"],
-        "hop_ms": found["hop_ms"],
-        "training_cpu_s": found["training_cpu_s"],
+        "hops": figures["blocks"],
+        "deadline_misses": figures["deadline_misses"],
+        "hop_ms": figures["hop_ms"],
+        "training_cpu_s": figures["training_cpu_s"],
     }
 
 
@@ -56,13 +56,13 @@ def table(runs):
 
 
 def targets_of(runs):
-    """Return what the runs with training are held to."""
-    found = []
+    """Return the targets of the runs with training."""
+    targets = []
     for one in (one for one in runs if one["training"]):
         where = f"{one['cores']} core{'s' if one['cores'] > 1 else ''}, training"
-        found.append(_targets.at_most(f"deadlines missed, {where}", one["deadline_misses"], 0))
-        found.append(_targets.at_most(f"p99 of a hop, {where}", one["hop_ms"]["p99"], P99_MS[one["cores"]], "ms"))
-    return found
+        targets.append(_targets.at_most(f"deadlines missed, {where}", one["deadline_misses"], 0))
+        targets.append(_targets.at_most(f"p99 of a hop, {where}", one["hop_ms"]["p99"], P99_MS[one["cores"]], "ms"))
+    return targets
 
 
 def main() -> None:

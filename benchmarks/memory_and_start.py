@@ -1,4 +1,4 @@
-"""What an agent that listens holds in memory, how fast it is there, and what each of its imports costs. Prints JSON.
+"""Memory and cold start of an agent that listens, and the cost of each of its imports. Prints JSON.
 
 Everything is measured in fresh processes with the agent's own parts, as `overtone-bench` does. Each package is charged
 for what it adds in the order in which the agent comes to it, with what it brings along; `used` says whether anything of
@@ -68,21 +68,21 @@ WORTH_MB, WORTH_MS = 0.3, 2.0
 
 def python(code, *arguments):
     """Return the last line that a fresh interpreter prints, read as JSON."""
-    done = subprocess.run([sys.executable, "-c", code, *arguments], capture_output=True, text=True, check=False)
-    if done.returncode != 0:
-        raise SystemExit(f"memory_and_start.py: {done.stderr.strip().splitlines()[-1]}")
-    return json.loads(done.stdout.splitlines()[-1])
+    process = subprocess.run([sys.executable, "-c", code, *arguments], capture_output=True, text=True, check=False)
+    if process.returncode != 0:
+        raise SystemExit(f"memory_and_start.py: {process.stderr.strip().splitlines()[-1]}")
+    return json.loads(process.stdout.splitlines()[-1])
 
 
 def imports(request):
     """Return `(package, MB, ms, used)` of what an agent imports until it listens, our own packages last."""
     from dataclasses import asdict
 
-    found = python(LISTEN, json.dumps(asdict(request)))
-    ours = [name for name in found["order"] if name.startswith("overtone_") and name != "overtone_edge"]
-    others = [name for name in found["order"] if not name.startswith(("overtone_", "_"))]
+    modules = python(LISTEN, json.dumps(asdict(request)))
+    ours = [name for name in modules["order"] if name.startswith("overtone_") and name != "overtone_edge"]
+    others = [name for name in modules["order"] if not name.startswith(("overtone_", "_"))]
     order = [SUBMODULES.get(name, name) for name in [*others, *ours, "overtone_edge"]]
-    used = set(found["used"])
+    used = set(modules["used"])
     return [
         {"package": name, "mb": round(mb, 2), "ms": round(ms, 2), "used": name.partition(".")[0] in used}
         for name, mb, ms in python(COSTS, *order)
@@ -93,8 +93,8 @@ def start(request):
     """Return seconds from the start of a process to its first decision, of several."""
     from overtone_edge.bench.phases import measure
 
-    found = [measure("cold", request) for _ in range(STARTS)]
-    return [(max(one["moments_ns"].values()) - one["began_ns"]) / 1e9 for one in found]
+    runs = [measure("cold", request) for _ in range(STARTS)]
+    return [(max(one["moments_ns"].values()) - one["began_ns"]) / 1e9 for one in runs]
 
 
 def table(rows):
@@ -120,8 +120,8 @@ def main() -> None:
         fast = replace(request, paced=False)
         memory = measure("listen", fast)["memory"]
         rows = imports(replace(fast, seconds=min(fast.seconds, PROFILED_S)))
-    known = {"python", *sys.stdlib_module_names}
-    unused = [r["package"] for r in rows if not r["used"] and r["mb"] >= WORTH_MB and r["package"] not in known]
+    standard = {"python", *sys.stdlib_module_names}
+    unused = [r["package"] for r in rows if not r["used"] and r["mb"] >= WORTH_MB and r["package"] not in standard]
     print(table(rows), file=sys.stderr)
     figures = {
         "start_s": starts,

@@ -49,15 +49,15 @@ def options(name: str, arguments: argparse.Namespace, bundle: Path) -> list[str]
 
 def run(name: str, line: list[str]) -> dict:
     """Return a script's report; where it fails, one with its last line as `error`."""
-    done = subprocess.run([sys.executable, str(FOLDER / f"{name}.py"), *line], stdout=subprocess.PIPE, check=False)
+    process = subprocess.run([sys.executable, str(FOLDER / f"{name}.py"), *line], stdout=subprocess.PIPE, check=False)
     try:
-        return json.loads(done.stdout)
+        return json.loads(process.stdout)
     except ValueError:
-        return {"benchmark": name, "error": f"failed with status {done.returncode}", "targets": []}
+        return {"benchmark": name, "error": f"failed with status {process.returncode}", "targets": []}
 
 
 def keep(report: dict, folder: Path) -> None:
-    """Write a report beside the others, whole or not at all."""
+    """Write a report to the folder, all or nothing."""
     folder.mkdir(parents=True, exist_ok=True)
     file = folder / f"{report['benchmark']}.json"
     part = file.with_suffix(".part")
@@ -68,9 +68,9 @@ def keep(report: dict, folder: Path) -> None:
 def bundle_of(arguments: argparse.Namespace) -> Path:
     """Return the file of the bundle to measure; one with random weights is made by a process of its own."""
     sys.path.extend(path for path in _common.PATHS if path not in sys.path)
-    given = arguments.bundle or _common.default_bundle(arguments.size)
-    if given is not None:
-        return given
+    existing = arguments.bundle or _common.default_bundle(arguments.size)
+    if existing is not None:
+        return existing
     size = arguments.size or _common.RANDOM
     file = arguments.out / f"random-{size}.bundle"
     print(f"==> a bundle of size {size}", file=sys.stderr, flush=True)
@@ -86,11 +86,9 @@ def machine(reports: list[dict]) -> str:
     machines = [report["machine"] for report in reports if "machine" in report]
     if not machines:
         return "nothing was measured"
-    first, load = machines[0], max(found["load"] for found in machines)
-    described = (
-        f"{first['model']}, {first['architecture']}, Python {first['python']}, one thread; load up to {load:.1f}"
-    )
-    return described + (": something else ran, measure again" if load > BUSY else "")
+    first, load = machines[0], max(entry["load"] for entry in machines)
+    line = f"{first['model']}, {first['architecture']}, Python {first['python']}, one thread; load up to {load:.1f}"
+    return line + (": something else ran, measure again" if load > BUSY else "")
 
 
 def main(argv: list[str] | None = None) -> int:

@@ -1,4 +1,4 @@
-"""One step of training on a full batch: the bundle's TFLite file beside TensorFlow, the same network.
+"""One step of training on a full batch: the bundle's TFLite file against TensorFlow, with the same network.
 
 TensorFlow runs its own automatic gradients of the plain network in a compiled graph
 (`tf.function`), also with XLA. The weights after ten steps are compared. Prints JSON; all on one core, CPU time.
@@ -22,9 +22,9 @@ class Reference:
         self.tf, self.net = tf, edge_tcn
         self.spec, self.scope = bundle.manifest.network, scope
         layout = bundle.manifest.layout
-        wanted = {t.name for t in layout.tensors if scope == "full" or t.head}
+        names = {t.name for t in layout.tensors if scope == "full" or t.head}
         tensors = layout.unflatten(bundle.weights)
-        self.variables = {name: tf.Variable(value) for name, value in tensors.items() if name in wanted}
+        self.variables = {name: tf.Variable(value) for name, value in tensors.items() if name in names}
         self.velocity = {name: tf.Variable(tf.zeros_like(value)) for name, value in self.variables.items()}
         self.train = tf.function(self._train, jit_compile=xla, autograph=False)
 
@@ -93,16 +93,16 @@ def main() -> None:
     _common.one_thread()
     _common.one_core()
     bundle = _common.open_bundle(arguments.bundle, arguments.size)
-    found = {scope: measure(bundle, scope, arguments.rounds) for scope in ("head", "full")}
-    full = found["full"]["ms_per_step"]
+    results = {scope: measure(bundle, scope, arguments.rounds) for scope in ("head", "full")}
+    full = results["full"]["ms_per_step"]
     targets = [
         _targets.at_most(
             "full step over TensorFlow's compiled step", full["tflite"]["p50"] / full["tensorflow"]["p50"], 1.0
         ),
         _targets.figure("full step, CPU", full["tflite"]["p50"], "ms"),
-        _targets.at_most("head step, CPU", found["head"]["ms_per_step"]["tflite"]["p50"], 0.1, "ms"),
+        _targets.at_most("head step, CPU", results["head"]["ms_per_step"]["tflite"]["p50"], 0.1, "ms"),
     ]
-    _common.print_report("training_step", bundle, {**found, "targets": targets})
+    _common.print_report("training_step", bundle, {**results, "targets": targets})
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""From samples to an emotion, every 100 ms: the agent's path, the script that most people write, and the floor.
+"""From samples to an emotion, every 100 ms: the agent's path, a typical script on librosa, and the floor.
 
 The script computes librosa's MFCC of the last 3 s at every hop and runs the float network, as TFLite, on them. The
 agent's path is the agent's own: gate, streaming MFCC, int8 network with state, head, decision, JSON. The floor is the
@@ -16,7 +16,7 @@ import _targets
 
 WINDOW_S = 3.0
 HOPS_AT_ONCE = 10
-WAITED = 2.0
+MAX_RATIO = 2.0
 
 
 def float_network(bundle, frames):
@@ -52,13 +52,14 @@ def script(bundle, samples):
     window = (frames - 1) * front_end.hop_samples + front_end.fft_samples
     interpreter = Interpreter(model_content=float_network(bundle, frames), num_threads=1)
     interpreter.allocate_tensors()
-    taken, given = interpreter.get_input_details()[0]["index"], interpreter.get_output_details()[0]["index"]
+    input_index = interpreter.get_input_details()[0]["index"]
+    output_index = interpreter.get_output_details()[0]["index"]
 
     def decide(end):
         mfcc = _common.librosa_mfcc(samples[end - window : end], front_end)
-        interpreter.set_tensor(taken, bundle.standardise(mfcc)[None].astype(np.float32))
+        interpreter.set_tensor(input_index, bundle.standardise(mfcc)[None].astype(np.float32))
         interpreter.invoke()
-        return manifest.calibration.probabilities(interpreter.get_tensor(given))[0]
+        return manifest.calibration.probabilities(interpreter.get_tensor(output_index))[0]
 
     return decide, window
 
@@ -83,7 +84,7 @@ def agent(bundle):
 
 
 def network_alone(model):
-    """Return the mean ms of one run as litert-benchmark, a process of its own, tells; None where it is missing."""
+    """Return the mean ms of one run as litert-benchmark, a separate process, reports it; None where it is missing."""
     tool = Path(sys.executable).with_name("litert-benchmark")
     if not tool.exists():
         return None
@@ -92,12 +93,12 @@ def network_alone(model):
         file.write_bytes(model)
         options = ["--num_threads=1", "--warmup_runs=200", "--num_runs=5000", f"--result_json={answer}"]
         subprocess.run([str(tool), f"--model={file}", *options], capture_output=True, check=True, timeout=120)
-        found = json.loads(answer.read_text())
+        report = json.loads(answer.read_text())
     # Its milliseconds have two places, its throughput of the inputs is finer.
     inputs_mb = sum(input_sizes(model)) / 1e6
-    by_throughput = inputs_mb * 1000 / found["throughput_mb_s"] if found.get("throughput_mb_s") else 0.0
-    told = found["latency"]["avg_ms"]
-    return by_throughput if abs(by_throughput - told) <= 0.006 else told
+    by_throughput = inputs_mb * 1000 / report["throughput_mb_s"] if report.get("throughput_mb_s") else 0.0
+    average_ms = report["latency"]["avg_ms"]
+    return by_throughput if abs(by_throughput - average_ms) <= 0.006 else average_ms
 
 
 def input_sizes(model):
@@ -108,7 +109,7 @@ def input_sizes(model):
 
 
 def floor(bundle, hop_samples, rounds):
-    """Return ms per hop of the parts nobody can do without: by litert-benchmark, in this process, and the FFT."""
+    """Return ms per hop of the unavoidable parts: the network (by litert-benchmark, in this process) and one FFT."""
     import numpy as np
 
     from overtone_edge.hearing.runtime import StreamingNetwork
@@ -128,14 +129,16 @@ def floor(bundle, hop_samples, rounds):
 def network_of(parts):
     """Return which of the network's two times the floor is made of: litert-benchmark's, unless it had to wait.
 
-    That one is by the clock, in a process of its own: beside other work it would make the floor too high.
+    That one is wall-clock time, in a separate process: under other load it would make the floor too high.
     """
-    told, here = parts["litert_benchmark"], parts["network_in_this_process"]
-    return "litert_benchmark" if told is not None and told <= WAITED * here else "network_in_this_process"
+    by_tool, in_process = parts["litert_benchmark"], parts["network_in_this_process"]
+    return (
+        "litert_benchmark" if by_tool is not None and by_tool <= MAX_RATIO * in_process else "network_in_this_process"
+    )
 
 
 def turns(hearing, recogniser, decide, samples, hop, window, lag):
-    """Return CPU ms per second of speech of both, in turns of ten hops, and how alike their answers were."""
+    """Return CPU ms per second of speech of both, in turns of ten hops, and how well their answers agree."""
     import time
 
     import numpy as np
@@ -152,11 +155,11 @@ def turns(hearing, recogniser, decide, samples, hop, window, lag):
         if start < window + hop:
             decide(window)
             continue
-        wanted = [decide(end - lag) for end in ends]
+        expected = [decide(end - lag) for end in ends]
         theirs.append((time.process_time_ns() - between) / 1e6)
         ours.append((between - before) / 1e6)
-        differences += [float(np.abs(a - b).max()) for a, b in zip(answers, wanted, strict=True)]
-        agreements += [int(a.argmax()) == int(b.argmax()) for a, b in zip(answers, wanted, strict=True)]
+        differences += [float(np.abs(a - b).max()) for a, b in zip(answers, expected, strict=True)]
+        agreements += [int(a.argmax()) == int(b.argmax()) for a, b in zip(answers, expected, strict=True)]
     return ours, theirs, differences, agreements
 
 

@@ -37,16 +37,16 @@ def figure(request: pytest.FixtureRequest) -> Callable[[str], None]:
 
 @pytest.fixture(scope="session")
 def environment() -> dict[str, str]:
-    """The environment of a process that finds what this one finds."""
+    """Environment for child processes, with this process's import path."""
     return {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": os.pathsep.join(p for p in sys.path if p)}
 
 
 @pytest.fixture(scope="session")
 def subject(tmp_path_factory: pytest.TempPathFactory) -> Subject:
     """The bundle under test: OVERTONE_BUNDLE, else models/pretrained, else a committed one with random weights."""
-    named = os.environ.get("OVERTONE_BUNDLE")
-    if named:
-        return open_bundle(Path(named), None)
+    configured = os.environ.get("OVERTONE_BUNDLE")
+    if configured:
+        return open_bundle(Path(configured), None)
     try:
         return open_bundle(find_pretrained().bundle, None)
     except PretrainedError:

@@ -35,12 +35,12 @@ def config(subject, long_recording, tmp_path) -> Path:
 
 def resident_mb(pid: int) -> dict[str, float]:
     """Return VmRSS and VmHWM of a process in MB; nothing once it has ended."""
-    found = {}
+    sizes = {}
     for line in Path(f"/proc/{pid}/status").read_text().splitlines():
         key, _, value = line.partition(":")
         if key in ("VmRSS", "VmHWM"):
-            found[key] = int(value.split()[0]) * 1024 / 1e6
-    return found
+            sizes[key] = int(value.split()[0]) * 1024 / 1e6
+    return sizes
 
 
 def test_agent_listens_to_five_minutes_under_80_mb(config, environment, figure):

@@ -27,11 +27,11 @@ print(runtime_name())
 
 
 def test_agent_imports_without_what_no_device_has(environment, figure):
-    done = subprocess.run(
+    process = subprocess.run(
         [sys.executable, "-c", IMPORT_EVERYTHING], capture_output=True, text=True, env=environment, check=False
     )
-    assert done.returncode == 0, done.stderr
-    figure(f"runtime {done.stdout.strip()}")
+    assert process.returncode == 0, process.stderr
+    figure(f"runtime {process.stdout.strip()}")
 
 
 def test_this_machine_is_named(figure):
@@ -103,19 +103,19 @@ def request_for(subject, tmp_path_factory):
 
 @pytest.mark.parametrize(("name", "seconds", "paced"), [("fast", 60.0, False), ("paced", 5.0, True)])
 def test_hop_times_are_reported(name, seconds, paced, request_for, figure):
-    found = measure("listen", request_for(seconds, paced=paced))
-    hop = found["hop_ms"]
-    shown = ", ".join(f"{key} {hop[key]:.2f} ms" for key in ("p50", "p95", "p99", "max"))
-    figure(f"hop, {name}: {shown} of {hop['count']}; {found['deadline_misses']} deadline misses")
+    figures = measure("listen", request_for(seconds, paced=paced))
+    hop = figures["hop_ms"]
+    text = ", ".join(f"{key} {hop[key]:.2f} ms" for key in ("p50", "p95", "p99", "max"))
+    figure(f"hop, {name}: {text} of {hop['count']}; {figures['deadline_misses']} deadline misses")
     assert hop["count"] > 0
     assert hop["p50"] <= hop["p95"] <= hop["p99"] <= hop["max"]
-    assert found["publish"]["acknowledged"] == found["publish"]["events"]
+    assert figures["publish"]["acknowledged"] == figures["publish"]["events"]
 
 
 def test_training_step_times_are_reported(request_for, figure):
-    found = measure("train", request_for(1.0, paced=False))
+    figures = measure("train", request_for(1.0, paced=False))
     for scope in ("head", "full"):
-        step = found[f"{scope}_step_ms"]
+        step = figures[f"{scope}_step_ms"]
         figure(f"training step, {scope}: p50 {step['p50']:.2f} ms, p95 {step['p95']:.2f} ms of {step['count']}")
         assert step["count"] > 0
     assert runtime_name()

@@ -17,7 +17,7 @@ from overtone_edge.agent.cli import main as agent
 from overtone_models import pretrained
 from overtone_models.bundle import read_bundle
 from overtone_models.digests import digest_bytes
-from overtone_models.pretrained import Pretrained, all_pretrained, find_pretrained
+from overtone_models.pretrained import PretrainedModel, all_pretrained, find_pretrained
 
 NAMES = ("medium", "small")
 MAX_BYTES = 1_000_000
@@ -31,7 +31,7 @@ def shipped(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture(params=NAMES)
-def model(request: pytest.FixtureRequest) -> Iterator[Pretrained]:
+def model(request: pytest.FixtureRequest) -> Iterator[PretrainedModel]:
     """Each of them; a test fails where one is missing."""
     yield find_pretrained(request.param)
 
@@ -43,24 +43,24 @@ def test_small_and_medium_are_there_and_nothing_half_made() -> None:
         assert {path.name for path in one.folder.iterdir()} == whole
 
 
-def test_it_passes_verify(model: Pretrained, capsys: pytest.CaptureFixture[str]) -> None:
+def test_it_passes_verify(model: PretrainedModel, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["verify", model.name, "--json"]) == 0, capsys.readouterr().err
 
 
 @pytest.mark.data
 def test_it_passes_verify_with_the_recordings_of_its_split(
-    model: Pretrained, speech_data: Path, capsys: pytest.CaptureFixture[str]
+    model: PretrainedModel, speech_data: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     corpora = json.loads(model.card_data.read_text())["corpora"]
     words = [word for name in corpora for word in ("--corpus", f"{name}={speech_data / name}")]
     assert main(["verify", model.name, *words, "--json"]) == 0, capsys.readouterr().err
 
 
-def test_the_card_is_what_the_generator_makes_of_the_facts(model: Pretrained) -> None:
+def test_the_card_is_what_the_generator_makes_of_the_facts(model: PretrainedModel) -> None:
     assert model.card.read_text() == card(json.loads(model.card_data.read_text()))
 
 
-def test_the_facts_are_of_this_bundle_and_this_split(model: Pretrained) -> None:
+def test_the_facts_are_of_this_bundle_and_this_split(model: PretrainedModel) -> None:
     facts, data = json.loads(model.card_data.read_text()), model.bundle.read_bytes()
     bundle, fold = read_bundle(data), load_split(model.split).folds[0]
     assert facts["name"] == bundle.manifest.name == model.name
@@ -77,7 +77,7 @@ def test_the_facts_are_of_this_bundle_and_this_split(model: Pretrained) -> None:
     assert settings.seed == facts["training"]["seed"]
 
 
-def test_every_figure_is_honest_and_has_its_command(model: Pretrained) -> None:
+def test_every_figure_is_honest_and_has_its_command(model: PretrainedModel) -> None:
     facts = json.loads(model.card_data.read_text())
     figures = facts["figures"]
     assert len(figures["seeds"]) >= LEAST_SEEDS
@@ -88,7 +88,7 @@ def test_every_figure_is_honest_and_has_its_command(model: Pretrained) -> None:
         assert all(len(row[name]) == len(figures["seeds"]) for row in figures["joint"]), name
 
 
-def test_the_cards_figures_are_those_of_the_report_that_is_kept(model: Pretrained) -> None:
+def test_the_cards_figures_are_those_of_the_report_that_is_kept(model: PretrainedModel) -> None:
     kept = json.loads((Path(__file__).parents[1] / "docs" / "recognition" / f"{model.name}.json").read_text())
     figures = json.loads(model.card_data.read_text())["figures"]
     assert {name: figures[name] for name in ("date", "command", "seeds", "joint")} == {
@@ -97,7 +97,7 @@ def test_the_cards_figures_are_those_of_the_report_that_is_kept(model: Pretraine
     assert figures["one_model"]["figures"] == kept["joint_details"]["figures"]
 
 
-def test_it_keeps_the_limits_of_size(model: Pretrained) -> None:
+def test_it_keeps_the_limits_of_size(model: PretrainedModel) -> None:
     bundle = read_bundle(model.bundle.read_bytes())
     check_bundle(bundle, Limits())
     check_network(bundle.manifest.edge, Limits())
@@ -105,7 +105,7 @@ def test_it_keeps_the_limits_of_size(model: Pretrained) -> None:
 
 
 def test_an_agent_without_anything_hears_with_it(
-    model: Pretrained, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    model: PretrainedModel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
     write_wav(tmp_path / "speech.wav", golden_clip())

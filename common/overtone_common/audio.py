@@ -1,4 +1,4 @@
-"""Reads recordings (WAV, FLAC, OGG, AIFF, told by content) and raw PCM as float32 mono, and resamples them.
+"""Reads recordings (WAV, FLAC, OGG, AIFF, detected by content) and raw PCM as float32 mono, and resamples them.
 
 The device takes a recording block by block (`read_blocks`), the cloud as a whole (`load`). Both check it the same way
 and raise the caller's `error` in one line that names the file. No other module imports soundfile or soxr.

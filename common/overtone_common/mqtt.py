@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from paho.mqtt.reasoncodes import ReasonCode
 
 ENVELOPE_BYTES = 1024
-"""Room for the topic and the MQTT header beside the payload."""
+"""Allowance for the topic and the MQTT header, added to the payload."""
 FLUSH_S = 5.0
 
 _log = logging.getLogger(__name__)
@@ -44,7 +44,7 @@ class Flow:
 class MqttLink:
     """A persistent MQTT 5 session; fits `overtone_common.link.Link`.
 
-    `client_id` must be stable and must not be guessable: whoever connects with it takes over the session. Raises
+    `client_id` must be stable and must not be guessable: a client that connects with it takes over the session. Raises
     `error` where the certificate files cannot be used.
     """
 

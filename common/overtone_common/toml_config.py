@@ -235,8 +235,8 @@ def _convert(value: Any, hint: Any, name: str, folder: Path) -> Any:
     if type(value) is hint and hint is not Path:
         return value
     unit = _unit(name)
-    wanted = TYPE_NAMES.get(hint, str(hint))
-    raise ValueError(f"{name} must be {wanted}{f' ({unit})' if unit else ''}, got {value!r}")
+    type_name = TYPE_NAMES.get(hint, str(hint))
+    raise ValueError(f"{name} must be {type_name}{f' ({unit})' if unit else ''}, got {value!r}")
 
 
 def _convert_union(value: Any, hint: Any, name: str, folder: Path) -> Any:

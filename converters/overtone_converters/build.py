@@ -13,7 +13,7 @@ from overtone_edge.core.errors import InferenceError
 from overtone_edge.hearing.streaming import open_recogniser
 from overtone_models.bundle import Bundle, Manifest, as_pcm
 from overtone_models.front_end import F32
-from overtone_models.trained import TrainedModel
+from overtone_models.trained_model import TrainedModel
 
 
 def build_bundle(

@@ -42,17 +42,17 @@ def build_micro(bundle: Bundle) -> Micro:
     _ = bundle.manifest.edge  # refuses a network that does not stream
     model = bundle.streaming_model
     equal = check_parity(bundle, bundle.golden_samples)
-    arena, needed = arena_bytes(model), operators(model)
+    arena, operator_names = arena_bytes(model), operators(model)
     arrays = _arrays(bundle)
     files = {
-        HEADER: _header(bundle, arena, needed, arrays).encode(),
+        HEADER: _header(bundle, arena, operator_names, arrays).encode(),
         SOURCE: _source(bundle, arrays).encode(),
     }
-    return Micro(files, len(model), arena, needed, equal)
+    return Micro(files, len(model), arena, operator_names, equal)
 
 
 def _arrays(bundle: Bundle) -> dict[str, "np.ndarray[Any, Any]"]:
-    """Return the constants beside the network; the header's comment describes them."""
+    """Return the constants besides the network; the header's comment describes them."""
     spec, network = bundle.manifest.front_end, bundle.manifest.network
     first, count, weights = _bands(spec)
     split = network.embedding_size * network.n_classes
@@ -111,7 +111,9 @@ def _constants(bundle: Bundle, arena: int) -> dict[str, str]:
     return macros
 
 
-def _header(bundle: Bundle, arena: int, needed: Sequence[str], arrays: dict[str, "np.ndarray[Any, Any]"]) -> str:
+def _header(
+    bundle: Bundle, arena: int, operator_names: Sequence[str], arrays: dict[str, "np.ndarray[Any, Any]"]
+) -> str:
     manifest = bundle.manifest
     defines = "\n".join(f"#define OVERTONE_{name} {value}" for name, value in _constants(bundle, arena).items())
     declared = "\n".join(f"extern const {_kind(a)} overtone_{name}[{a.size}];" for name, a in arrays.items())
@@ -130,7 +132,7 @@ def _header(bundle: Bundle, arena: int, needed: Sequence[str], arrays: dict[str,
    plus overtone_head_bias, are logits. Over OVERTONE_TEMPERATURE, softmax; divided by
    1 + exp(OVERTONE_SPEECH - mean of the logits), which is nearly 1 where this is speech.
    Below OVERTONE_THRESHOLD there is no decision.
-   Operators: {", ".join(needed)}.
+   Operators: {", ".join(operator_names)}.
    OVERTONE_ARENA_BYTES was measured with 64-bit pointers; 32-bit ones need less. */
 #ifndef OVERTONE_MODEL_H
 #define OVERTONE_MODEL_H

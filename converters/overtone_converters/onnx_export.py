@@ -58,7 +58,7 @@ class Onnx:
 def build_onnx(bundle: Bundle) -> Onnx:
     """Return a streaming bundle as ONNX; raise BundleError for others, ParityError where its outputs differ."""
     _ = bundle.manifest.edge  # refuses a network that does not stream
-    model = _converted(bundle)
+    model = _convert_step(bundle)
     return Onnx(model, check_parity(bundle, model, bundle.golden_samples))
 
 
@@ -119,7 +119,7 @@ def check_parity(bundle: Bundle, model: bytes, samples: F32) -> Parity:
     if not by_hop:
         raise ParityError(f"a clip of {samples.size} samples is shorter than one hop")
     frames = bundle.standardise(features)
-    actual, expected, device = _streamed(bundle, model, frames), _expected(bundle, frames), np.stack(by_hop)
+    actual, expected, device = _stream(bundle, model, frames), _expected(bundle, frames), np.stack(by_hop)
     differences = [_difference(name, actual[name], expected[name], "the network's", MAX_DIFFERENCE) for name in OUTPUTS]
     probabilities = actual["probabilities"]
     return Parity(
@@ -138,7 +138,7 @@ def _difference(name: str, actual: F32, expected: F32, whose: str, limit: float)
     return largest
 
 
-def _streamed(bundle: Bundle, model: bytes, frames: F32) -> dict[str, F32]:
+def _stream(bundle: Bundle, model: bytes, frames: F32) -> dict[str, F32]:
     """Return the file's outputs `(hops, width)`, one hop after the other."""
     network, size = OnnxNetwork(model), bundle.manifest.edge.hop_frames
     starts = range(0, len(frames) - size + 1, size)
@@ -159,7 +159,7 @@ def _expected(bundle: Bundle, frames: F32) -> dict[str, F32]:
     return {"hop": hops, "embedding": embeddings, "probabilities": probabilities}
 
 
-def _converted(bundle: Bundle) -> bytes:
+def _convert_step(bundle: Bundle) -> bytes:
     """Return the file: `step(frames, state0, ..., recent, heard)` with its metadata."""
     require_libraries()
     import onnx

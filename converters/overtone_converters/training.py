@@ -38,7 +38,7 @@ def hop_features(spec: EdgeTcnSpec, weights: dict[str, Any], frames: Any) -> Any
         if c.residual:
             x, branch = twice(x)
         branch = tf.reshape(branch, [batch, steps, c.inputs])
-        y = relu(_convolved(c, weights, branch))
+        y = relu(_convolution(c, weights, branch))
         x = x + y if c.residual else y
         steps //= c.stride
     if spec.hop_steps > 1:
@@ -46,7 +46,7 @@ def hop_features(spec: EdgeTcnSpec, weights: dict[str, Any], frames: Any) -> Any
     return tf.reshape(x, [batch, steps // spec.hop_steps, spec.width])
 
 
-def _convolved(c: Convolution, weights: dict[str, Any], x: Any) -> Any:
+def _convolution(c: Convolution, weights: dict[str, Any], x: Any) -> Any:
     """Return the biased convolution of `(batch, steps, inputs)` as `(1, batch * steps / stride, outputs)`."""
     batch, steps, channels = x.shape
     kernel, bias = weights[f"{c.name}/w"], weights[f"{c.name}/b"]
@@ -238,9 +238,9 @@ def without_initial_values(model: bytes) -> bytes:
 
     content = flatbuffer_utils.read_model_from_bytearray(bytearray(model))
     run = {signature.subgraphIndex for signature in content.signatureDefs}
-    used = {tensor.buffer for index in run for tensor in content.subgraphs[index].tensors}
+    buffers = {tensor.buffer for index in run for tensor in content.subgraphs[index].tensors}
     for graph in [graph for index, graph in enumerate(content.subgraphs) if index not in run]:
-        for buffer in {tensor.buffer for tensor in graph.tensors} - used:
+        for buffer in {tensor.buffer for tensor in graph.tensors} - buffers:
             content.buffers[buffer].data = None
         graph.tensors, graph.operators, graph.inputs, graph.outputs = [], [], [], []
     return bytes(flatbuffer_utils.convert_object_to_bytearray(content))

@@ -78,11 +78,11 @@ class Verification(OnRuntime):
 
     def limits(self) -> list[Limit]:
         """Return name, value, comparison sign and limit of each figure."""
-        what, gained = "UAR of int8 streaming less offline", self.uar_streaming - self.uar_offline
+        what, change = "UAR of int8 streaming less offline", self.uar_streaming - self.uar_offline
         return [
             ("label agreement", self.label_agreement, ">=", MIN_AGREEMENT),
-            (what, gained, ">=", -MAX_UAR_LOSS),
-            (what, gained, "<=", MAX_UAR_LOSS),
+            (what, change, ">=", -MAX_UAR_LOSS),
+            (what, change, "<=", MAX_UAR_LOSS),
             *super().limits(),
         ]
 
@@ -104,12 +104,12 @@ def verify_bundle(bundle: Bundle, utterances: Sequence[F32], targets: NDArray[np
     if not utterances:
         raise ParityError("no utterances to verify with")
     try:
-        return _compared(bundle, utterances, targets)
+        return _compare(bundle, utterances, targets)
     except InferenceError as error:
         raise ParityError(f"bundle refused: {error}") from error
 
 
-def _compared(bundle: Bundle, utterances: Sequence[F32], targets: NDArray[np.int64]) -> Verification:
+def _compare(bundle: Bundle, utterances: Sequence[F32], targets: NDArray[np.int64]) -> Verification:
     spec = bundle.manifest.edge
     standardised = [bundle.standardise(mfcc) for mfcc in utterances]
     offline = edge_tcn.logits(spec, bundle.weights, standardised).argmax(1)
@@ -152,7 +152,7 @@ def _difference(
     def inputs_of(rows: NDArray[np.int64]) -> F32:
         utterances = [standardised[row] for row in rows]
         if scope == "full":
-            return edge_tcn.padded(utterances, spec, graph.frames)[0]
+            return edge_tcn.pad_utterances(utterances, spec, graph.frames)[0]
         return edge_tcn.embeddings(spec, bundle.weights, utterances)
 
     return _training_difference(bundle, graph, scope, inputs_of, targets, seed)

@@ -26,7 +26,7 @@ EMBEDDING_LENGTH = 4.0
 
 
 @dataclass(frozen=True, kw_only=True)
-class Converted:
+class WindowBundle:
     """A bundle, the form of its body, multiply-adds per window, and the rejected forms with reasons."""
 
     bundle: bytes
@@ -42,7 +42,7 @@ def build_window_bundle(
     name: str,
     version: int,
     created: datetime | None = None,
-) -> Converted:
+) -> WindowBundle:
     """Return the unsigned bundle; raise ParityError where no form of the body keeps the network's answers."""
     body, rejections = network.body, list[str]()
     expected = network.logits(network.test)
@@ -57,7 +57,7 @@ def build_window_bundle(
             reason = str(error)
         if not reason:
             bundle = _bundle(network, file, form, golden_samples, name=name, version=version, created=created)
-            return Converted(bundle=bundle, form=form, multiply_adds=cost, rejections=tuple(rejections))
+            return WindowBundle(bundle=bundle, form=form, multiply_adds=cost, rejections=tuple(rejections))
         rejections.append(f"{form}: {reason}")
     raise ParityError(f"{network.model.network} cannot be converted: {'; '.join(rejections)}")
 

@@ -78,7 +78,7 @@ def load_network(folder: Path, *, build: Build | None = None) -> WindowNetwork:
     raw_test, targets = load_test(folder)
     for name, inputs in ((CALIBRATION, calibration), (TEST, raw_test)):
         _check_inputs(folder / name, model, inputs, calibration)
-    keras = _built(folder, model, build or window.build)
+    keras = _build_network(folder, model, build or window.build)
     _check_inputs_of(folder, keras, calibration)
     if targets.min() < 0 or targets.max() >= len(model.labels):
         raise ConversionError(f"{folder / TEST}: y holds {targets.max()}, there are {len(model.labels)} labels from 0")
@@ -94,7 +94,7 @@ def _check_inputs(path: Path, model: WindowModel, inputs: Sequence[F32], calibra
             raise ConversionError(f"{path}: x{number} has rows of shape {x.shape[1:]}, the network takes {shape}")
 
 
-def _built(folder: Path, model: WindowModel, build: Build) -> Any:
+def _build_network(folder: Path, model: WindowModel, build: Build) -> Any:
     try:
         keras = build(model.network, **model.options)
     except KeyError as error:

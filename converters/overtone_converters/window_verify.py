@@ -106,12 +106,12 @@ def verify_window(bundle: Bundle, network: WindowNetwork) -> WindowVerification:
     if spec.input_shapes != network.input_shapes:
         raise ParityError(f"the bundle takes {spec.input_shapes}, the folder's network {network.input_shapes}")
     try:
-        return _compared(bundle, spec, network)
+        return _compare(bundle, spec, network)
     except InferenceError as error:
         raise ParityError(f"bundle refused: {error}") from error
 
 
-def _compared(bundle: Bundle, spec: WindowSpec, network: WindowNetwork) -> WindowVerification:
+def _compare(bundle: Bundle, spec: WindowSpec, network: WindowNetwork) -> WindowVerification:
     inputs = spec.standardise(network.raw_test, bundle.standardise_mean, bundle.standardise_scale)
     embeddings: F32 = device_embeddings(bundle.streaming_model, inputs) * np.float32(spec.embedding_scale)
     head = bundle.manifest.layout.unflatten(bundle.weights)

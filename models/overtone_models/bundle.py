@@ -96,14 +96,17 @@ def read_bundle(data: bytes) -> Bundle:
     """Return the bundle in `data`; raise BundleError for anything incomplete or inconsistent."""
     text, files = _open(data)
     try:
-        listed = json.loads(text)
-        entries = {name: (int(listed["files"][name]["bytes"]), str(listed["files"][name]["sha256"])) for name in files}
+        manifest_json = json.loads(text)
+        entries = {
+            name: (int(manifest_json["files"][name]["bytes"]), str(manifest_json["files"][name]["sha256"]))
+            for name in files
+        }
     except (ArithmeticError, ValueError, KeyError, TypeError, RecursionError) as error:
         raise BundleError(f"{MANIFEST} does not list its files: {error!r}") from error
     for name, (size, digest) in entries.items():
         if len(files[name]) != size or digest_bytes(files[name]) != digest:
             raise BundleError(f"{name} in the bundle is not the file that {MANIFEST} lists")
-    bundle = _assemble(Manifest.from_json(listed), files)
+    bundle = _assemble(Manifest.from_json(manifest_json), files)
     # The cached property of this object alone: `dataclasses.replace` gives one that computes its own.
     vars(bundle)["digest"] = digest_bytes(data)
     return bundle
@@ -163,7 +166,9 @@ def _array(name: str, data: bytes, dtype: type, shape: tuple[int, ...]) -> Any:
         raise BundleError(f"{name} in the bundle is not an array: {error}") from error
     if not isinstance(array, np.ndarray):
         raise BundleError(f"{name} in the bundle is not an array")
-    fits = array.ndim == len(shape) and all(want in (-1, got) for want, got in zip(shape, array.shape, strict=True))
+    fits = array.ndim == len(shape) and all(
+        expected in (-1, actual) for expected, actual in zip(shape, array.shape, strict=True)
+    )
     if array.dtype != dtype or not fits:
         raise BundleError(f"{name} holds {array.dtype} of shape {array.shape}, it must be {dtype.__name__} of {shape}")
     if dtype is np.float32 and not math.isfinite(float(np.abs(array).sum(dtype=np.float64))):

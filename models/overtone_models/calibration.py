@@ -94,25 +94,25 @@ def expected_calibration_error(probabilities: F32, targets: NDArray[np.int64], b
     return float(sum(gaps))
 
 
-def silencing(calibration: Calibration, sounds: F32, speech: F32, share: float) -> Calibration:
+def fit_sound_rejection(calibration: Calibration, sounds: F32, speech: F32, share: float) -> Calibration:
     """Return the calibration that leaves a share of `(m, K)` logits of sounds undecided, or as many as possible.
 
     It raises the speech level, then the threshold, as long as a tenth of `(n, K)` logits of speech is still decided.
     """
-    silent = calibration
+    best = calibration
     threshold = calibration.threshold
     for level in SPEECH:
         candidate = replace(calibration, speech=float(level))
         most = float(np.quantile(candidate.probabilities(speech).max(axis=1), 0.9, method="lower"))
-        if silent is not calibration and most < calibration.threshold:
+        if best is not calibration and most < calibration.threshold:
             break
         loudest = np.quantile(candidate.probabilities(sounds).max(axis=1), share, method="higher")
         # The next float32 above the confidence of the loudest sound that is to stay undecided.
-        needed = float(np.nextafter(np.float32(loudest), np.float32(1.0)))
-        silent, threshold = candidate, min(max(calibration.threshold, needed), most)
-        if needed <= calibration.threshold:
+        least_threshold = float(np.nextafter(np.float32(loudest), np.float32(1.0)))
+        best, threshold = candidate, min(max(calibration.threshold, least_threshold), most)
+        if least_threshold <= calibration.threshold:
             break
-    return replace(silent, threshold=float(np.clip(threshold, 0.0, 0.999)))
+    return replace(best, threshold=float(np.clip(threshold, 0.0, 0.999)))
 
 
 def fit_threshold(probabilities: F32, targets: NDArray[np.int64], accuracy: float) -> float:
@@ -127,8 +127,8 @@ def fit_threshold(probabilities: F32, targets: NDArray[np.int64], accuracy: floa
     least = max(1, len(order) // 10)
     # A threshold cannot separate equal confidences: only places where the next one is lower count.
     boundaries = np.append(np.diff(confidence[order]) < 0, True)
-    reached = [n for n in range(least, len(order) + 1) if boundaries[n - 1] and kept_accuracy[n - 1] >= accuracy]
-    keep = max(reached) if reached else least
+    counts = [n for n in range(least, len(order) + 1) if boundaries[n - 1] and kept_accuracy[n - 1] >= accuracy]
+    keep = max(counts) if counts else least
     if keep == len(order):
         return 0.0
     return float(np.clip(confidence[order[keep - 1]], 0.0, 0.999))

@@ -18,7 +18,7 @@ SPLIT, SETTINGS = "split.json", "settings.toml"
 
 
 @dataclass(frozen=True)
-class Pretrained:
+class PretrainedModel:
     """Files of one pretrained model."""
 
     folder: Path
@@ -54,14 +54,14 @@ class Pretrained:
         return self.folder / SETTINGS
 
 
-def all_pretrained() -> tuple[Pretrained, ...]:
+def all_pretrained() -> tuple[PretrainedModel, ...]:
     """Return the installed models, sorted by name."""
     home = next((folder for folder in FOLDERS if folder.is_dir()), None)
-    models = [] if home is None else [Pretrained(path) for path in sorted(home.iterdir())]
+    models = [] if home is None else [PretrainedModel(path) for path in sorted(home.iterdir())]
     return tuple(model for model in models if model.bundle.is_file())
 
 
-def find_pretrained(name: str = DEFAULT) -> Pretrained:
+def find_pretrained(name: str = DEFAULT) -> PretrainedModel:
     """Return the model of that name; raise PretrainedError in one line where it is not installed."""
     installed = {model.name: model for model in all_pretrained()}
     if name in installed:

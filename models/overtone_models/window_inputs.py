@@ -39,12 +39,12 @@ class WindowInputs:
         inputs = []
         paddings = self.spec.padding or ((),) * len(self._features)
         for feature, shape, padding in zip(self._features, self.spec.input_shapes, paddings, strict=True):
-            sound = resampled(window, SAMPLE_RATE_HZ, feature.sample_rate_hz)
-            inputs.append(shaped(feature.compute(sound), shape, feature.name, padding))
+            sound = resample(window, SAMPLE_RATE_HZ, feature.sample_rate_hz)
+            inputs.append(fit_shape(feature.compute(sound), shape, feature.name, padding))
         return inputs
 
 
-def shaped(values: F32, shape: Shape, name: str, padding: Sequence[float] = ()) -> F32:
+def fit_shape(values: F32, shape: Shape, name: str, padding: Sequence[float] = ()) -> F32:
     """Return a feature in its input's shape: an axis of 1 added, the first axis cut or followed by `padding` (zeros).
 
     Raises FrontEndError where the two differ in anything else.
@@ -62,7 +62,7 @@ def shaped(values: F32, shape: Shape, name: str, padding: Sequence[float] = ()) 
     return np.asarray(values, np.float32).reshape(shape)
 
 
-def resampled(samples: F32, from_hz: int, to_hz: int) -> F32:
+def resample(samples: F32, from_hz: int, to_hz: int) -> F32:
     """Return `samples` at another rate, band-limited through the spectrum; the ends are mirrored against ringing.
 
     The result has no content above half the lower rate.

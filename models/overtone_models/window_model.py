@@ -80,10 +80,10 @@ class WindowModel:
         arrays = {f"weight{number:04d}": array for number, array in enumerate(self.weights)}
         arrays |= {f"mean{number}": array for number, array in enumerate(self.scale_mean)}
         arrays |= {f"std{number}": array for number, array in enumerate(self.scale_std)}
-        stored = {name: np.array(array, np.float32, order="C") for name, array in arrays.items()}
+        tensors = {name: np.array(array, np.float32, order="C") for name, array in arrays.items()}
         try:
             folder.mkdir(parents=True, exist_ok=True)
-            (folder / WEIGHTS).write_bytes(save_tensors(stored))
+            (folder / WEIGHTS).write_bytes(save_tensors(tensors))
             (folder / DESCRIPTION).write_text(json.dumps(self._description(), indent=1) + "\n")
         except OSError as error:
             raise ModelError(f"{folder}: the network cannot be written: {error.strerror or error}") from error

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 from tests.bundles import differences
-from tests.support.old_versions import missing, unpack
+from tests.support.old_versions import changed_values, unpack
 
 from overtone_cloud.aggregator.config import load_config as load_aggregator_config
 from overtone_edge.agent.cli import main as agent
@@ -38,7 +38,7 @@ def run(folder: Path, capsys: pytest.CaptureFixture[str], *words: str) -> str:
 def test_the_state_folder_has_the_same_status(device: Path, capsys) -> None:
     stored = json.loads((device / "status.json").read_text())
     status = json.loads(run(device, capsys, "status", "--json"))
-    assert missing(stored, status) == []
+    assert changed_values(stored, status) == []
     assert (status["examples"], status["outbox"], status["previous_version"]) == (6, 1, 1)
 
 
@@ -106,7 +106,7 @@ def test_the_aggregators_database_tells_the_same(tmp_path: Path, capsys) -> None
     folder = unpack(VERSION, "aggregator", tmp_path, "aggregator.toml")
     assert main(["status", "--config", str(folder / "aggregator.toml"), "--json"]) == 0
     status, stored = json.loads(capsys.readouterr().out), json.loads((folder / "status.json").read_text())
-    assert missing(stored, status) == []
+    assert changed_values(stored, status) == []
     assert [row["version"] for row in status["releases"]] == [1, 2, 3]
 
 

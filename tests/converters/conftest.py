@@ -14,7 +14,7 @@ from overtone_models.bundle import Bundle, read_bundle
 from overtone_models.calibration import Calibration
 from overtone_models.front_end import mfcc
 from overtone_models.network_spec import EdgeTcnSpec
-from overtone_models.trained import TrainedModel
+from overtone_models.trained_model import TrainedModel
 
 
 @pytest.fixture(scope="session")

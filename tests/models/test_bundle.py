@@ -18,7 +18,7 @@ from overtone_models.errors import BundleError, LayoutError
 from overtone_models.front_end import FrontEndSpec
 from overtone_models.layout import weights_digest
 from overtone_models.network_spec import EdgeTcnSpec
-from overtone_models.trained import TrainedModel
+from overtone_models.trained_model import TrainedModel
 
 Make = Callable[..., bytes]
 FILES = ("streaming.tflite", *COMMON_FILES)

@@ -11,10 +11,10 @@ from hypothesis.extra.numpy import arrays
 from overtone_models.calibration import (
     Calibration,
     expected_calibration_error,
+    fit_sound_rejection,
     fit_temperature,
     fit_threshold,
     negative_log_likelihood,
-    silencing,
 )
 from overtone_models.errors import ModelError
 
@@ -94,7 +94,7 @@ def test_sounds_are_left_without_a_decision_while_speech_has_some(
         z + np.float32(level) - z.mean(1, keepdims=True)
         for z, level in ((noisy(2.0, seed, n=100)[0], of_sounds), (noisy(2.0, seed + 1, n=50)[0], of_speech))
     )
-    silent = silencing(Calibration(threshold=least), sounds, speech, share)
+    silent = fit_sound_rejection(Calibration(threshold=least), sounds, speech, share)
     decided = (silent.probabilities(speech).max(1) >= silent.threshold).mean()
     undecided = (silent.probabilities(sounds).max(1) < silent.threshold).mean()
     assert decided >= 0.1
@@ -108,9 +108,9 @@ def test_sounds_are_left_without_a_decision_while_speech_has_some(
 def test_no_more_speech_is_asked_for_than_sounds_take() -> None:
     sounds, speech = np.zeros((4, 3), np.float32), np.full((4, 3), 20.0, np.float32) * [[1.0, 1.2, 0.8]]
     asked = Calibration(threshold=0.4)
-    assert silencing(asked, sounds, speech, 1.0) == replace(asked, speech=1.0)
+    assert fit_sound_rejection(asked, sounds, speech, 1.0) == replace(asked, speech=1.0)
     sounds[0] = [9.0, 1.5, 1.5]  # the mean is 4: no more than as likely speech as not, where 4 is asked for
-    found = silencing(asked, sounds, speech, 1.0).speech
+    found = fit_sound_rejection(asked, sounds, speech, 1.0).speech
     assert found is not None
     assert 4.0 < found < 5.0
 

@@ -14,7 +14,7 @@ from overtone_models.errors import BundleError, FrontEndError, ModelError
 from overtone_models.front_end import FrontEndSpec
 from overtone_models.gate import GateSpec
 from overtone_models.manifest import Manifest
-from overtone_models.window_inputs import WindowInputs, resampled, shaped, window_seconds
+from overtone_models.window_inputs import WindowInputs, fit_shape, resample, window_seconds
 from overtone_models.window_model import WindowModel, is_window_folder, load_calibration, load_test
 from overtone_models.window_spec import WindowSpec
 
@@ -106,26 +106,26 @@ def test_standardisation_broadcasts_each_inputs_own_shape() -> None:
 
 def test_features_of_any_length_are_cut_or_padded() -> None:
     track = np.arange(12, dtype=np.float32).reshape(6, 2)
-    np.testing.assert_array_equal(shaped(track, (4, 2), "x"), track[:4])
-    padded = shaped(track, (8, 2), "x", (5.0, 6.0))
+    np.testing.assert_array_equal(fit_shape(track, (4, 2), "x"), track[:4])
+    padded = fit_shape(track, (8, 2), "x", (5.0, 6.0))
     np.testing.assert_array_equal(padded[6:], [[5, 6], [5, 6]])
-    assert shaped(track, (8, 2, 1), "x")[6:].sum() == 0
+    assert fit_shape(track, (8, 2, 1), "x")[6:].sum() == 0
     with pytest.raises(FrontEndError, match=r"feature x has shape \(6, 2\), the network takes \(8, 3\)"):
-        shaped(track, (8, 3), "x")
+        fit_shape(track, (8, 3), "x")
     with pytest.raises(FrontEndError, match="not finite"):
-        shaped(track * np.float32(np.nan), (6, 2), "x")
+        fit_shape(track * np.float32(np.nan), (6, 2), "x")
 
 
 @pytest.mark.parametrize("count", [1, 7, 319, 320, 8_000, 48_001])
 def test_resampling_keeps_a_tone(count: int) -> None:
     t = np.arange(count) / 16_000
     sound = np.sin(2 * np.pi * 440 * t).astype(np.float32)
-    got = resampled(sound, 16_000, 22_050)
+    got = resample(sound, 16_000, 22_050)
     assert got.size == round(count * 22_050 / 16_000) and got.dtype == np.float32
     if count > 4_000:
         expected = np.sin(2 * np.pi * 440 * np.arange(got.size) / 22_050)
         np.testing.assert_allclose(got[500:-500], expected[500:-500], atol=2e-3)
-    np.testing.assert_array_equal(resampled(sound, 16_000, 16_000), sound)
+    np.testing.assert_array_equal(resample(sound, 16_000, 16_000), sound)
 
 
 def test_windows_that_features_tell() -> None:

@@ -32,10 +32,10 @@ class _Message:
 
 @dataclass
 class _Session:
-    """What the broker keeps for one client."""
+    """Session state of one client."""
 
     subscriptions: set[str] = field(default_factory=set)
-    waiting: deque[_Message] = field(default_factory=deque)
+    queue: deque[_Message] = field(default_factory=deque)
     unacknowledged: dict[int, _Message] = field(default_factory=dict)
     link: "LoopbackLink | None" = None
 
@@ -68,20 +68,20 @@ class LoopbackBroker:
                     del self.retained[topic]
             for session in self._sessions.values():
                 if session.covers(topic):
-                    session.waiting.append(_Message(topic, payload, False))
+                    session.queue.append(_Message(topic, payload, False))
             self._deliver()
 
     def attach(self, link: "LoopbackLink", subscriptions: Sequence[str]) -> None:
-        """Connect a client: what it has not acknowledged comes again, then retained messages."""
+        """Connect a client: deliver unacknowledged messages again, then retained ones."""
         with self._lock:
             session = self._sessions.setdefault(link.client_id, _Session())
             session.link = link
             session.subscriptions.update(subscriptions)
-            session.waiting.extendleft(reversed(session.unacknowledged.values()))
+            session.queue.extendleft(reversed(session.unacknowledged.values()))
             session.unacknowledged.clear()
             for topic, payload in sorted(self.retained.items()):
                 if session.covers(topic):
-                    session.waiting.append(_Message(topic, payload, True))
+                    session.queue.append(_Message(topic, payload, True))
             self._deliver()
 
     def detach(self, client_id: str) -> None:
@@ -90,7 +90,7 @@ class LoopbackBroker:
             self._sessions[client_id].link = None
 
     def unacknowledged(self, client_id: str) -> int:
-        """Return how many messages a client holds without having acknowledged them."""
+        """Return the number of delivered messages that a client has not acknowledged."""
         with self._lock:
             return len(self._sessions[client_id].unacknowledged)
 
@@ -101,8 +101,8 @@ class LoopbackBroker:
 
     def _next(self) -> "tuple[LoopbackLink, Delivery] | None":
         for session in self._sessions.values():
-            if session.link is not None and session.waiting:
-                return session.link, self._delivery(session, session.waiting.popleft())
+            if session.link is not None and session.queue:
+                return session.link, self._delivery(session, session.queue.popleft())
         return None
 
     def _delivery(self, session: _Session, message: _Message) -> Delivery:
@@ -118,7 +118,7 @@ class LoopbackBroker:
 
 
 class LoopbackLink:
-    """One client of a `LoopbackBroker`; fits `Link`. `drop` and `restore` play a network that goes and comes back."""
+    """One client of a `LoopbackBroker`; fits `Link`. `drop` and `restore` simulate a loss of the network."""
 
     def __init__(self, broker: LoopbackBroker, client_id: str, will: Will | None) -> None:
         self.client_id = client_id
@@ -144,7 +144,7 @@ class LoopbackLink:
         self._broker.attach(self, self._subscriptions)
 
     def deliver(self, delivery: Delivery) -> None:
-        """Hand a message to the client."""
+        """Deliver a message to the client."""
         self._on_delivery(delivery)
 
     def publish(self, topic: str, payload: bytes, *, retain: bool = False, expiry_s: int | None = None) -> bool:
@@ -158,7 +158,7 @@ class LoopbackLink:
         self._disconnect()
 
     def drop(self) -> None:
-        """Lose the connection: the broker publishes the will."""
+        """Drop the connection: the broker publishes the will."""
         self._disconnect()
         self._on_connection(False)
         if self._will is not None:

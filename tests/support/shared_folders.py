@@ -1,4 +1,4 @@
-"""Session fixtures on disk that all test processes share: a folder is filled once, behind a file lock."""
+"""Session fixtures on disk, shared by all test processes: a folder is filled once, under a file lock."""
 
 import fcntl
 import os
@@ -10,7 +10,7 @@ import pytest
 
 
 def shared_folder(factory: pytest.TempPathFactory, name: str, fill: Callable[[Path], object]) -> Path:
-    """Return a folder that `fill` filled in whichever test process asked first; the others wait. Nobody changes it."""
+    """Return a folder that the first test process fills with `fill` while others wait; it must not be changed."""
     base = factory.getbasetemp()
     if "PYTEST_XDIST_WORKER" in os.environ:
         base = base.parent

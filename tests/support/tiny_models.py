@@ -10,7 +10,7 @@ from overtone_converters.build import build_bundle
 from overtone_models.front_end import FrontEndSpec, mfcc
 from overtone_models.gate import GateSpec
 from overtone_models.network_spec import EdgeTcnSpec
-from overtone_models.trained import TrainedModel
+from overtone_models.trained_model import TrainedModel
 
 
 def tiny_model(labels: tuple[str, ...] = ("neutral", "happy", "sad", "angry"), seed: int = 0) -> TrainedModel:

@@ -104,7 +104,7 @@ def write_network(
     options: dict[str, Any] | None = None,
     seed: int = 0,
 ) -> Path:
-    """Write any Keras network with a layer "head", whose weights are set so that its classes lie apart."""
+    """Write any Keras network with a layer "head", whose weights separate the classes."""
     rng = np.random.default_rng(seed)
     classes = int(keras.get_layer(HEAD).output.shape[-1])
     y = np.arange(ROWS) % classes
@@ -136,7 +136,7 @@ def write_network(
 
 
 def _clusters(rng: "np.random.Generator", shape: tuple[int, ...], y: "np.ndarray[Any, Any]", classes: int) -> F32:
-    """Return rows about one centre a class, with the level and spread of decibels."""
+    """Return rows around one centre per class, with the level and spread of decibels."""
     centres = rng.normal(size=(classes, *shape))
     noise = rng.normal(size=(len(y), *shape))
     rows: F32 = (-40.0 + 10.0 * (centres[y] + 0.5 * noise)).astype(np.float32)

@@ -17,7 +17,7 @@ from overtone_cloud.aggregator.config import AggregatorConfig
 from overtone_cloud.aggregator.coordinator import Coordinator
 from overtone_cloud.aggregator.errors import StateError
 from overtone_cloud.aggregator.gatekeeper import Gatekeeper, ReleasedModel, Verdict
-from overtone_cloud.aggregator.mailbox import Outgoing
+from overtone_cloud.aggregator.message_codec import OutgoingMessage
 from overtone_cloud.aggregator.state import Store
 from overtone_common.link import Delivery, Link
 
@@ -26,7 +26,7 @@ RETRY_MAX_S = 30.0
 
 log = logging.getLogger(__name__)
 
-Change = Callable[[Session, float], list[Outgoing]]
+Change = Callable[[Session, float], list[OutgoingMessage]]
 
 
 class Clock:
@@ -63,7 +63,7 @@ class Aggregator:
         self._tick_s = tick_s
         self._queue: queue.SimpleQueue[Delivery | Future[Verdict] | None] = queue.SimpleQueue()
         self._worker = ThreadPoolExecutor(max_workers=1, thread_name_prefix="gatekeeper")
-        self._judging = False
+        self._verdict_pending = False
         self._stopping = threading.Event()
 
     def stop(self) -> None:
@@ -113,7 +113,7 @@ class Aggregator:
             item.acknowledge()
         elif item is not None:
             verdict = item.result()
-            self._judging = False
+            self._verdict_pending = False
             self._commit(lambda session, now: self._coordinator.verdict(session, verdict, now))
 
     def _commit(self, change: Change) -> None:
@@ -124,7 +124,7 @@ class Aggregator:
             try:
                 with self._store.begin() as session:
                     outgoing = change(session, self._clock())
-                    closed = None if self._judging else self._coordinator.closed_round(session)
+                    closed = None if self._verdict_pending else self._coordinator.closed_round(session)
                 break
             except StateError as error:
                 self._coordinator.rollback(memory)
@@ -135,10 +135,10 @@ class Aggregator:
         for message in outgoing:
             self._link.publish(message.topic, message.payload, retain=message.retain, expiry_s=message.expiry_s)
         if closed is not None:
-            self._judging = True
+            self._verdict_pending = True
             self._worker.submit(self._gatekeeper.conclude, closed).add_done_callback(self._queue.put)
 
     def _rolled_out(self) -> bool:
         """Return whether every online device has installed or refused the newest release."""
         with self._store.begin() as session:
-            return not self._coordinator.outdated(session)
+            return not self._coordinator.outdated_devices(session)

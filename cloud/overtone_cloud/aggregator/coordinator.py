@@ -13,7 +13,7 @@ from overtone_cloud.aggregator.config import AggregatorConfig
 from overtone_cloud.aggregator.errors import ReleaseError
 from overtone_cloud.aggregator.gatekeeper import ClosedRound, ReleasedModel, Verdict
 from overtone_cloud.aggregator.journal import note
-from overtone_cloud.aggregator.mailbox import Mailbox, Outgoing
+from overtone_cloud.aggregator.message_codec import MessageCodec, OutgoingMessage
 from overtone_cloud.aggregator.releases import BundleReader
 from overtone_cloud.aggregator.round_keeper import Memory, RoundKeeper
 from overtone_cloud.aggregator.rounds import DevicesPresent, Reply, Tick, UpdateAccepted
@@ -27,10 +27,10 @@ class Coordinator:
     """Dispatches messages and ticks to transfers, releases, the device registry and the round."""
 
     def __init__(self, config: AggregatorConfig, initial: ReleasedModel) -> None:
-        self._mailbox = Mailbox(config.aggregator.fleet, config.limits)
+        self._codec = MessageCodec(config.aggregator.fleet, config.limits)
         self._transfers = Transfers(limits=config.limits, quota=config.transfers)
         self._bundles = BundleReader(config.limits)
-        self._rounds = RoundKeeper(config, initial, self._mailbox, self._transfers)
+        self._rounds = RoundKeeper(config, initial, self._codec, self._transfers)
         self.opening = True
         """Whether new rounds may open."""
 
@@ -42,21 +42,21 @@ class Coordinator:
     @property
     def subscriptions(self) -> tuple[str, ...]:
         """The MQTT topic filters that the aggregator subscribes to."""
-        return self._mailbox.subscriptions
+        return self._codec.subscriptions
 
     def rollback(self, memory: Memory) -> None:
         """Restore `memory` after a transaction that was rolled back."""
         self._rounds.memory = memory
         self._transfers.forget()
 
-    def start(self, session: Session, now: float) -> list[Outgoing]:
+    def start(self, session: Session, now: float) -> list[OutgoingMessage]:
         """Resume from the database; return the messages to publish."""
         return self._rounds.start(session, now)
 
-    def message(self, session: Session, topic: str, payload: bytes, now: float) -> list[Outgoing]:
+    def message(self, session: Session, topic: str, payload: bytes, now: float) -> list[OutgoingMessage]:
         """Process one message; an invalid one is recorded as an event and otherwise ignored."""
         try:
-            device, message = self._mailbox.read(topic, payload)
+            device, message = self._codec.read(topic, payload)
         except MessageError as error:
             note(session, "bad-message", "", f"{topic[:200]}: {error}", now)
             return []
@@ -74,12 +74,12 @@ class Coordinator:
                 return self._upward(session, message, now)
         return []
 
-    def tick(self, session: Session, now: float) -> list[Outgoing]:
+    def tick(self, session: Session, now: float) -> list[OutgoingMessage]:
         """Add traffic to the round, and open or end a round whose time has come."""
-        mailbox = self._mailbox
-        traffic = mailbox.bytes_up, mailbox.bytes_down
+        codec = self._codec
+        traffic = codec.bytes_up, codec.bytes_down
         if any(traffic) and journal.count_bytes(session, *traffic):
-            mailbox.bytes_up = mailbox.bytes_down = 0
+            codec.bytes_up = codec.bytes_down = 0
         phase = self.memory.round.phase
         if phase == "collecting":
             return self._rounds.advance(session, Tick(), now)
@@ -91,16 +91,16 @@ class Coordinator:
         """Return the closed round that waits for averaging and evaluation, None where there is none."""
         return self._rounds.closed_round(session)
 
-    def verdict(self, session: Session, verdict: Verdict, now: float) -> list[Outgoing]:
+    def verdict(self, session: Session, verdict: Verdict, now: float) -> list[OutgoingMessage]:
         """End the round that the verdict is about."""
         return self._rounds.conclude(session, verdict, now)
 
-    def outdated(self, session: Session) -> tuple[str, ...]:
+    def outdated_devices(self, session: Session) -> tuple[str, ...]:
         """Return the ids of online devices that have not reported on the newest release."""
         release = journal.newest_release(session)
-        return () if release is None else registry.outdated(session, release.digest)
+        return () if release is None else registry.outdated_devices(session, release.digest)
 
-    def _upward(self, session: Session, message: object, now: float) -> list[Outgoing]:
+    def _upward(self, session: Session, message: object, now: float) -> list[OutgoingMessage]:
         """Process a message of a round, a transfer or a rollout."""
         terms = self.memory.terms
         match message:
@@ -114,7 +114,7 @@ class Coordinator:
                 return self._fetch(session, message, now)
         return []
 
-    def _reply(self, session: Session, reply: RoundReply, now: float) -> list[Outgoing]:
+    def _reply(self, session: Session, reply: RoundReply, now: float) -> list[OutgoingMessage]:
         terms = self.memory.terms
         if terms is None or reply.round_id != terms.round_id or reply.device not in terms.selected:
             return []
@@ -123,8 +123,8 @@ class Coordinator:
             note(session, "declined", reply.device, f"round {terms.number}: {reply.reason}", now)
         return self._rounds.advance(session, Reply(reply.device, reply.joining), now)
 
-    def _answer(self, session: Session, device: str, answer: Answer, now: float) -> list[Outgoing]:
-        out = [] if answer.message is None else [self._mailbox.down(device, answer.message)]
+    def _answer(self, session: Session, device: str, answer: Answer, now: float) -> list[OutgoingMessage]:
+        out = [] if answer.message is None else [self._codec.down(device, answer.message)]
         number = self.memory.round.number
         if answer.refused:
             note(session, "not-accepted", device, answer.refused, now)
@@ -134,13 +134,13 @@ class Coordinator:
             out += self._rounds.advance(session, UpdateAccepted(device), now)
         return out
 
-    def _fetch(self, session: Session, fetch: Fetch, now: float) -> list[Outgoing]:
+    def _fetch(self, session: Session, fetch: Fetch, now: float) -> list[OutgoingMessage]:
         row = journal.release_of(session, fetch.bundle)
         if row is None:
             note(session, "bad-fetch", fetch.device, f"bundle {fetch.bundle.hex()} was never released", now)
             return []
         try:
-            return [self._mailbox.down(fetch.device, chunk) for chunk in self._bundles.window(fetch, row)]
+            return [self._codec.down(fetch.device, chunk) for chunk in self._bundles.window(fetch, row)]
         except ReleaseError as error:
             note(session, "bad-fetch", fetch.device, str(error), now)
             return []

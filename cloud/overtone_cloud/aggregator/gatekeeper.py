@@ -1,7 +1,7 @@
 """Quality gate of federated rounds: average the updates, evaluate the result, publish it if it is no worse.
 
 The caller supplies `Evaluator` and `Publisher` (`overtone_cloud.aggregator.publisher.release_parts` for real models,
-test doubles in `tests/support/twins.py`); both may take many seconds and run in a worker thread.
+test doubles in `tests/support/model_doubles.py`); both may take many seconds and run in a worker thread.
 """
 
 import logging
@@ -124,16 +124,16 @@ class Gatekeeper:
 
         Unexpected errors, such as a lack of memory, fail the round too: one model must not end the aggregator.
         """
-        started = self._stopwatch()
+        start_s = self._stopwatch()
         verdict = Verdict(round_number=closed.round_number, outcome="failed")
         try:
             weights, server_state = self._average(closed)
-            averaged = self._stopwatch()
-            verdict = replace(verdict, average_s=averaged - started)
+            averaged_s = self._stopwatch()
+            verdict = replace(verdict, average_s=averaged_s - start_s)
             before = self._evaluate_base(closed.base)
             after = self._evaluator.evaluate(weights)
-            judged = self._stopwatch()
-            verdict = replace(verdict, before=before, after=after, evaluate_s=judged - averaged)
+            evaluated_s = self._stopwatch()
+            verdict = replace(verdict, before=before, after=after, evaluate_s=evaluated_s - averaged_s)
             if not after.uar >= before.uar - self._margin:  # also where it is NaN
                 reason = f"UAR {after.uar:.4f} is below {before.uar:.4f} - margin {self._margin:g}"
                 return replace(verdict, outcome="not-kept", reason=reason)
@@ -149,7 +149,7 @@ class Gatekeeper:
             outcome="kept",
             model=replace(closed.base, path=path, version=closed.version, weights=weights),
             server_state=server_state,
-            publish_s=self._stopwatch() - judged,
+            publish_s=self._stopwatch() - evaluated_s,
         )
 
     def _average(self, closed: ClosedRound) -> tuple[F32, State]:

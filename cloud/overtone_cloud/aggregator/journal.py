@@ -55,7 +55,7 @@ def open_round(session: Session, state: RoundState, round_id: bytes) -> RoundRow
     return row
 
 
-def unfinished(session: Session) -> RoundRow | None:
+def unfinished_round(session: Session) -> RoundRow | None:
     """Return the unfinished round, None where there is none."""
     return session.scalars(select(RoundRow).where(RoundRow.phase != "ended")).first()
 

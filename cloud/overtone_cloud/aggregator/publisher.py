@@ -23,7 +23,7 @@ from overtone_models.bundle import Bundle
 from overtone_models.errors import ModelError
 from overtone_models.front_end import F32
 from overtone_models.metrics import log_loss, unweighted_average_recall
-from overtone_models.trained import model_of
+from overtone_models.trained_model import model_of
 
 log = logging.getLogger(__name__)
 

@@ -59,7 +59,7 @@ def candidates(session: Session) -> tuple[Candidate, ...]:
     return tuple(_candidate(row) for row in session.scalars(select(DeviceRow).where(DeviceRow.online)))
 
 
-def outdated(session: Session, bundle: bytes) -> tuple[str, ...]:
+def outdated_devices(session: Session, bundle: bytes) -> tuple[str, ...]:
     """Return the ids of online devices that have neither installed nor refused `bundle` (its digest)."""
     rows = session.scalars(select(DeviceRow).where(DeviceRow.online).order_by(DeviceRow.id))
     failures = ("rolled-back", "refused")

@@ -16,7 +16,7 @@ from overtone_cloud.aggregator.config import AggregatorConfig
 from overtone_cloud.aggregator.errors import AggregatorError, ReleaseError
 from overtone_cloud.aggregator.gatekeeper import ClosedRound, ReleasedModel, Verdict
 from overtone_cloud.aggregator.journal import note
-from overtone_cloud.aggregator.mailbox import Mailbox, Outgoing
+from overtone_cloud.aggregator.message_codec import MessageCodec, OutgoingMessage
 from overtone_cloud.aggregator.releases import measure
 from overtone_cloud.aggregator.rounds import Close, Event, Fail, Open, RoundState, following, resume, step
 from overtone_cloud.aggregator.state import ReleaseRow, RoundRow
@@ -26,7 +26,7 @@ from overtone_protocol import RoundCall
 
 @dataclass(frozen=True, eq=False)
 class Memory:
-    """State in memory beside the database; replaced as a whole, so that a rollback is one assignment."""
+    """State in memory, besides the database; replaced as a whole, so that a rollback is one assignment."""
 
     model: ReleasedModel
     round: RoundState
@@ -43,23 +43,23 @@ class RoundKeeper:
         self,
         config: AggregatorConfig,
         initial: ReleasedModel,
-        mailbox: Mailbox,
+        codec: MessageCodec,
         transfers: Transfers,
         new_id: Callable[[], bytes] = lambda: secrets.token_bytes(16),
     ) -> None:
         self._config = config
-        self._mailbox = mailbox
+        self._codec = codec
         self._transfers = transfers
         self._new_id = new_id
         self.memory = Memory(initial, RoundState(number=1, config=config.round, model=initial.key))
 
-    def start(self, session: Session, now: float) -> list[Outgoing]:
+    def start(self, session: Session, now: float) -> list[OutgoingMessage]:
         """Load the newest release and the unfinished round; return the release announcement and the repeated calls."""
         release, model = self._current_release(session, now)
-        row = journal.unfinished(session)
+        row = journal.unfinished_round(session)
         number = journal.last_number(session) + 1
         self.memory = Memory(model, RoundState(number=number, config=self._config.round, model=model.key))
-        out = [self._mailbox.release(release)]
+        out = [self._codec.release(release)]
         if row is None:
             return out
         state = resume(journal.restore(session, row), now)
@@ -71,11 +71,11 @@ class RoundKeeper:
             out += self.call(session, device, now)
         return out
 
-    def advance(self, session: Session, event: Event, now: float) -> list[Outgoing]:
+    def advance(self, session: Session, event: Event, now: float) -> list[OutgoingMessage]:
         """Step the round state machine and carry out its actions."""
         state, actions = step(self.memory.round, event, now)
         self.memory = replace(self.memory, round=state)
-        out: list[Outgoing] = []
+        out: list[OutgoingMessage] = []
         for action in actions:
             match action:
                 case Open(devices):
@@ -86,7 +86,7 @@ class RoundKeeper:
                     out += self._fail(session, reason, now)
         return out
 
-    def call(self, session: Session, device: str, now: float) -> list[Outgoing]:
+    def call(self, session: Session, device: str, now: float) -> list[OutgoingMessage]:
         """Return the call to a device, unless it has sent an update or declined; devices tolerate a repeated call."""
         state, terms = self.memory.round, self.memory.terms
         if terms is None or device not in terms.selected or device in state.updated | state.declined:
@@ -105,7 +105,7 @@ class RoundKeeper:
             deadline_s=max(1.0, config.deadline_s - (now - state.opened_at_s)),
             max_norm=terms.max_norm,
         )
-        return [self._mailbox.down(device, call)]
+        return [self._codec.down(device, call)]
 
     def closed_round(self, session: Session) -> ClosedRound | None:
         """Return the closed round that waits for averaging and evaluation, None where there is none."""
@@ -124,7 +124,7 @@ class RoundKeeper:
             version=self.memory.model.version + 1,
         )
 
-    def conclude(self, session: Session, verdict: Verdict, now: float) -> list[Outgoing]:
+    def conclude(self, session: Session, verdict: Verdict, now: float) -> list[OutgoingMessage]:
         """End the round that the verdict is about; return the announcement of its release, if it has one."""
         model, out = verdict.model, []
         try:
@@ -135,11 +135,11 @@ class RoundKeeper:
             row = journal.add_release(session, model, file, verdict.round_number, verdict.server_state, now=now)
             note(session, "released", "", f"version {row.version}, {row.size} bytes", now)
             self.memory = replace(self.memory, model=model)
-            out = [self._mailbox.release(row)]
+            out = [self._codec.release(row)]
         self._end(session, verdict, now)
         return out
 
-    def _open(self, session: Session, devices: tuple[str, ...], now: float) -> list[Outgoing]:
+    def _open(self, session: Session, devices: tuple[str, ...], now: float) -> list[OutgoingMessage]:
         state = self.memory.round
         row = journal.open_round(session, state, self._new_id())
         registry.note_selected(session, devices, state.number)
@@ -148,7 +148,7 @@ class RoundKeeper:
         note(session, "round-opened", "", text, now)
         return [message for device in devices for message in self.call(session, device, now)]
 
-    def _close(self, session: Session, devices: tuple[str, ...], now: float) -> list[Outgoing]:
+    def _close(self, session: Session, devices: tuple[str, ...], now: float) -> list[OutgoingMessage]:
         state = self.memory.round
         row = session.get_one(RoundRow, state.number)
         row.phase, row.reason, row.collected_at = "closed", state.reason, now
@@ -156,18 +156,18 @@ class RoundKeeper:
         note(session, "round-closed", "", f"round {state.number}, {state.reason}: {', '.join(devices)}", now)
         return self._late(session, state.number, now)
 
-    def _fail(self, session: Session, reason: str, now: float) -> list[Outgoing]:
+    def _fail(self, session: Session, reason: str, now: float) -> list[OutgoingMessage]:
         number = self.memory.round.number
         out = self._late(session, number, now)
         self._end(session, Verdict(round_number=number, outcome="failed", reason=reason), now)
         return out
 
-    def _late(self, session: Session, number: int, now: float) -> list[Outgoing]:
+    def _late(self, session: Session, number: int, now: float) -> list[OutgoingMessage]:
         """Return receipts "late" for the transfers that are still open."""
         receipts = self._transfers.close_round(session, number, now)
         for _ in receipts:
             journal.count_refusal(session, number, "late")
-        return [self._mailbox.down(device, receipt) for device, receipt in receipts]
+        return [self._codec.down(device, receipt) for device, receipt in receipts]
 
     def _end(self, session: Session, verdict: Verdict, now: float) -> None:
         journal.end_round(session, verdict, now)

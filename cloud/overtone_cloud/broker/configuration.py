@@ -23,7 +23,7 @@ from overtone_protocol.topics import check_device, check_name
 
 MAX_MESSAGE_BYTES = DEFAULT_LIMITS.max_message_bytes
 PACKET_ENVELOPE_BYTES = 1024
-"""Room for the topic and the MQTT header beside the payload."""
+"""Allowance for the topic and the MQTT header, added to the payload."""
 
 CONFIGURATION = """\
 # Written by `overtone broker config`; it is written again when that command runs again.
@@ -68,7 +68,7 @@ pattern read {root}/all/release
 
 @dataclass(frozen=True, kw_only=True)
 class BrokerSettings:
-    """Settings of a broker; written beside its configuration as `broker.json`."""
+    """Settings of a broker; stored with its configuration as `broker.json`."""
 
     host: str
     """Name or address by which devices reach the broker; it is in the server's certificate."""

@@ -52,7 +52,7 @@ class Mosquitto:
 
     @property
     def log_file(self) -> Path:
-        """Where the broker's messages go."""
+        """Log file of the broker."""
         return self.directory / "mosquitto.log"
 
     def start(self) -> None:

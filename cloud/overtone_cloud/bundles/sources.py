@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from overtone_cloud.conditions.conditioned import heard_mfcc
+from overtone_cloud.conditions.conditioned_features import conditioned_mfcc
 from overtone_cloud.conditions.conditions import Telephone
 from overtone_cloud.training.features import Features
 from overtone_models.archive import unpack
@@ -29,12 +29,14 @@ def golden() -> F32:
 def calibration_utterances(train: Features, *, cache: Path | None) -> list[F32]:
     """Return `(frames, n_mfcc)` of training utterances that set the int8 ranges, spread evenly over the corpus.
 
-    Every other one is heard over the telephone, which of all conditions leaves the ranges of speech as recorded
+    Every other one has the telephone condition, the only one whose features leave the ranges of speech as recorded
     (docs/recognition.md).
     """
     rows = np.unique(np.linspace(0, len(train) - 1, CALIBRATION_UTTERANCES).astype(int))
     utterances: list[F32 | None] = [train.mfcc(int(row)) for row in rows]
-    utterances[1::2] = heard_mfcc([train.utterances[row] for row in rows[1::2]], train.spec, Telephone(), cache=cache)
+    utterances[1::2] = conditioned_mfcc(
+        [train.utterances[row] for row in rows[1::2]], train.spec, Telephone(), cache=cache
+    )
     return [mfcc for mfcc in utterances if mfcc is not None]
 
 

@@ -1,4 +1,4 @@
-"""`overtone-aggregator`: `run` keeps rounds, `status` shows them."""
+"""`overtone-aggregator`: `run` starts the aggregator, `status` prints its state."""
 
 import argparse
 import json

@@ -1,4 +1,4 @@
-"""`overtone benchmark recognition`: trains by a protocol and measures what devices would recognise."""
+"""`overtone benchmark recognition`: trains by a protocol and measures recognition as on a device."""
 
 import argparse
 import json
@@ -23,7 +23,7 @@ from overtone_cloud.recognition.benchmark import LEAST_SEEDS, PROTOCOLS, TRIAL_S
 from overtone_cloud.recognition.benchmark import run as run_benchmark
 from overtone_cloud.recognition.joint import ALL
 from overtone_cloud.recognition.limits import Limits
-from overtone_cloud.recognition.measures import NAMES, read_material
+from overtone_cloud.recognition.measures import NAMES, read_measure_inputs
 from overtone_cloud.recognition.report import HTML_NAME, JOINT_HEAD, JSON_NAME, joint_cells, write_report
 from overtone_cloud.training.settings import TrainSettings, read_settings
 
@@ -32,7 +32,7 @@ def register(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     """Add `benchmark recognition` to the command line."""
     parser = subparsers.add_parser("benchmark", help="measure trained networks on unseen speakers")
     commands = parser.add_subparsers(dest="benchmark_command", required=True)
-    command = commands.add_parser("recognition", help="train by a protocol and measure what devices would recognise")
+    command = commands.add_parser("recognition", help="train by a protocol and measure recognition as on a device")
     add_corpora_option(command)
     command.add_argument(
         "--folds",
@@ -41,7 +41,7 @@ def register(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") 
         metavar="[NAME=]FOLDS",
         help="a number, emobox or leave-one-speaker-out (default 6; up to 10 speakers: leave one out)",
     )
-    command.add_argument("--seeds", type=int, metavar="N", help=f"how many (default and least {LEAST_SEEDS})")
+    command.add_argument("--seeds", type=int, metavar="N", help=f"number of seeds (default and minimum {LEAST_SEEDS})")
     command.add_argument(
         "--settings",
         action="append",
@@ -71,7 +71,7 @@ def _run(args: argparse.Namespace) -> int:
         for results, complete in run_benchmark(benchmark):
             report = write_report(benchmark, results, complete=complete)
     except KeyboardInterrupt:
-        resume = f"what is done is kept in {benchmark.out}, and the same command goes on from there"
+        resume = f"finished steps are kept in {benchmark.out}; the same command resumes there"
         print(f"overtone: interrupted; {resume}", file=sys.stderr)
         return EXIT_INTERRUPTED
     if args.json:
@@ -83,7 +83,7 @@ def _run(args: argparse.Namespace) -> int:
 
 
 def benchmark_of(args: argparse.Namespace) -> Benchmark:
-    """Return the benchmark that the command line orders; raise ConfigError in one line for what cannot be."""
+    """Return the benchmark that the command line specifies; raise ConfigError in one line for invalid options."""
     corpora = read_corpora(args.corpus)
     settings = _settings(args.settings, tuple(corpora), quick=args.quick)
     general = settings.pop("", _read_settings(None, quick=args.quick))
@@ -95,7 +95,7 @@ def benchmark_of(args: argparse.Namespace) -> Benchmark:
         seeds=tuple(range(_seeds(args.seeds, quick=args.quick))),
         out=args.out or Path("runs") / f"recognition{'-quick' if args.quick else ''}",
         folds=_folds(args.folds, tuple(corpora)),
-        material=read_material(args.sounds, args.speech, args.part, limits),
+        measure_inputs=read_measure_inputs(args.sounds, args.speech, args.part, limits),
         protocols=tuple(args.protocol or PROTOCOLS),
         parts=tuple(args.part or NAMES),
         quick=args.quick,
@@ -142,12 +142,12 @@ def _seeds(number: int | None, *, quick: bool) -> int:
     least = 1 if quick else LEAST_SEEDS
     number = least if number is None else number
     if number < least:
-        raise ConfigError(f"--seeds is {number}, it must be at least {least}: a figure needs its deviation")
+        raise ConfigError(f"--seeds is {number}, it must be at least {least}: figures are given with their deviation")
     return number
 
 
 def show(report: Mapping[str, Any]) -> None:
-    """Print each corpus' figures beside their targets, and the table of one model for all corpora."""
+    """Print each corpus' figures with their targets, and the table of one model for all corpora."""
     console = wide_console()
     for name in report["corpora"]:
         rows = [row for row in report["figures"] if row["corpus"] == name]
@@ -160,4 +160,4 @@ def show(report: Mapping[str, Any]) -> None:
     if details := report["joint_details"]:
         console.print(figure_table("One model for all corpora", report["protocols"][ALL]["split"], details["figures"]))
     if report["quick"]:
-        console.print("A quick run: its figures say nothing.")
+        console.print("A quick run: its figures are not meaningful.")

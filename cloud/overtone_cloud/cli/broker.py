@@ -22,7 +22,12 @@ def register(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     config.add_argument("--user", help=f"system user that Mosquitto runs as when started by root (default {OWN_USER})")
     config.add_argument("--fleet", required=True)
     config.add_argument(
-        "--device", action="extend", nargs="+", default=[], metavar="ID", help="who gets certificates; repeatable"
+        "--device",
+        action="extend",
+        nargs="+",
+        default=[],
+        metavar="ID",
+        help="id of a device that gets a certificate; repeatable",
     )
     config.set_defaults(func=_run_config)
     add = commands.add_parser("add-device", help="issue a certificate for one more device")

@@ -75,8 +75,8 @@ def _as_json(runs: Sequence[RunEvaluation], figures: Sequence[Figure]) -> dict[s
 def _show(runs: Sequence[RunEvaluation], figures: Sequence[Figure]) -> None:
     plan, seeds = runs[0].plan, len(runs)
     for run in runs:
-        show_scores(run.scores, plan.split.describe(), plan.chosen.name)
+        show_scores(run.scores, plan.split.describe(), plan.run_fold.name)
     few = "" if seeds >= LEAST_SEEDS else f"\n{seeds} of the {LEAST_SEEDS} seeds that a figure to quote needs"
-    caption = f"{plan.split.describe()}; {plan.chosen.name}{few}"
+    caption = f"{plan.split.describe()}; {plan.run_fold.name}{few}"
     title = f"{plan.split.corpus}: {'speakers shared' if plan.split.speakers_shared else 'unseen speakers'}"
     wide_console().print(figure_table(title, caption, [figure.to_json() for figure in figures]))

@@ -19,10 +19,10 @@ SHOWN_NAMES = 5
 
 def timed_lines() -> Callable[[str], None]:
     """Return a function that writes progress lines to stderr, each with the seconds since this call."""
-    started = time.monotonic()
+    start_s = time.monotonic()
 
     def say(line: str) -> None:
-        sys.stderr.write(f"[{time.monotonic() - started:6.0f} s] {line}\n")
+        sys.stderr.write(f"[{time.monotonic() - start_s:6.0f} s] {line}\n")
         sys.stderr.flush()
 
     return say
@@ -43,13 +43,13 @@ def show_findings(findings: Mapping[str, object], *, as_json: bool) -> None:
         print(f"{name.replace('_', ' '):24} {text}")
 
 
-def show_skipped(skipped: Sequence[str]) -> None:
+def show_skipped(ids: Sequence[str]) -> None:
     """Name on stderr the utterances that were left out, with their count."""
-    if skipped:
-        more = f" and {len(skipped) - SHOWN_NAMES} more" if len(skipped) > SHOWN_NAMES else ""
+    if ids:
+        more = f" and {len(ids) - SHOWN_NAMES} more" if len(ids) > SHOWN_NAMES else ""
         print(
-            f"overtone: {len(skipped)} utterances skipped, unreadable or without 100 ms of speech: "
-            f"{', '.join(skipped[:SHOWN_NAMES])}{more}",
+            f"overtone: {len(ids)} utterances skipped, unreadable or without 100 ms of speech: "
+            f"{', '.join(ids[:SHOWN_NAMES])}{more}",
             file=sys.stderr,
         )
 
@@ -75,7 +75,7 @@ def show_scores(result: Scores, split: str, fold: str) -> None:
 
 
 def figure_table(title: str, caption: str, rows: Sequence[Mapping[str, Any]]) -> Table:
-    """Return figures (as JSON) beside their targets."""
+    """Return a table of figures (as JSON) with their targets."""
     table = Table("figure", title=title, caption=caption)
     for heading in ("mean ± sd", "target", "met"):
         table.add_column(heading, justify="right")

@@ -14,8 +14,8 @@ from overtone_cloud.conditions.sounds import sound_halves
 from overtone_cloud.pretraining.benchmark_figures import read_figures
 from overtone_cloud.pretraining.card_data import Release, check_release
 from overtone_cloud.pretraining.joint_corpus import join
-from overtone_cloud.pretraining.training import Order, train_all
-from overtone_cloud.pretraining.writing import write_pretrained
+from overtone_cloud.pretraining.model_folder import write_pretrained
+from overtone_cloud.pretraining.training import PretrainingRequest, train_all
 from overtone_cloud.training.run_folder import progress_lines
 from overtone_cloud.training.settings import read_settings
 from overtone_models.labels import ordered
@@ -49,7 +49,7 @@ def register(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") 
 class PretrainOptions:
     """The command line of `overtone pretrain`."""
 
-    order: Order
+    request: PretrainingRequest
     release: Release
     out: Path
     as_json: bool
@@ -70,7 +70,7 @@ def _run(args: argparse.Namespace) -> int:
         speech=None if args.speech is None else read_speech(args.speech),
         figures=figures,
     )
-    order = Order(
+    request = PretrainingRequest(
         readings=readings,
         settings=settings,
         work=args.work or Path("runs", "pretrain", args.name),
@@ -78,25 +78,25 @@ def _run(args: argparse.Namespace) -> int:
         speech=args.speech,
         cache=args.cache,
     )
-    return pretrain(PretrainOptions(order=order, release=release, out=args.out, as_json=args.json))
+    return pretrain(PretrainOptions(request=request, release=release, out=args.out, as_json=args.json))
 
 
 def pretrain(options: PretrainOptions) -> int:
     """Train, convert, check and write the model; an interrupted training resumes with the same command."""
-    order, release = options.order, options.release
+    request, release = options.request, options.release
     say = timed_lines()
     try:
-        trained = train_all(order, report=progress_lines(say, order.settings.epochs, REPORTS))
+        result = train_all(request, report=progress_lines(say, request.settings.epochs, REPORTS))
     except KeyboardInterrupt:
         sys.stderr.write(
-            f"overtone: interrupted; the training is kept in {order.work}, the same command goes on from there\n"
+            f"overtone: interrupted; the training is kept in {request.work}; the same command resumes there\n"
         )
         return EXIT_INTERRUPTED
     say("conversion and its checks")
-    model, verification = write_pretrained(trained, release, options.out, cache=order.cache)
+    model, verification = write_pretrained(result, release, options.out, cache=request.cache)
     if options.as_json:
         print(json.dumps({"folder": str(model.folder), **verification.to_json()}, indent=1))
     else:
-        print(f"{model.bundle}: {model.bundle.stat().st_size} bytes; {', '.join(trained.model.labels)}")
+        print(f"{model.bundle}: {model.bundle.stat().st_size} bytes; {', '.join(result.model.labels)}")
         print(f"{model.card}{'' if release.figures else ' (no figures yet: --figures recognition.json adds them)'}")
     return 0

@@ -49,7 +49,7 @@ def register(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     train.add_argument("--split", type=Path, metavar="FILE", help="a split made by `overtone data split`")
     train.add_argument("--fold", help="which fold of the split (name or number from 1)")
     add_split_options(train)
-    train.add_argument("--split-seed", type=int, help="draws the split's folds (default 0), whatever --seed is")
+    train.add_argument("--split-seed", type=int, help="seed of the split's folds (default 0), independent of --seed")
     train.add_argument("--config", type=Path, metavar="TOML", help="training settings")
     train.add_argument("--sounds", type=Path, metavar="DIR", help="everyday sounds (ESC-10): noise, and no emotion")
     train.add_argument("--speech", type=Path, metavar="DIR", help="read speech (LibriSpeech): half trains as neutral")
@@ -76,7 +76,7 @@ def _run(args: argparse.Namespace) -> int:
         speech=args.speech,
     )
     options = TrainOptions(
-        plan=replace(plan, fold=plan.chosen.name),
+        plan=replace(plan, fold=plan.run_fold.name),
         settings=replace(settings, neutral_speech=settings.neutral_speech or args.speech is not None),
         seeds=args.seeds,
         out=args.out,
@@ -106,7 +106,7 @@ def train(options: TrainOptions) -> int:
         if seed == first:
             show_skipped(options.folder(seed).read_json(METRICS)["skipped"])
         if not options.as_json:
-            show_scores(results[-1], options.plan.split.describe(), options.plan.chosen.name)
+            show_scores(results[-1], options.plan.split.describe(), options.plan.run_fold.name)
     summary = summarise_seeds(results, options.plan)
     if options.seeds > 1:
         RunFolder(options.out).write_json(SUMMARY, summary)

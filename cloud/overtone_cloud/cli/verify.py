@@ -96,7 +96,7 @@ def _verify_with_run(options: VerifyOptions, bundle: Bundle, run: Path) -> None:
 
 
 def _verify_with_split(options: VerifyOptions, bundle: Bundle) -> None:
-    from overtone_cloud.pretraining.checking import check_with_recordings, refuse_other_card
+    from overtone_cloud.pretraining.bundle_checks import check_with_recordings, refuse_other_card
 
     refuse_other_card(options.path)
     readings = {name: corpus.reading for name, corpus in read_corpora(options.corpora).items()}
@@ -109,7 +109,7 @@ def _verify_with_split(options: VerifyOptions, bundle: Bundle) -> None:
 
 
 def _verify_alone(options: VerifyOptions, bundle: Bundle) -> None:
-    from overtone_cloud.pretraining.checking import check_alone, refuse_other_card
+    from overtone_cloud.pretraining.bundle_checks import check_alone, refuse_other_card
 
     refuse_other_card(options.path)
     check = check_alone(bundle)

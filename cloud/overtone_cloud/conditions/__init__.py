@@ -1,1 +1,1 @@
-"""Conditions that speech is heard under, for trainings and for tests: noise, rooms, telephone, loudness."""
+"""Recording conditions for training and tests: noise, rooms, telephone, level."""

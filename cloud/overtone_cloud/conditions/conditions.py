@@ -1,4 +1,4 @@
-"""Conditions that speech is heard under: noise, a room, a telephone, another loudness.
+"""Recording conditions: noise, far microphone, telephone, level.
 
 Each is applied to the samples before the gate hears them. What is drawn (which sound, which room) follows from the
 condition's seed and the recording's own samples, so that a recording meets the same condition in every run.
@@ -35,15 +35,15 @@ class Condition(Protocol):
         """A short name for reports."""
 
     def apply(self, samples: F32) -> F32:
-        """Return the float32 samples (16 kHz) as they are heard under this condition."""
+        """Return the float32 samples (16 kHz) after this condition is applied."""
 
     def to_json(self) -> dict[str, Any]:
-        """Return everything that fixes the result."""
+        """Return the parameters that determine the result."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Noise:
-    """An everyday sound under the whole recording; the ratio is that of mean powers where the gate hears speech."""
+    """Noise: an everyday sound added to the whole recording; the ratio is that of mean powers during speech."""
 
     sounds: tuple[Path, ...]
     snr_db: float = 10.0
@@ -60,12 +60,12 @@ class Noise:
             object.__setattr__(self, "digest", content_digest(self.sounds))
 
     def apply(self, samples: F32) -> F32:
-        """Return the samples with noise; as they are where they are silent."""
+        """Return the samples with noise added; silence is returned unchanged."""
         first, last = speech_span(samples, self.gate)
         if last <= first:
             first, last = 0, samples.size
         speech = _power(samples[first:last])
-        rng = drawn(samples, self.seed)
+        rng = recording_rng(samples, self.seed)
         noise = _looped(sound(self.sounds[int(rng.integers(len(self.sounds)))]), samples.size, (first, last), rng)
         under = _power(noise[first:last])
         if speech == 0.0 or under == 0.0:
@@ -88,10 +88,10 @@ class FarMicrophone:
     name: ClassVar[str] = "far microphone"
 
     def apply(self, samples: F32) -> F32:
-        """Return the samples as the room passes them on, its echo included."""
+        """Return the samples convolved with the room's impulse response, including its reverberation tail."""
         from scipy.signal import fftconvolve
 
-        room = self.rooms[int(drawn(samples, self.seed).integers(len(self.rooms)))]
+        room = self.rooms[int(recording_rng(samples, self.seed).integers(len(self.rooms)))]
         heard: F32 = fftconvolve(samples, impulse_response(room)).astype(np.float32)
         came, went = (float(np.sum(np.square(x, dtype=np.float64))) for x in (samples, heard))
         return heard if went == 0.0 else (heard * np.float32(np.sqrt(came / went))).astype(np.float32)
@@ -108,7 +108,7 @@ class Telephone:
     name: ClassVar[str] = "telephone"
 
     def apply(self, samples: F32) -> F32:
-        """Return as many samples as came, without what lies outside the band."""
+        """Return the band-limited, mu-law coded samples, as many as in the input."""
         from scipy.signal import butter, sosfilt
 
         band = butter(8, TELEPHONE_BAND_HZ, "bandpass", fs=SAMPLE_RATE_HZ, output="sos")
@@ -133,7 +133,7 @@ class Level:
         return f"peak at {self.peak_db:g} dB"
 
     def apply(self, samples: F32) -> F32:
-        """Return the samples times one factor; silence stays silence."""
+        """Return the samples scaled to the peak level; silence is returned unchanged."""
         peak = float(np.abs(samples).max(initial=0.0))
         if peak == 0.0:
             return samples
@@ -162,8 +162,8 @@ def mu_law(samples: F32) -> F32:
     return decoded
 
 
-def drawn(samples: F32, seed: int) -> np.random.Generator:
-    """Return the generator that a recording's draws come from: the same for the same samples and seed."""
+def recording_rng(samples: F32, seed: int) -> np.random.Generator:
+    """Return a random generator seeded by the recording's samples and `seed`."""
     content = hashlib.sha256(np.ascontiguousarray(samples).tobytes()).digest()
     return np.random.default_rng([seed, int.from_bytes(content[:8], "little")])
 

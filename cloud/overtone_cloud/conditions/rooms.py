@@ -28,7 +28,7 @@ class RoomSpec:
         return float(np.linalg.norm(np.subtract(self.speaker_m, self.microphone_m)))
 
     def to_json(self) -> dict[str, Any]:
-        """Return everything that fixes the impulse response."""
+        """Return the parameters that determine the impulse response."""
         return asdict(self)
 
 
@@ -44,7 +44,7 @@ ROOMS = (
     _room((6.4, 5.1, 2.8), 0.50, (1.1, 3.8, 1.6), (4.4, 2.2, 1.1)),
     _room((7.3, 5.6, 3.0), 0.65, (5.9, 4.1, 1.6), (2.7, 2.0, 0.9)),
 )
-"""From a small kitchen to a large living room: what tests hear speech in."""
+"""Rooms of the tests, from a small kitchen to a large living room."""
 
 TRAINING_ROOMS = (
     _room((2.6, 3.1, 2.4), 0.30, (0.7, 0.9, 1.6), (1.9, 2.3, 1.1)),
@@ -61,7 +61,7 @@ TRAINING_ROOMS = (
 
 @lru_cache(maxsize=16)
 def impulse_response(room: RoomSpec) -> F32:
-    """Return the response at 16 kHz from the first sound's arrival on; a microphone 1 m away hears 1 first."""
+    """Return the response at 16 kHz from the direct sound on, whose amplitude is 1 at a distance of 1 m."""
     try:
         import pyroomacoustics as pra
     except ImportError as error:

@@ -20,7 +20,7 @@ MOST_NAMED = 5
 class Sounds:
     """A folder's two halves, as paths sorted by name.
 
-    `calibration` are those of the first half that no training hears: they set the threshold of a decision. Where the
+    `calibration` are those of the first half that are left out of training: they set the decision threshold. Where the
     half is too small to set any aside, it is all of them.
     """
 
@@ -51,7 +51,7 @@ def sound_halves(folder: Path) -> Sounds:
 
 
 def check_sounds(paths: Sequence[Path]) -> None:
-    """Raise CorpusError, which names them, where files cannot be decoded: a training of hours must know it before."""
+    """Raise CorpusError, which names them, where files cannot be decoded, before a long training begins."""
     bad = []
     for path in paths:
         try:
@@ -60,7 +60,7 @@ def check_sounds(paths: Sequence[Path]) -> None:
             bad.append(str(error))
     if bad:
         more = f" and {len(bad) - MOST_NAMED} more" if len(bad) > MOST_NAMED else ""
-        raise CorpusError(f"{len(bad)} of {len(paths)} sounds cannot be heard: {'; '.join(bad[:MOST_NAMED])}{more}")
+        raise CorpusError(f"{len(bad)} of {len(paths)} sounds cannot be decoded: {'; '.join(bad[:MOST_NAMED])}{more}")
 
 
 def is_test(stem: str) -> bool:
@@ -95,7 +95,7 @@ def content_digest(paths: Sequence[Path]) -> str:
 def sound(path: Path) -> F32:
     """Return a sound at 16 kHz, kept in memory: noise is taken from the same few files again and again.
 
-    Raises CorpusError, as an AudioError would be taken for one of the recording that the noise lies under.
+    Raises CorpusError, since an AudioError would be attributed to the recording that the noise is added to.
     """
     try:
         return audio.load(path)

@@ -136,7 +136,7 @@ def write_toml(path: Path, values: dict[str, dict[str, Any]]) -> Path:
 Command = Sequence[str | Path]
 
 
-class Child:
+class ChildProcess:
     """A child process with its log, running while the context is open; it is ended by its own process id."""
 
     def __init__(self, name: str, command: Command, log: Path) -> None:
@@ -157,11 +157,11 @@ class Child:
 
     @property
     def running(self) -> bool:
-        """Whether it has not ended."""
+        """Whether the process is running."""
         return self._process.poll() is None
 
     def check(self) -> None:
-        """Raise DemoError when it has ended."""
+        """Raise DemoError when the process has ended."""
         if not self.running:
             raise DemoError(f"{self.name} ended with {self._process.returncode}: {last_line(self.log)} ({self.log})")
 
@@ -197,16 +197,16 @@ class Child:
 def call(name: str, command: Command, log: Path, timeout_s: float = 120.0) -> str:
     """Run a command to its end and return its standard output; errors go to the log."""
     try:
-        done = subprocess.run(
+        process = subprocess.run(
             command, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=timeout_s, check=False
         )
     except (OSError, subprocess.TimeoutExpired) as error:
         raise DemoError(f"{name}: {error}") from error
     with log.open("a") as out:
-        out.write(f"{done.stdout}{done.stderr}")
-    if done.returncode:
-        raise DemoError(f"{name} ended with {done.returncode}: {last_line(log)} ({log})")
-    return done.stdout
+        out.write(f"{process.stdout}{process.stderr}")
+    if process.returncode:
+        raise DemoError(f"{name} ended with {process.returncode}: {last_line(log)} ({log})")
+    return process.stdout
 
 
 def last_line(log: Path) -> str:
@@ -220,33 +220,33 @@ def aggregator_program() -> Path:
     return Path(sys.executable).parent / "overtone-aggregator"
 
 
-def watch_rounds(database: Path, aggregator: Child, agents: Iterable[Child], say: Say) -> None:
-    """Say each round as it ends, and return when the aggregator has; raise DemoError where it or an agent fails."""
+def watch_rounds(database: Path, aggregator: ChildProcess, agents: Iterable[ChildProcess], say: Say) -> None:
+    """Report each round as it ends, until the aggregator ends; raise DemoError where it or an agent fails."""
     agents = list(agents)
     end = time.monotonic() + ROUNDS_TIMEOUT_S
-    reported = 0
+    count = 0
     while aggregator.running:
         if time.monotonic() > end:
             raise DemoError(f"the rounds did not end: {last_line(aggregator.log)} ({aggregator.log})")
         for agent in agents:
             agent.check()
         time.sleep(0.5)
-        reported = _say_rounds(database, reported, say)
+        count = _say_rounds(database, count, say)
     if aggregator.wait(1):
         aggregator.check()
-    _say_rounds(database, reported, say)
+    _say_rounds(database, count, say)
 
 
-def _say_rounds(database: Path, reported: int, say: Say) -> int:
-    """Say the ended rounds after the first `reported` ones, as the aggregator committed them; return their number."""
+def _say_rounds(database: Path, count: int, say: Say) -> int:
+    """Report the ended rounds after the first `count`, as the aggregator committed them; return their number."""
     if not database.exists():
-        return reported
+        return count
     try:
         with closing(sqlite3.connect(f"{database.resolve().as_uri()}?mode=ro", uri=True, timeout=1)) as connection:
             rows = connection.execute(ENDED_ROUNDS).fetchall()
     except sqlite3.OperationalError:  # the aggregator has just begun, or is writing
-        return reported
-    for number, outcome, before, after, reason in rows[reported:]:
+        return count
+    for number, outcome, before, after, reason in rows[count:]:
         figures = "" if after is None else f", UAR {100 * before:.1f} -> {100 * after:.1f} %"
         why = f" ({reason})" if outcome != "kept" and reason else ""
         say(f"    round {number}: {outcome}{figures}{why}")

@@ -1,4 +1,4 @@
-"""One device listens to its owner's recordings at their real pace; its events are said as they come."""
+"""A device listens to its owner's recordings in real time; its events are printed as they arrive."""
 
 import csv
 import io
@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from overtone_cloud.corpora import audio
-from overtone_cloud.demo.fleet import Child, DemoError, last_line
+from overtone_cloud.demo.fleet import ChildProcess, DemoError, last_line
 from overtone_cloud.synthesis.corpus import write_wav
 from overtone_common.audio import SAMPLE_RATE_HZ
 from overtone_models.front_end import F32
@@ -22,18 +22,18 @@ QUIET_S = 0.1
 TIMEOUT_S = 90.0
 
 Say = Callable[[str], None]
-Spoken = Sequence[tuple[float, str]]
+SpokenLabels = Sequence[tuple[float, str]]
 
 
 def make_recording(folder: Path) -> tuple[Path, list[tuple[float, str]]]:
     """Write one WAV of a few recordings that the owner did not label; return when each label begins (seconds)."""
     rows = csv.DictReader(io.StringIO((folder / "kept.csv").read_text(encoding="utf-8")))
     by_label = {row["label"]: Path(row["path"]) for row in rows}
-    heard = [(label, audio.load(path)) for label, path in list(by_label.items())[:UTTERANCES]]
-    pauses = [background(samples) for _, samples in heard]
-    # The detector takes noise that it begins with for speech until it knows it.
+    recordings = [(label, audio.load(path)) for label, path in list(by_label.items())[:UTTERANCES]]
+    pauses = [background(samples) for _, samples in recordings]
+    # At first the detector takes noise for speech until it has adapted to it.
     parts, spoken, position = [np.zeros_like(pauses[0])], [], pauses[0].size
-    for (label, samples), pause in zip(heard, pauses, strict=True):
+    for (label, samples), pause in zip(recordings, pauses, strict=True):
         spoken.append((position / SAMPLE_RATE_HZ, label))
         parts += [samples, pause]
         position += samples.size + pause.size
@@ -51,24 +51,24 @@ def background(samples: F32) -> F32:
     return pause
 
 
-def listen(agent: Child, spoken: Spoken, say: Say) -> list[dict[str, Any]]:
-    """Return the events of an agent that ends with its recording, with what was spoken; each is said when it comes."""
-    reported = 0
+def listen(agent: ChildProcess, spoken_labels: SpokenLabels, say: Say) -> list[dict[str, Any]]:
+    """Return the events of an agent that ends with its recording, with the spoken labels; prints each as it arrives."""
+    count = 0
     end = time.monotonic() + TIMEOUT_S
     with agent:
         while agent.running and time.monotonic() < end:
             time.sleep(0.2)
-            reported = _say_events(events(agent.log), reported, spoken, say)
-    heard = events(agent.log)
-    _say_events(heard, reported, spoken, say)
-    if agent.wait(1) or not heard:
-        raise DemoError(f"{agent.name} heard nothing: {last_line(agent.log)} ({agent.log})")
-    return [{**event, "spoken": spoken_at(event["stream_s"], spoken)} for event in heard]
+            count = _print_events(events(agent.log), count, spoken_labels, say)
+    agent_events = events(agent.log)
+    _print_events(agent_events, count, spoken_labels, say)
+    if agent.wait(1) or not agent_events:
+        raise DemoError(f"{agent.name} detected no speech: {last_line(agent.log)} ({agent.log})")
+    return [{**event, "spoken": spoken_at(event["stream_s"], spoken_labels)} for event in agent_events]
 
 
-def spoken_at(stream_s: float, spoken: Spoken) -> str:
+def spoken_at(stream_s: float, spoken_labels: SpokenLabels) -> str:
     """Return the emotion of the utterance that began last; empty before the first."""
-    return next((label for begins, label in reversed(spoken) if begins <= stream_s), "")
+    return next((label for begins, label in reversed(spoken_labels) if begins <= stream_s), "")
 
 
 def events(log: Path) -> list[dict[str, Any]]:
@@ -77,11 +77,11 @@ def events(log: Path) -> list[dict[str, Any]]:
     return [json.loads(line) for line in lines if line.startswith("{")]
 
 
-def _say_events(heard: Sequence[dict[str, Any]], reported: int, spoken: Spoken, say: Say) -> int:
-    for event in heard[reported:]:
-        truth = spoken_at(event["stream_s"], spoken)
+def _print_events(agent_events: Sequence[dict[str, Any]], count: int, spoken_labels: SpokenLabels, say: Say) -> int:
+    for event in agent_events[count:]:
+        truth = spoken_at(event["stream_s"], spoken_labels)
         what = event["label"] or "no decision"
         mark = "whole utterance: " if event["final"] else ""
-        said = f"(spoken: {truth})" if truth else ""
-        say(f"    {event['stream_s']:5.1f} s  {mark}{what:12} {100 * event['confidence']:3.0f} %  {said}")
-    return len(heard)
+        truth_text = f"(spoken: {truth})" if truth else ""
+        say(f"    {event['stream_s']:5.1f} s  {mark}{what:12} {100 * event['confidence']:3.0f} %  {truth_text}")
+    return len(agent_events)

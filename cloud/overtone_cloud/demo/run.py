@@ -22,7 +22,13 @@ from overtone_cloud.corpora.splits import hold_out
 from overtone_cloud.corpora.utterance import Utterance
 from overtone_cloud.demo import fleet, pretrained_listening
 from overtone_cloud.demo.listening import listen, make_recording
-from overtone_cloud.demo.speakers import SpeakerRoles, assign_speakers, divide_owner, spoken_by, write_manifest
+from overtone_cloud.demo.speakers import (
+    SpeakerRoles,
+    assign_speakers,
+    split_owner_utterances,
+    utterances_of,
+    write_manifest,
+)
 from overtone_cloud.synthesis import write_corpus
 from overtone_cloud.training.experiment import Plan, read_features, with_lineage
 from overtone_cloud.training.features import Features
@@ -32,11 +38,11 @@ from overtone_cloud.training.run_folder import RunFolder, progress_lines
 from overtone_cloud.training.settings import TrainSettings
 from overtone_models.bundle import Bundle
 from overtone_models.labels import ordered
-from overtone_models.trained import TrainedModel
+from overtone_models.trained_model import TrainedModel
 
 SYNTHETIC = {"speakers": 16, "emotions": ("neutral", "happy", "sad", "angry", "fearful"), "per_emotion": 10}
-HEARD = ("stream_s", "label", "confidence", "final", "spoken")
-VERSIONED = ("tensorflow", "ai-edge-litert", "numpy", "paho-mqtt", "tuf")
+EVENT_KEYS = ("stream_s", "label", "confidence", "final", "spoken")
+VERSION_PACKAGES = ("tensorflow", "ai-edge-litert", "numpy", "paho-mqtt", "tuf")
 
 Say = Callable[[str], None]
 
@@ -99,7 +105,7 @@ class Demo:
         self.say(f"    {time.monotonic() - began:.1f} s")
 
     def _empty(self) -> None:
-        """Begin with an empty folder; only one that a demonstration made before is emptied."""
+        """Create an empty output folder; an existing one is emptied only if an earlier demonstration wrote it."""
         marker = self.out / ".overtone-demo"
         if self.out.exists() and any(self.out.iterdir()) and not marker.exists():
             raise fleet.DemoError(f"{self.out} is not empty and was not made by the demo; choose another --out")
@@ -112,23 +118,23 @@ class Demo:
             self.report["data"] = str(self.settings.data)
             self.say(f"Real speech: {self.settings.data}")
             return self.settings.data
-        self.report["data"] = "synthesised voices (no recordings): figures say nothing about people"
-        self.say("No DATA given: the demo speaks with voices that it synthesises itself.")
+        self.report["data"] = "synthesised voices (no recordings): the figures do not apply to human speech"
+        self.say("No DATA given: the demo uses synthesised voices.")
         with self._stage(f"synthesising {SYNTHETIC['speakers']} voices"):
             return write_corpus(self.out / "corpus", seed=self.settings.seed, **SYNTHETIC)  # type: ignore[arg-type]
 
     def _listen_pretrained(self, corpus: Path) -> None:
-        """Let an agent without any bundle listen, as a new user would: with the pretrained model."""
+        """Run an agent without an installed bundle, which uses the pretrained model as for a new user."""
         self.report["pretrained"] = None
         if (model := pretrained_listening.default_model()) is None:
-            self.say("No pretrained model came with this software: nothing listens before the training.")
+            self.say("No pretrained model is installed: the demo begins with the training.")
             return
-        found, bundle = model
+        files, bundle = model
         reading = read_corpus(corpus)
-        why = pretrained_listening.caveat(bundle, reading.corpus, synthetic=self.settings.data is None)
-        with self._stage(f"before any training: the pretrained model {found.name} listens"):
-            self.say(f"    {why}")
-            heard = pretrained_listening.hear(
+        caveat_line = pretrained_listening.caveat(bundle, reading.corpus, synthetic=self.settings.data is None)
+        with self._stage(f"before any training: the pretrained model {files.name} listens"):
+            self.say(f"    {caveat_line}")
+            agent_events = pretrained_listening.listen_to_corpus(
                 self.out / "pretrained",
                 self.settings.agent,
                 self.logs / "pretrained.log",
@@ -136,15 +142,15 @@ class Demo:
                 bundle.manifest.labels,
                 self.say,
             )
-        events = [{name: event[name] for name in HEARD} for event in heard]
-        self.report["pretrained"] = pretrained_listening.facts(found, bundle, events, why)
+        events = [{name: event[name] for name in EVENT_KEYS} for event in agent_events]
+        self.report["pretrained"] = pretrained_listening.facts(files, bundle, events, caveat_line)
 
     def _train(self, corpus: Path) -> tuple[SpeakerRoles, TrainedModel, Features]:
         from overtone_cloud.training.trainer import fit
 
         reading = read_corpus(corpus)
         roles = assign_speakers(reading)
-        used = spoken_by(reading.labelled, (*roles.base, *roles.gate))
+        utterances = utterances_of(reading.labelled, (*roles.base, *roles.gate))
         split = hold_out(reading.utterances, [*roles.devices, *roles.gate, *roles.test])
         settings = TrainSettings(
             size=self.settings.size,
@@ -159,15 +165,15 @@ class Demo:
         run = RunFolder(self.out / "run")
         run.path.mkdir()
         with self._stage(f"training the base network on {len(roles.base)} speakers"):
-            outer = features.where(plan.chosen.train)
+            outer = features.where(plan.run_fold.train)
             labels = ordered({str(u.label) for u in outer.utterances})
             lines = progress_lines(lambda line: self.say(f"    {line}"), settings.epochs, 6)
-            trained, history = fit(outer, labels, settings, run, report=lines)
-            model = with_lineage(trained, reading, plan, settings)
+            network, history = fit(outer, labels, settings, run, report=lines)
+            model = with_lineage(network, reading, plan, settings)
         run.save_model(model)
         plot_curves(history, self.out / "curves.png")
         self.report |= {"split": roles.describe(), "labels": list(labels), "parameters": model.network.layout.size}
-        self.report["evaluation_corpus"] = str(write_manifest(self.out / "aggregator" / "corpus.csv", used))
+        self.report["evaluation_corpus"] = str(write_manifest(self.out / "aggregator" / "corpus.csv", utterances))
         self._calibration = calibration_utterances(outer, cache=self.out / "cache")
         return roles, model, features
 
@@ -190,14 +196,14 @@ class Demo:
         return keys, path
 
     def _owners(self, roles: SpeakerRoles, utterances: Sequence[Utterance]) -> dict[str, str]:
-        """Return the speaker of each device and write what each labels and what measures its gain."""
+        """Return the speaker of each device; write its labelled recordings and those that measure its gain."""
         owners = {}
         for number, speaker in enumerate(roles.devices, 1):
             device = f"device-{number}"
-            own = spoken_by(utterances, [speaker])
-            labelled, kept = divide_owner(own, self.settings.seed)
+            utterances_of_owner = utterances_of(utterances, [speaker])
+            labelled, held_out = split_owner_utterances(utterances_of_owner, self.settings.seed)
             write_manifest(self.out / device / "labelled.csv", labelled)
-            write_manifest(self.out / device / "kept.csv", kept)
+            write_manifest(self.out / device / "kept.csv", held_out)
             owners[device] = speaker
         return owners
 
@@ -215,8 +221,8 @@ class Demo:
                 log = self.logs / f"{device}.log"
                 self._agent(device, log, "install", bundle, "--config", config)
                 manifest = self.out / device / "labelled.csv"
-                stored = self._agent(device, log, "label", "--manifest", manifest, "--config", config)
-                self.say(f"    {device} (speaker {speaker}): {stored.strip().splitlines()[-1]}")
+                output = self._agent(device, log, "label", "--manifest", manifest, "--config", config)
+                self.say(f"    {device} (speaker {speaker}): {output.strip().splitlines()[-1]}")
 
     def _agent(self, device: str, log: Path, *arguments: str | Path) -> str:
         return fleet.call(device, [self.settings.agent, *arguments], log)
@@ -248,11 +254,11 @@ class Demo:
             ExitStack() as running,
         ):
             run: fleet.Command = [program, "run", "--config", config, "--rounds", str(rounds.number)]
-            aggregator = running.enter_context(fleet.Child("aggregator", run, self.logs / "aggregator.log"))
+            aggregator = running.enter_context(fleet.ChildProcess("aggregator", run, self.logs / "aggregator.log"))
             agents = {}
             for device in owners:
                 command: fleet.Command = [self.settings.agent, "run", "--config", self.out / device / "agent.toml"]
-                agents[device] = running.enter_context(fleet.Child(device, command, self.logs / f"{device}.log"))
+                agents[device] = running.enter_context(fleet.ChildProcess(device, command, self.logs / f"{device}.log"))
             fleet.watch_rounds(self.out / "aggregator" / "aggregator.sqlite", aggregator, agents.values(), self.say)
             peaks = {device: _rounded(agent.peak_mb()) for device, agent in agents.items()}
         self.report["rss_mb_per_device"] = peaks
@@ -268,9 +274,9 @@ class Demo:
         return Path(newest["path"])
 
     def _compare(self, first: Path, last: Path, features: Features, roles: SpeakerRoles, keys: Path) -> None:
-        """Score both bundles as a device hears: int8, streaming, on speakers nobody has trained with."""
+        """Score both bundles on the device's runtime (int8, streaming) with speakers of no training."""
         with self._stage("both bundles on the unseen speakers, through the device's runtime"):
-            unseen = features.where([u.id for u in spoken_by(features.utterances, roles.test)])
+            unseen = features.where([u.id for u in utterances_of(features.utterances, roles.test)])
             before = self._score(load_bundle(first, keys / "root.json"), unseen)
             bundle = load_bundle(last)
             after = self._score(bundle, unseen)
@@ -294,46 +300,52 @@ class Demo:
 
     def _personalise(self, owners: dict[str, str]) -> None:
         personal = {}
-        with self._stage("each device trains a personal head and is measured on recordings it never learned from"):
+        with self._stage("each device trains a personal head and is measured on recordings outside its training"):
             for device, speaker in owners.items():
                 log, config = self.logs / f"{device}.log", self.out / device / "agent.toml"
-                trained = json.loads(self._agent(device, log, "personalise", "--json", "--config", config))
+                head_report = json.loads(self._agent(device, log, "personalise", "--json", "--config", config))
                 held_out = self.out / device / "kept.csv"
-                measured = json.loads(
+                scores_of_owner = json.loads(
                     self._agent(device, log, "evaluate", "--manifest", held_out, "--json", "--config", config)
                 )
-                own = measured["uar"] if measured["uar_personal"] is None else measured["uar_personal"]
+                uar_personal = (
+                    scores_of_owner["uar"]
+                    if scores_of_owner["uar_personal"] is None
+                    else scores_of_owner["uar_personal"]
+                )
                 personal[device] = {
                     "speaker": speaker,
-                    "recordings": measured["recordings"],
-                    "uar": round(measured["uar"], 4),
-                    "uar_personal": round(own, 4),
-                    "gain": round(own - measured["uar"], 4),
-                    "kept": trained["kept"],
+                    "recordings": scores_of_owner["recordings"],
+                    "uar": round(scores_of_owner["uar"], 4),
+                    "uar_personal": round(uar_personal, 4),
+                    "gain": round(uar_personal - scores_of_owner["uar"], 4),
+                    "kept": head_report["kept"],
                 }
-                self.say(f"    {device}: UAR {100 * measured['uar']:.1f} -> {100 * own:.1f} %")
+                self.say(f"    {device}: UAR {100 * scores_of_owner['uar']:.1f} -> {100 * uar_personal:.1f} %")
         self.report["personal"] = personal
 
     def _listen(self, device: str, owners: dict[str, str], keys: Path) -> None:
-        """Let one device listen to its owner's recordings at real pace and say what it hears."""
-        recording, spoken = make_recording(self.out / device)
+        """Let one device listen to its owner's recordings in real time and report its events."""
+        recording, spoken_labels = make_recording(self.out / device)
         config = fleet.listening_config(self.out, device, recording=recording, root=keys / "root.json")
-        labels = ", ".join(label for _, label in spoken)
+        labels = ", ".join(label for _, label in spoken_labels)
         with self._stage(f"{device} listens to speaker {owners[device]}: {labels}"):
             command: fleet.Command = [self.settings.agent, "run", "--config", config]
-            heard = listen(fleet.Child(device, command, self.logs / f"{device}-listening.log"), spoken, self.say)
-        self.report["heard"] = [{name: e[name] for name in HEARD} for e in heard]
+            agent_events = listen(
+                fleet.ChildProcess(device, command, self.logs / f"{device}-listening.log"), spoken_labels, self.say
+            )
+        self.report["heard"] = [{name: e[name] for name in EVENT_KEYS} for e in agent_events]
 
     def _latency(self, bundle: Path) -> None:
         bench = self.settings.agent.parent / "overtone-bench"
         with self._stage("latency of a hop on this machine"):
             command: fleet.Command = [bench, "--bundle", bundle, "--seconds", "20", "--json", "--no-training", "--fast"]
-            measured = json.loads(fleet.call("overtone-bench", command, self.logs / "bench.log"))
-        self.report["hop_ms"] = {name: measured["fast"]["hop_ms"][name] for name in ("p50", "p95", "p99", "max")}
-        self.report["bench"] = measured
+            bench_report = json.loads(fleet.call("overtone-bench", command, self.logs / "bench.log"))
+        self.report["hop_ms"] = {name: bench_report["fast"]["hop_ms"][name] for name in ("p50", "p95", "p99", "max")}
+        self.report["bench"] = bench_report
 
     def _versions(self) -> None:
-        names = {name: version(name) for name in VERSIONED}
+        names = {name: version(name) for name in VERSION_PACKAGES}
         self.report["versions"] = {"python": platform.python_version(), "overtone": version("overtone"), **names}
         self.report["seconds"] = round(time.monotonic() - self._began, 1)
 

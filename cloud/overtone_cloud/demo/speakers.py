@@ -22,7 +22,7 @@ class SpeakerRoles:
 
     The base is trained on one gender, and the devices belong to the other: federation is for users
     unlike the corpus. `gate` speakers tell the aggregator whether to keep a model; `test`
-    speakers are heard by nobody before the closing table.
+    speakers are used only in the closing table.
     """
 
     base: tuple[str, ...]
@@ -41,7 +41,7 @@ class SpeakerRoles:
 def assign_speakers(reading: Reading) -> SpeakerRoles:
     """Return the roles, in the corpus' own order: nothing is chosen by result.
 
-    Where the corpus does not give genders, every second speaker stands for the other one.
+    Where the corpus does not give genders, the speakers are assigned alternately.
     """
     first, second = _two_groups(reading)
     base = max(2, round(0.7 * len(first)))
@@ -67,23 +67,23 @@ def _two_groups(reading: Reading) -> tuple[list[str], list[str]]:
     return [s for s in speakers if genders[s] == kinds[0]], [s for s in speakers if genders[s] == kinds[1]]
 
 
-def spoken_by(utterances: Iterable[Utterance], speakers: Sequence[str]) -> list[Utterance]:
+def utterances_of(utterances: Iterable[Utterance], speakers: Sequence[str]) -> list[Utterance]:
     """Return the labelled utterances of some speakers."""
-    wanted = set(speakers)
-    return [u for u in utterances if u.label is not None and u.speaker in wanted]
+    names = set(speakers)
+    return [u for u in utterances if u.label is not None and u.speaker in names]
 
 
-def divide_owner(utterances: Sequence[Utterance], seed: int) -> tuple[list[Utterance], list[Utterance]]:
-    """Return what the owner labels and what measures the personal gain, each label in both."""
+def split_owner_utterances(utterances: Sequence[Utterance], seed: int) -> tuple[list[Utterance], list[Utterance]]:
+    """Return the utterances that the owner labels and those that measure the personal gain, each label in both."""
     rng = np.random.default_rng(seed)
     labelled: list[Utterance] = []
     held_out: list[Utterance] = []
     for label in sorted({str(u.label) for u in utterances}):
         of_label = [u for u in utterances if u.label == label]
         order = rng.permutation(len(of_label))
-        cut = max(1, round(LABELLED_SHARE * len(of_label)))
-        labelled += [of_label[i] for i in order[:cut]]
-        held_out += [of_label[i] for i in order[cut:]]
+        count = max(1, round(LABELLED_SHARE * len(of_label)))
+        labelled += [of_label[i] for i in order[:count]]
+        held_out += [of_label[i] for i in order[count:]]
     return labelled, held_out
 
 

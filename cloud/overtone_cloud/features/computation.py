@@ -43,7 +43,7 @@ def compute_file(path: Path, spec: Feature) -> Outcome:
 
 
 def compute_bytes(data: bytes, path: str, spec: dict[str, Any]) -> Outcome:
-    """Return the feature of a file's bytes, on a machine that need not see the disk that `path` lies on."""
+    """Return the feature of a file's bytes, on a machine that need not have access to the disk of `path`."""
     with tempfile.TemporaryDirectory(prefix="overtone-") as folder:
         copy = Path(folder) / "recording"
         copy.write_bytes(data)
@@ -92,15 +92,15 @@ def on_ray(paths: Sequence[Path], spec: Feature, address: str, jobs: int) -> Out
     The files' bytes are sent along, so its machines need this package but not this disk.
     """
     ray = _ray()
-    started = not ray.is_initialized()
-    if started:
+    owns_ray = not ray.is_initialized()
+    if owns_ray:
         _connect(ray, address, jobs)
     try:
         yield from _ray_outcomes(ray, paths, spec)
     except ray.exceptions.RayError as error:
         raise TrainingError(f"{spec.name}: Ray at {address} failed: {_first_line(error)}") from error
     finally:
-        if started:
+        if owns_ray:
             ray.shutdown()
 
 

@@ -81,7 +81,7 @@ class Encoder:
 
     @property
     def width(self) -> int:
-        """Numbers for each token."""
+        """Number of values per token."""
         return self.shape.width
 
     def encode(self, text: str) -> F32:

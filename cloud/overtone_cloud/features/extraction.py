@@ -22,7 +22,7 @@ PROGRESS_S = 5.0
 
 
 def no_log(_line: str) -> None:
-    """Say nothing."""
+    """Discard a log line."""
 
 
 def extract(
@@ -44,11 +44,11 @@ def extract(
         raise ConfigError(f"jobs is {jobs}, it must be at least 1")
     folder = cache or cache_directory()
     keys, outcomes = _keys([u.path for u in utterances], spec)
-    features, missing = _read(keys, folder)
+    features, missing = _read_cached(keys, folder)
     if missing:
         log(f"{spec.name}: {len(missing)} of {len(keys)} recordings to compute")
         outcomes_to_come = _compute(list(missing), spec, jobs, ray)
-        features |= _store(_counted(outcomes_to_come, len(missing), progress), missing, folder, spec.name, log)
+        features |= _store(_with_progress(outcomes_to_come, len(missing), progress), missing, folder, spec.name, log)
     outcomes |= {path: features[key] for path, key in keys.items()}
     _log_failures(outcomes, spec.name, log)
     in_order = (outcomes[u.path] for u in utterances)
@@ -67,7 +67,7 @@ def _keys(paths: Sequence[Path], spec: Feature) -> tuple[dict[Path, str], dict[P
     return keys, failures
 
 
-def _read(keys: Mapping[Path, str], folder: Path) -> tuple[dict[str, Outcome], dict[Path, str]]:
+def _read_cached(keys: Mapping[Path, str], folder: Path) -> tuple[dict[str, Outcome], dict[Path, str]]:
     """Return the cached features by key, and a file with the key of each that is not there."""
     features: dict[str, Outcome] = {}
     missing: dict[str, Path] = {}
@@ -103,25 +103,25 @@ def _with_help(paths: Sequence[Path], spec: Feature, jobs: int) -> Outcomes:
         yield from in_processes(paths[done:], spec, jobs)
 
 
-def _counted(outcomes: Outcomes, count: int, progress: Progress | None) -> Outcomes:
-    for done, outcome in enumerate(outcomes, 1):
+def _with_progress(outcomes: Outcomes, count: int, progress: Progress | None) -> Outcomes:
+    for number, outcome in enumerate(outcomes, 1):
         yield outcome
         if progress:
-            progress(done, count)
+            progress(number, count)
 
 
 def _store(outcomes: Outcomes, keys: Mapping[Path, str], folder: Path, name: str, log: Log) -> dict[str, Outcome]:
     """Return the computed features by key, written to the cache as they come."""
-    done: dict[str, Outcome] = {}
+    computed: dict[str, Outcome] = {}
     logged_s = monotonic()
     for path, outcome in outcomes:
-        done[keys[path]] = outcome
+        computed[keys[path]] = outcome
         if not isinstance(outcome, str):
             write_feature(folder, keys[path], outcome)
-        if monotonic() - logged_s >= PROGRESS_S or len(done) == len(keys):
+        if monotonic() - logged_s >= PROGRESS_S or len(computed) == len(keys):
             logged_s = monotonic()
-            log(f"{name}: {len(done)} of {len(keys)} recordings computed")
-    return done
+            log(f"{name}: {len(computed)} of {len(keys)} recordings computed")
+    return computed
 
 
 def _log_failures(outcomes: Mapping[Path, Outcome], name: str, log: Log) -> None:

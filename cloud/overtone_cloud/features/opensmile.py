@@ -44,7 +44,7 @@ class OpenSmileSpec(FeatureSpec):
     def track(self, samples: F32) -> F32:
         """Return `(frames, 36)`; the first row's differences are 0."""
         least = round(SHORTEST_S * self.sample_rate_hz)
-        padded = np.pad(self.checked(samples), (0, max(0, least - samples.size)))
+        padded = np.pad(self.validate(samples), (0, max(0, least - samples.size)))
         table = _smile().process_signal(padded, self.sample_rate_hz)
         static = np.nan_to_num(table[[COLUMNS[name] for name in STATIC]].to_numpy()).astype(np.float32)
         return np.concatenate([static, np.diff(static, axis=0, prepend=static[:1])], axis=1)

@@ -23,7 +23,7 @@ class TextEncoder(Protocol):
 
     @property
     def width(self) -> int:
-        """Numbers for each token."""
+        """Number of values per token."""
 
     @property
     def digest(self) -> str:
@@ -34,7 +34,7 @@ class TextEncoder(Protocol):
 
 
 def no_log(_line: str) -> None:
-    """Say nothing."""
+    """Discard a log line."""
 
 
 def embed(

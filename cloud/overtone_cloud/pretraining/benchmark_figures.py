@@ -12,8 +12,8 @@ from overtone_cloud.recognition.joint import ALL
 from overtone_cloud.recognition.report import FORMAT, VERSION
 from overtone_cloud.training.settings import TrainSettings
 
-EXTRACTED = ("date", "versions", "command", "seeds", "joint")
-REQUIRED = (*EXTRACTED, "settings", "quick", "complete", "protocols", "joint_details")
+COPIED_KEYS = ("date", "versions", "command", "seeds", "joint")
+REQUIRED_KEYS = (*COPIED_KEYS, "settings", "quick", "complete", "protocols", "joint_details")
 THRESHOLDS = (0.0, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9)
 
 
@@ -24,8 +24,10 @@ def read_figures(path: Path, settings: TrainSettings, labels: Sequence[str], cor
     settings, corpora or labels.
     """
     report = _read(path)
-    if lacking := [name for name in REQUIRED if name not in report]:
-        raise ConfigError(f"{path} lacks {lacking[0]!r}: run the benchmark's command again, it trains nothing twice")
+    if missing := [name for name in REQUIRED_KEYS if name not in report]:
+        raise ConfigError(
+            f"{path} lacks {missing[0]!r}: run the benchmark's command again; finished trainings are reused"
+        )
     if report["quick"] or not report["complete"]:
         kind = "a quick" if report["quick"] else "an unfinished"
         raise ConfigError(f"{path} is of {kind} benchmark: no figures for a card")
@@ -37,11 +39,11 @@ def read_figures(path: Path, settings: TrainSettings, labels: Sequence[str], cor
         )
     if list(protocol["labels"]) != list(labels):
         raise ConfigError(f"{path} is of the labels {', '.join(protocol['labels'])}, the model has {', '.join(labels)}")
-    measured = sorted(row["corpus"] for row in report["joint"])
-    if measured != sorted(corpora):
-        raise ConfigError(f"{path} is of {', '.join(measured)}, the model of {', '.join(sorted(corpora))}")
+    report_corpora = sorted(row["corpus"] for row in report["joint"])
+    if report_corpora != sorted(corpora):
+        raise ConfigError(f"{path} is of {', '.join(report_corpora)}, the model of {', '.join(sorted(corpora))}")
     return {
-        **{name: report[name] for name in EXTRACTED},
+        **{name: report[name] for name in COPIED_KEYS},
         # To the benchmark all corpora together are one manifest.
         "split": protocol["split"].replace("manifest, ", f"{'+'.join(sorted(corpora))}, ", 1),
         "one_model": _one_model(details, protocol["labels"]),
@@ -68,14 +70,14 @@ def _refuse_other_settings(path: Path, theirs: Mapping[str, Any], settings: Trai
 
 def _one_model(details: Mapping[str, Any], labels: Sequence[str]) -> dict[str, Any]:
     """Return the results of one model for all corpora: means over seeds, confusions added up."""
-    confusion = np.sum([np.array(found) for found in details["confusion"].values()], axis=0)
+    confusion = np.sum([np.array(entry) for entry in details["confusion"].values()], axis=0)
     return {
         "figures": details["figures"],
         "recalls": _over_seeds(details["recalls"]),
         "genders": _over_seeds(details["gender_uar"]),
         "speakers": {
-            name: {**found, "gender": details["genders"][name]}
-            for name, found in _over_seeds(details["speaker_uar"]).items()
+            name: {**entry, "gender": details["genders"][name]}
+            for name, entry in _over_seeds(details["speaker_uar"]).items()
         },
         "labels": list(labels),
         "confusion": confusion.tolist(),

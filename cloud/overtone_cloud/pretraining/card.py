@@ -9,7 +9,7 @@ from overtone_cloud.recognition.report import FIGURE_HEAD, JOINT_HEAD, figure_ce
 
 CONFUSIONS = 6
 WORST = 5
-NOTHING = "nothing heard"
+NO_ANSWER = "nothing heard"
 
 
 def card(facts: Mapping[str, Any]) -> str:
@@ -17,7 +17,7 @@ def card(facts: Mapping[str, Any]) -> str:
     name, bundle = facts["name"], facts["bundle"]
     sections = [
         f"# Pretrained model `{name}`",
-        f"An int8 network that tells {_listed(bundle['labels'])} apart in a voice, or says that it cannot decide. "
+        f"An int8 network that tells {_enumeration(bundle['labels'])} apart in a voice, or says that it cannot decide. "
         f"**{_first_upper(bundle['licence'].split(':')[0])}.** Written by `overtone pretrain`; do not edit.",
         _summary(facts),
         *_data(facts),
@@ -29,7 +29,7 @@ def card(facts: Mapping[str, Any]) -> str:
     return "\n\n".join(sections) + "\n"
 
 
-def _listed(things: Sequence[str]) -> str:
+def _enumeration(things: Sequence[str]) -> str:
     return things[0] if len(things) == 1 else f"{', '.join(things[:-1])} and {things[-1]}"
 
 
@@ -82,15 +82,15 @@ def _data(facts: Mapping[str, Any]) -> list[str]:
 
 def _training(facts: Mapping[str, Any]) -> list[str]:
     training = facts["training"]
-    lost = f"; {len(training['skipped'])} could not be read or heard" if training["skipped"] else ""
+    skipped = f"; {len(training['skipped'])} could not be read or heard" if training["skipped"] else ""
     return [
         "## Training",
         "\n".join(
             [
-                f"- Split: [split.json](split.json): {training['split']}{lost}.",
+                f"- Split: [split.json](split.json): {training['split']}{skipped}.",
                 f"- Settings: [settings.toml](settings.toml), seed {training['seed']}; one training, none was chosen "
                 "among several.",
-                _heard(training),
+                _conditions(training),
                 f"- Selection rule: {training['selection']}",
                 "- No speaker is left to test this very model: **a figure of it on these corpora would be of speakers "
                 "that it was trained on or chosen by.**",
@@ -99,16 +99,16 @@ def _training(facts: Mapping[str, Any]) -> list[str]:
     ]
 
 
-def _heard(training: Mapping[str, Any]) -> str:
-    """Return what speech was heard under."""
+def _conditions(training: Mapping[str, Any]) -> str:
+    """Return the line on recording conditions, sounds and read speech."""
     if not training["conditioned"]:
         text = "- Speech as recorded"
     else:
         noise = " and in noise" if training["sounds"] else ""
         text = f"- {100 * training['conditioned']:.0f} % of the speech in simulated rooms, over the telephone{noise}"
     sounds = f"; {training['sounds']} everyday sounds as no emotion" if training["sounds"] else ""
-    read = training.get("read_speech", 0)
-    speech = f"; {read} recordings of read speech as neutral" if read else ""
+    readings = training.get("read_speech", 0)
+    speech = f"; {readings} recordings of read speech as neutral" if readings else ""
     return f"{text}{sounds}{speech}."
 
 
@@ -131,8 +131,8 @@ def corpus_words(facts: Mapping[str, Any]) -> str:
 
 
 def _use(facts: Mapping[str, Any]) -> list[str]:
-    known = sorted({found["language"] for found in facts["corpora"].values()} - {UNKNOWN})
-    languages = _listed(known) if known else "those of its recordings"
+    languages_known = sorted({corpus["language"] for corpus in facts["corpora"].values()} - {UNKNOWN})
+    languages = _enumeration(languages_known) if languages_known else "those of its recordings"
     commercial = ["- Commercial use, as long as the weights come from these corpora."]
     return [
         "## Intended use",
@@ -156,7 +156,7 @@ def _use(facts: Mapping[str, Any]) -> list[str]:
 
 
 def _figure_sections(facts: Mapping[str, Any]) -> list[str]:
-    """Return the sections of figures; without figures one that says so."""
+    """Return the sections with figures; without a report, one section that says so."""
     figures = facts["figures"]
     if figures is None:
         return [
@@ -165,7 +165,7 @@ def _figure_sections(facts: Mapping[str, Any]) -> list[str]:
             "to `overtone pretrain --figures`.",
         ]
     model = figures["one_model"]
-    return [*_introduction(figures), *_one_model(figures), *_people(model), *_failures(figures)]
+    return [*_introduction(figures), *_one_model(figures), *_speakers(model), *_failures(figures)]
 
 
 def _introduction(figures: Mapping[str, Any]) -> list[str]:
@@ -207,14 +207,14 @@ def _share(share: Mapping[str, Any]) -> str:
     return f"{100 * share['mean']:.1f}{deviation} %"
 
 
-def _people(model: Mapping[str, Any]) -> list[str]:
+def _speakers(model: Mapping[str, Any]) -> list[str]:
     return [
         "### By gender",
-        _table(("gender", "UAR"), [(kind, _share(found)) for kind, found in model["genders"].items()]),
+        _table(("gender", "UAR"), [(kind, _share(uar)) for kind, uar in model["genders"].items()]),
         "### By speaker",
         _table(
             ("speaker", "gender", "UAR"),
-            [(name, found["gender"], _share(found)) for name, found in model["speakers"].items()],
+            [(name, uar["gender"], _share(uar)) for name, uar in model["speakers"].items()],
         ),
     ]
 
@@ -238,15 +238,15 @@ def _sentence(row: Mapping[str, Any]) -> str:
 
 def confusions(labels: Sequence[str], counts: Sequence[Sequence[int]]) -> list[tuple[str, str, str]]:
     """Return the commonest mistakes as (spoken, taken for, share of what was spoken), the largest share first."""
-    predicted = [*labels, NOTHING]
+    predicted = [*labels, NO_ANSWER]
     mistakes = [
-        (count / sum(row), spoken, taken)
+        (count / sum(row), spoken, answer)
         for spoken, row in zip(labels, counts, strict=True)
-        for taken, count in zip(predicted, row, strict=True)
-        if taken != spoken and count
+        for answer, count in zip(predicted, row, strict=True)
+        if answer != spoken and count
     ]
     mistakes.sort(key=lambda one: (-one[0], one[1], one[2]))
-    return [(spoken, taken, f"{100 * share:.1f} %") for share, spoken, taken in mistakes[:CONFUSIONS]]
+    return [(spoken, answer, f"{100 * share:.1f} %") for share, spoken, answer in mistakes[:CONFUSIONS]]
 
 
 def worst(speakers: Mapping[str, Mapping[str, Any]]) -> list[str]:

@@ -12,7 +12,7 @@ from overtone_cloud.corpora.split_file import Split
 from overtone_cloud.corpora.splits import corpus_of
 from overtone_cloud.corpora.utterance import Reading
 from overtone_cloud.errors import ConfigError
-from overtone_cloud.pretraining.training import Trained
+from overtone_cloud.pretraining.training import PretrainingResult
 from overtone_cloud.recognition.predictions import genders_of
 from overtone_cloud.training.settings import TrainSettings
 from overtone_converters.signing import NAME
@@ -46,7 +46,7 @@ def check_release(name: str, version: int) -> None:
         raise ConfigError(f"--version is {version}, limit is 1..{MAX_VERSION}")
 
 
-def card_data(release: Release, trained: Trained, data: bytes, verification: Verification) -> dict[str, Any]:
+def card_data(release: Release, result: PretrainingResult, data: bytes, verification: Verification) -> dict[str, Any]:
     """Return the facts of a finished model, whose bundle is `data`.
 
     The inner speakers' UAR is left out: they chose when to stop, so it flatters.
@@ -58,8 +58,8 @@ def card_data(release: Release, trained: Trained, data: bytes, verification: Ver
         "name": release.name,
         "command": command_of(release, corpora),
         "bundle": _bundle(data),
-        "training": _training(trained, release),
-        "corpora": {corpus: _corpus(corpus, release.readings[corpus], trained) for corpus in corpora},
+        "training": _training(result, release),
+        "corpora": {corpus: _corpus(corpus, release.readings[corpus], result) for corpus in corpora},
         "parity": {key: value for key, value in verification.to_json().items() if not key.startswith("uar_")},
         "figures": release.figures,
     }
@@ -100,21 +100,21 @@ def _bundle(data: bytes) -> dict[str, Any]:
     }
 
 
-def _training(trained: Trained, release: Release) -> dict[str, Any]:
-    inner = sorted(set(trained.inner.speakers))
+def _training(result: PretrainingResult, release: Release) -> dict[str, Any]:
+    inner = sorted(set(result.inner.speakers))
     return {
         "seed": release.settings.seed,
-        "epochs": len(trained.history),
-        "selection": selection(trained.history, inner),
-        "utterances": len(trained.train),
-        "inner_utterances": len(trained.inner),
+        "epochs": len(result.history),
+        "selection": selection(result.history, inner),
+        "utterances": len(result.train),
+        "inner_utterances": len(result.inner),
         "inner_speakers": inner,
         "conditioned": release.settings.augmentation.conditioned,
         "sounds": len(release.sounds.training) if release.sounds else 0,
         "read_speech": len(release.speech.training) if release.speech else 0,
-        "skipped": list(trained.train.skipped),
-        "digest": trained.reading.digest,
-        "split": describe_split(trained.split),
+        "skipped": list(result.train.skipped),
+        "digest": result.reading.digest,
+        "split": describe_split(result.split),
     }
 
 
@@ -134,18 +134,18 @@ def describe_split(split: Split) -> str:
     return f"{split.corpus}: {train} utterances train, {test} of inner speakers choose when to stop"
 
 
-def _corpus(corpus: str, reading: Reading, trained: Trained) -> dict[str, Any]:
-    used = [u for u in trained.reading.utterances if corpus_of(str(u.speaker)) == corpus]
-    genders = list(genders_of(Reading(corpus=corpus, root=reading.root, utterances=tuple(used))).values())
-    labels = {str(u.label) for u in used}
+def _corpus(corpus: str, reading: Reading, result: PretrainingResult) -> dict[str, Any]:
+    utterances = [u for u in result.reading.utterances if corpus_of(str(u.speaker)) == corpus]
+    genders = list(genders_of(Reading(corpus=corpus, root=reading.root, utterances=tuple(utterances))).values())
+    labels = {str(u.label) for u in utterances}
     left_out = sorted({str(u.label) for u in reading.labelled} - labels)
-    known = CORPORA.get(corpus)
+    terms = CORPORA.get(corpus)
     return {
-        "title": known.title if known else corpus,
-        "language": known.language if known else UNKNOWN,
-        "licence": known.licence if known else "as the corpus says",
-        "page": known.page if known else None,
-        "utterances": len(used),
+        "title": terms.title if terms else corpus,
+        "language": terms.language if terms else UNKNOWN,
+        "licence": terms.licence if terms else "as the corpus says",
+        "page": terms.page if terms else None,
+        "utterances": len(utterances),
         "speakers": {kind: genders.count(kind) for kind in sorted(set(genders))},
         "left_out": {label: sum(1 for u in reading.labelled if u.label == label) for label in left_out},
         "digest": reading.digest,

@@ -1,4 +1,4 @@
-"""Several corpora joined to one for pretraining; the split keeps the inner speakers, who chose when to stop."""
+"""Several corpora joined to one for pretraining; the split records the inner speakers of early stopping."""
 
 from collections.abc import Mapping
 from dataclasses import replace
@@ -18,7 +18,7 @@ def join(readings: Mapping[str, Reading]) -> Reading:
     """Return the utterances of the classes that all corpora have; ids and speakers are `corpus/...`.
 
     A class that one corpus alone has would be recognised by that corpus' room and language, not by its emotion.
-    Ids do not depend on where the corpora lie, nor on the kind of their files. Raises CorpusError for fewer than two
+    Ids do not depend on the corpora's folders, nor on their file formats. Raises CorpusError for fewer than two
     classes, a missing speaker, or two recordings of one name.
     """
     labels = common_labels(readings)
@@ -40,7 +40,7 @@ def _renamed(corpus: str, utterance: Utterance) -> Utterance:
 
 
 def split_of(reading: Reading, settings: TrainSettings, inner: Features) -> Split:
-    """Return the split to write beside the model: its test part are the inner speakers.
+    """Return the split to store with the model: its test part are the inner speakers.
 
     Utterances without audible speech are in it too: the split follows from corpora and speakers alone.
     """

@@ -15,21 +15,21 @@ from overtone_cloud.errors import ConfigError, TrainingError
 from overtone_cloud.pretraining.joint_corpus import join, split_of
 from overtone_cloud.recognition.limits import Limits, check_network
 from overtone_cloud.training.features import Features, extract
-from overtone_cloud.training.prepared import check_neutral_speech, set_aside, surroundings
+from overtone_cloud.training.inputs import check_neutral_speech, set_aside, surroundings
 from overtone_cloud.training.run_folder import HISTORY, MODEL, RunFolder
 from overtone_cloud.training.settings import TrainSettings
 from overtone_models.digests import digest_mapping
 from overtone_models.front_end import EDGE_FRONT_END
 from overtone_models.gate import GateSpec
 from overtone_models.labels import ordered
-from overtone_models.trained import TrainedModel
+from overtone_models.trained_model import TrainedModel
 
 CLAIM = "pretraining.json"
 
 
 @dataclass(frozen=True, kw_only=True)
-class Order:
-    """The order of a pretraining; `work` keeps its training, so that the same order resumes or finds it finished."""
+class PretrainingRequest:
+    """Specification of a pretraining; `work` is its run folder: the same request resumes it or reuses its result."""
 
     readings: Mapping[str, Reading]
     settings: TrainSettings
@@ -40,7 +40,7 @@ class Order:
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class Trained:
+class PretrainingResult:
     """A finished training: its model, its two parts, the split, and its history."""
 
     model: TrainedModel
@@ -52,27 +52,27 @@ class Trained:
     finished: datetime
 
 
-def train_all(order: Order, report: Any = None, progress: Any = None) -> Trained:
-    """Return the model of all the order's speakers; every check that needs no sound comes first."""
-    settings, reading = order.settings, join(order.readings)
+def train_all(request: PretrainingRequest, report: Any = None, progress: Any = None) -> PretrainingResult:
+    """Train on all speakers of the request and return the result; every check that needs no sound comes first."""
+    settings, reading = request.settings, join(request.readings)
     if settings.inner_fraction == 0:
         raise ConfigError("inner_fraction is 0: a model to ship needs inner speakers, who choose when to stop")
     labels = ordered({str(u.label) for u in reading.labelled})
-    if order.speech is not None and not settings.neutral_speech:
+    if request.speech is not None and not settings.neutral_speech:
         raise ConfigError("read speech is given, but training setting neutral_speech is false")
     if settings.neutral_speech:
-        check_neutral_speech(labels, order.speech)
+        check_neutral_speech(labels, request.speech)
     check_network(settings.network(n_features=EDGE_FRONT_END.n_mfcc, n_classes=len(labels)), Limits())
-    folder = RunFolder(order.work)
-    _claim(folder, reading, order)
-    features = extract(reading.labelled, EDGE_FRONT_END, GateSpec(), cache=order.cache, progress=progress)
+    folder = RunFolder(request.work)
+    _claim(folder, reading, request)
+    features = extract(reading.labelled, EDGE_FRONT_END, GateSpec(), cache=request.cache, progress=progress)
     train, inner = set_aside(features, settings)
     split = split_of(reading, settings, inner)
     if not (folder.path / MODEL).exists():
-        _train(order, folder, features, labels, report)
-    licence = pretrained_licence(order.readings)
-    model = replace(folder.load_model(), lineage=lineage(order.readings, reading, settings), licence=licence)
-    return Trained(
+        _train(request, folder, features, labels, report)
+    licence = pretrained_licence(request.readings)
+    model = replace(folder.load_model(), lineage=lineage(request.readings, reading, settings), licence=licence)
+    return PretrainingResult(
         model=model,
         reading=reading,
         train=train,
@@ -83,25 +83,27 @@ def train_all(order: Order, report: Any = None, progress: Any = None) -> Trained
     )
 
 
-def _train(order: Order, folder: RunFolder, features: Features, labels: tuple[str, ...], report: Any) -> None:
+def _train(
+    request: PretrainingRequest, folder: RunFolder, features: Features, labels: tuple[str, ...], report: Any
+) -> None:
     from overtone_cloud.training.trainer import fit
 
-    around = surroundings(order.sounds, order.settings, order.speech)
-    model, _ = fit(features, labels, order.settings, folder, around=around, cache=order.cache, report=report)
+    around = surroundings(request.sounds, request.settings, request.speech)
+    model, _ = fit(features, labels, request.settings, folder, around=around, cache=request.cache, report=report)
     folder.save_model(model)
 
 
-def _claim(folder: RunFolder, reading: Reading, order: Order) -> None:
+def _claim(folder: RunFolder, reading: Reading, request: PretrainingRequest) -> None:
     """Take the folder for this training; raise TrainingError where it holds another."""
-    halves = None if order.sounds is None else sound_halves(order.sounds)
+    halves = None if request.sounds is None else sound_halves(request.sounds)
     sounds = None if halves is None else content_digest((*halves.training, *halves.calibration))
-    speech = content_digest(read_speech(order.speech).training) if order.speech is not None else None
+    speech = content_digest(read_speech(request.speech).training) if request.speech is not None else None
     mine = {
         "corpora": reading.corpus,
         "digest": reading.digest,
         "sounds": sounds,
         "speech": speech,
-        "settings": order.settings.to_json(),
+        "settings": request.settings.to_json(),
     }
     if (folder.path / CLAIM).exists() and folder.read_json(CLAIM) != mine:
         raise TrainingError(

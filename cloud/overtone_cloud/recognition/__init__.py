@@ -1,1 +1,1 @@
-"""How well trained networks recognise: protocols, trainings, measures on unseen speakers, a report."""
+"""Recognition benchmark: protocols, trainings, measures on unseen speakers, report."""

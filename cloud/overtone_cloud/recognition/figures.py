@@ -34,8 +34,8 @@ class Target:
 
     def met(self, values: Sequence[float]) -> bool:
         """Return whether the values keep it."""
-        judged = values if self.every else [float(np.mean(values))]
-        return all(v >= self.limit if self.sign == ">=" else v <= self.limit for v in judged)
+        tested = values if self.every else [float(np.mean(values))]
+        return all(v >= self.limit if self.sign == ">=" else v <= self.limit for v in tested)
 
     def __str__(self) -> str:
         return f"{self.sign} {self.limit:,.10g}"
@@ -88,10 +88,10 @@ def corpus_figures(
 ) -> list[Figure]:
     """Return the figures of one corpus, its folds pooled within each seed: every speaker is tested once.
 
-    `shared` are the same trainings with random folds, whose figure stands beside the honest one. Where the speakers of
-    `results` are not `unseen` no figure has a target: those are for unseen speakers.
+    `shared` are the same trainings with random folds, whose UAR is added. Targets are for unseen speakers: where those
+    of `results` are not `unseen`, no figure has one.
     """
-    measured = set.intersection(*(set(t.results) for parts in results.values() for t in parts))
+    measures = set.intersection(*(set(t.results) for parts in results.values() for t in parts))
     figures = [_uar(corpus, results, "UAR, unseen speakers" if unseen else "UAR, speakers shared")]
     if shared:
         values = over_seeds(shared, lambda p: 100 * predictions(p, "clean").uar)
@@ -105,9 +105,9 @@ def corpus_figures(
         "sounds": lambda: [_undecided(corpus, results, "sounds")],
         "speech": lambda: _anger(corpus, results),
         "personal": lambda: _personal(corpus, results),
-        "normalised": lambda: [_normalised(corpus, results)],
+        "normalised": lambda: [_normalisation(corpus, results)],
     }
-    figures += [figure for name, make in makers.items() if name in measured for figure in make()]
+    figures += [figure for name, make in makers.items() if name in measures for figure in make()]
     return figures if unseen else [replace(figure, target=None) for figure in figures]
 
 
@@ -169,7 +169,7 @@ def _int8(corpus: str, results: BySeed, limits: Limits) -> list[Figure]:
             corpus=corpus,
             name="UAR lost by int8",
             unit=POINTS,
-            values=_lost(results, "int8"),
+            values=_uar_loss(results, "int8"),
             target=Target(sign="<=", limit=0.5),
         ),
         Figure(
@@ -214,7 +214,7 @@ def _listening(corpus: str, results: BySeed) -> list[Figure]:
     ]
 
 
-def _lost(results: BySeed, measure: str) -> tuple[float, ...]:
+def _uar_loss(results: BySeed, measure: str) -> tuple[float, ...]:
     """Return how many points of UAR are lost against the float network on recordings as they are."""
     return over_seeds(results, lambda parts: 100 * (predictions(parts, "clean").uar - predictions(parts, measure).uar))
 
@@ -222,7 +222,7 @@ def _lost(results: BySeed, measure: str) -> tuple[float, ...]:
 def _loss(corpus: str, results: BySeed, name: str) -> Figure:
     limit = LOSSES[name]
     target = None if limit is None else Target(sign="<=", limit=limit)
-    return Figure(corpus=corpus, name=LOSS_NAMES[name], unit=POINTS, values=_lost(results, name), target=target)
+    return Figure(corpus=corpus, name=LOSS_NAMES[name], unit=POINTS, values=_uar_loss(results, name), target=target)
 
 
 def _undecided(corpus: str, results: BySeed, name: str) -> Figure:
@@ -307,6 +307,6 @@ def _personal(corpus: str, results: BySeed) -> list[Figure]:
     ]
 
 
-def _normalised(corpus: str, results: BySeed) -> Figure:
-    values = tuple(-value for value in _lost(results, "normalised"))
+def _normalisation(corpus: str, results: BySeed) -> Figure:
+    values = tuple(-value for value in _uar_loss(results, "normalised"))
     return Figure(corpus=corpus, name="gain of features normalised to the speaker", unit=POINTS, values=values)

@@ -53,14 +53,14 @@ def _row(corpus: str, utterance: Utterance) -> dict[str, str]:
     }
 
 
-def joint_protocol(given: LoadedCorpus, seeds: Seeds, *, quick: bool = False) -> Protocol:
+def joint_protocol(joint: LoadedCorpus, seeds: Seeds, *, quick: bool = False) -> Protocol:
     """Return the protocol of one model for all corpora: each fold tests some speakers of each corpus.
 
     A corpus with fewer speakers than folds is tested in the first ones and trained on whole in the others.
     """
-    used = given.reading.labelled
+    labelled = joint.reading.labelled
     tests: list[set[str]] = [set() for _ in range(FOLDS)]
-    for utterances in by_corpus(used).values():
+    for utterances in by_corpus(labelled).values():
         speakers = len({u.speaker for u in utterances})
         if speakers < 2:
             continue
@@ -69,22 +69,27 @@ def joint_protocol(given: LoadedCorpus, seeds: Seeds, *, quick: bool = False) ->
     folds = tuple(
         Fold(
             name=f"fold {number}",
-            train=tuple(u.id for u in used if u.id not in test),
-            test=tuple(u.id for u in used if u.id in test),
+            train=tuple(u.id for u in labelled if u.id not in test),
+            test=tuple(u.id for u in labelled if u.id in test),
         )
         for number, test in enumerate(tests, 1)
         if test
     )
     split = Split(
-        kind="speaker", folds=folds, seed=0, corpus=given.name, digest=utterances_digest(used), speakers_shared=False
+        kind="speaker",
+        folds=folds,
+        seed=0,
+        corpus=joint.name,
+        digest=utterances_digest(labelled),
+        speakers_shared=False,
     )
-    check_folds(given.reading, split, seeds)
-    return as_protocol(given, split, ALL, seeds, limit=1 if quick else None)
+    check_folds(joint.reading, split, seeds)
+    return as_protocol(joint, split, ALL, seeds, limit=1 if quick else None)
 
 
-def cross_protocol(given: LoadedCorpus, corpus: str, seeds: Seeds) -> Protocol:
+def cross_protocol(joint: LoadedCorpus, corpus: str, seeds: Seeds) -> Protocol:
     """Return the protocol that trains on every corpus but one and tests that one."""
-    speakers = sorted({str(u.speaker) for u in given.reading.labelled if corpus_of(str(u.speaker)) == corpus})
-    split = hold_out(given.reading.utterances, speakers)
-    check_folds(given.reading, split, seeds)
-    return as_protocol(given, split, f"{WITHOUT}{corpus}", seeds)
+    speakers = sorted({str(u.speaker) for u in joint.reading.labelled if corpus_of(str(u.speaker)) == corpus})
+    split = hold_out(joint.reading.utterances, speakers)
+    check_folds(joint.reading, split, seeds)
+    return as_protocol(joint, split, f"{WITHOUT}{corpus}", seeds)

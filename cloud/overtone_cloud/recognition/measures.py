@@ -1,4 +1,4 @@
-"""The measures by name: what each needs and returns as JSON, of one trained model and its test part."""
+"""The measures by name: inputs and JSON result of each, for one trained model and its test part."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
@@ -10,11 +10,11 @@ from overtone_cloud.conditions.conditions import Condition, FarMicrophone, Level
 from overtone_cloud.conditions.read_speech import ReadSpeech, read_speech
 from overtone_cloud.conditions.sounds import Sounds, content_digest, sound_halves
 from overtone_cloud.errors import ConfigError
+from overtone_cloud.recognition.int8_streaming import listen_to_test, predict_int8
 from overtone_cloud.recognition.label_seconds import SPEECH_S, count_label_seconds, recordings, silences
 from overtone_cloud.recognition.limits import Limits, check_bundle, costs_json
 from overtone_cloud.recognition.normalisation import CANDIDATES, describe, predict_normalised
 from overtone_cloud.recognition.personal import DRAWS, METHOD, PER_EMOTION, personalise_speakers
-from overtone_cloud.recognition.quantised import listen_to_test, predict_int8
 from overtone_cloud.recognition.subject import Subject, predict_test_part
 
 Result = dict[str, Any]
@@ -26,22 +26,24 @@ NEEDS = {"noise": "--sounds", "sounds": "--sounds", "speech": "--speech"}
 
 
 @dataclass(frozen=True, kw_only=True)
-class Material:
-    """Recordings and limits that measures use besides the corpora."""
+class MeasureInputs:
+    """Sounds, read speech and limits that measures need besides the corpora."""
 
     sounds: Sounds | None = None
     speech: ReadSpeech | None = None
     limits: Limits = field(default_factory=Limits)
 
 
-def read_material(sounds: Path | None, speech: Path | None, parts: Sequence[str] | None, limits: Limits) -> Material:
-    """Return the material in the folders; raise ConfigError where one of the measures `parts` lacks its folder."""
+def read_measure_inputs(
+    sounds: Path | None, speech: Path | None, parts: Sequence[str] | None, limits: Limits
+) -> MeasureInputs:
+    """Return the inputs in the folders; raise ConfigError where one of the measures `parts` lacks its folder."""
     folders = {"--sounds": sounds, "--speech": speech}
     for part in parts or ():
         option = NEEDS.get(part)
         if option is not None and folders[option] is None:
             raise ConfigError(f"--part {part} needs {option} DIR")
-    return Material(
+    return MeasureInputs(
         sounds=None if sounds is None else sound_halves(sounds),
         speech=None if speech is None else read_speech(speech),
         limits=limits,
@@ -58,19 +60,19 @@ class Measure:
     settings: Mapping[str, Any]
 
 
-def measures(material: Material) -> dict[str, Measure]:
-    """Return the measures that the material allows, by name, in the order in which they are taken."""
+def measures(measure_inputs: MeasureInputs) -> dict[str, Measure]:
+    """Return the measures that the inputs allow, by name, in the order in which they are taken."""
     from overtone_converters.device import device_settings
 
     device = {"device": device_settings(), "int8_ranges": RANGES}
-    sizes = {**asdict(material.limits), "int8_ranges": RANGES}
-    possible = [
+    sizes = {**asdict(measure_inputs.limits), "int8_ranges": RANGES}
+    rows = [
         Measure(name=CLEAN, title="as recorded", run=_clean, settings={}),
-        Measure(name="int8", title="int8 streaming", run=_int8(material.limits), settings=sizes),
+        Measure(name="int8", title="int8 streaming", run=_int8(measure_inputs.limits), settings=sizes),
         Measure(name="listening", title="listening against whole utterances", run=_listening, settings=device),
-        *_conditions(material),
+        *_conditions(measure_inputs),
         Measure(name="silence", title="silence", run=_silence, settings={"version": 1, **device}),
-        *_windows(material, device),
+        *_windows(measure_inputs, device),
         Measure(
             name="personal",
             title="personal head",
@@ -84,7 +86,7 @@ def measures(material: Material) -> dict[str, Measure]:
             settings={"candidates": describe(CANDIDATES)},
         ),
     ]
-    return {measure.name: measure for measure in possible}
+    return {measure.name: measure for measure in rows}
 
 
 NAMES = (
@@ -107,10 +109,10 @@ WITHOUT_BUNDLE = (CLEAN, "noise", "room", "telephone", "quiet", "loud")
 """Those that can be taken where speakers are shared: a bundle's int8 ranges must not come from test speakers."""
 
 
-def _conditions(material: Material) -> list[Measure]:
+def _conditions(measure_inputs: MeasureInputs) -> list[Measure]:
     conditions: dict[str, Condition] = {}
-    if material.sounds is not None:
-        conditions["noise"] = Noise(sounds=material.sounds.test)
+    if measure_inputs.sounds is not None:
+        conditions["noise"] = Noise(sounds=measure_inputs.sounds.test)
     conditions |= {
         "room": FarMicrophone(),
         "telephone": Telephone(),
@@ -123,17 +125,17 @@ def _conditions(material: Material) -> list[Measure]:
     ]
 
 
-def _windows(material: Material, device: Mapping[str, Any]) -> list[Measure]:
-    possible = []
-    if material.sounds is not None:
-        paths = material.sounds.test
+def _windows(measure_inputs: MeasureInputs, device: Mapping[str, Any]) -> list[Measure]:
+    rows = []
+    if measure_inputs.sounds is not None:
+        paths = measure_inputs.sounds.test
         settings = {"sounds": content_digest(paths), **device}
-        possible.append(Measure(name="sounds", title="everyday sounds", run=_listened(paths, None), settings=settings))
-    if material.speech is not None:
-        settings = {"speech": content_digest(material.speech.test), "max_s": str(SPEECH_S), **device}
-        run = _listened(material.speech.test, SPEECH_S)
-        possible.append(Measure(name="speech", title="neutral read speech", run=run, settings=settings))
-    return possible
+        rows.append(Measure(name="sounds", title="everyday sounds", run=_label_seconds(paths, None), settings=settings))
+    if measure_inputs.speech is not None:
+        settings = {"speech": content_digest(measure_inputs.speech.test), "max_s": str(SPEECH_S), **device}
+        run = _label_seconds(measure_inputs.speech.test, SPEECH_S)
+        rows.append(Measure(name="speech", title="neutral read speech", run=run, settings=settings))
+    return rows
 
 
 def _clean(subject: Subject) -> Result:
@@ -166,7 +168,7 @@ def _silence(subject: Subject) -> Result:
     return count_label_seconds(subject, silences()).to_json()
 
 
-def _listened(paths: Sequence[Path], max_s: float | None) -> Callable[[Subject], Result]:
+def _label_seconds(paths: Sequence[Path], max_s: float | None) -> Callable[[Subject], Result]:
     return lambda subject: count_label_seconds(subject, recordings(paths, max_s=max_s)).to_json()
 
 
@@ -175,5 +177,5 @@ def _personal(subject: Subject) -> Result:
 
 
 def _normalised(subject: Subject) -> Result:
-    chosen, predictions = predict_normalised(subject)
-    return {"chosen": asdict(chosen), "predictions": predictions.to_json()}
+    norm, predictions = predict_normalised(subject)
+    return {"chosen": asdict(norm), "predictions": predictions.to_json()}

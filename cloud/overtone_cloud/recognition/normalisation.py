@@ -11,7 +11,7 @@ from overtone_cloud.recognition.subject import Subject, float_probabilities
 from overtone_cloud.training.features import Features
 from overtone_models.calibration import negative_log_likelihood
 from overtone_models.front_end import F32
-from overtone_models.trained import TrainedModel
+from overtone_models.trained_model import TrainedModel
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,9 +69,9 @@ def predict_normalised(subject: Subject) -> tuple[SpeakerNorm, Predictions]:
         probabilities = float_probabilities(subject.model, normalised_in_order(subject.model, subject.inner, norm))
         return negative_log_likelihood(np.log(probabilities + 1e-12), targets, 1.0)
 
-    chosen = min(CANDIDATES, key=loss)
-    return chosen, subject.predictions(
-        float_probabilities(subject.model, normalised_in_order(subject.model, subject.test, chosen))
+    best = min(CANDIDATES, key=loss)
+    return best, subject.predictions(
+        float_probabilities(subject.model, normalised_in_order(subject.model, subject.test, best))
     )
 
 

@@ -1,4 +1,4 @@
-"""Measure: the personal head that the device's own code trains on a few labelled utterances of an unseen speaker."""
+"""Measure: gain of the personal head, trained by the device's own code on a few utterances of an unseen speaker."""
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
@@ -12,18 +12,18 @@ from overtone_models.front_end import F32
 from overtone_models.metrics import Targets, unweighted_average_recall
 
 PER_EMOTION = 5
-LEFT = 2
+MIN_TEST_PER_EMOTION = 2
 DRAWS = 10
-LEAST = 4
-"""Utterances that share their emotion with another one: with fewer a device cannot judge a head."""
+MIN_SHARED = 4
+"""Least number of utterances that share their emotion with another: a device needs them to cross-validate a head."""
 
 METHOD = 2
-"""Grows when devices learn or judge otherwise, so that stored results are not reused."""
+"""Incremented when devices learn or cross-validate differently, so that stored results are not reused."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Draw:
-    """One draw of what is labelled: UAR 0..1 of the rest with the bundle's head and with the new one.
+    """One random choice of labelled utterances: UAR 0..1 on the rest with the bundle's head and with the new one.
 
     `kept` is the device's own decision, by the given utterances alone: of the `judged` ones recall 0..1 and loss
     in nats, before and after, and what the loss had to fall by.
@@ -45,7 +45,7 @@ class Draw:
 
 @dataclass(frozen=True, kw_only=True)
 class Owner:
-    """One unseen speaker with some utterances given to the device and the rest tested, drawn several times."""
+    """Results of one unseen speaker: some utterances train the device, the rest test it, in several draws."""
 
     speaker: str
     given: int
@@ -59,7 +59,7 @@ class Owner:
 
     @property
     def uar_personal(self) -> float:
-        """Mean UAR with what the device uses after learning."""
+        """Mean UAR with the head that the device uses after learning."""
         return float(np.mean([draw.uar_personal for draw in self.draws]))
 
     @property
@@ -86,7 +86,7 @@ def _rounded(value: Any) -> Any:
 
 
 def personalise_speakers(subject: Subject, *, per_emotion: int = PER_EMOTION, draws: int = DRAWS) -> list[Owner]:
-    """Return what each test speaker gains; a speaker without enough utterances to learn from is left out."""
+    """Return the results of each test speaker; a speaker with too few utterances to learn from is left out."""
     from overtone_converters.device import Device
 
     device = Device(subject.bundle)
@@ -100,7 +100,7 @@ def personalise_speakers(subject: Subject, *, per_emotion: int = PER_EMOTION, dr
     return owners
 
 
-def drawn_rows(
+def draw_rows(
     targets: Targets, per_emotion: int, rng: np.random.Generator
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Return the rows given to the device and those tested, drawn within each emotion.
@@ -110,10 +110,10 @@ def drawn_rows(
     labelled: list[int] = []
     for label in np.unique(targets):
         rows = rng.permutation(np.flatnonzero(targets == label))
-        count = per_emotion if len(rows) >= per_emotion + LEFT else len(rows) // 2
+        count = per_emotion if len(rows) >= per_emotion + MIN_TEST_PER_EMOTION else len(rows) // 2
         labelled.extend(int(row) for row in rows[:count])
-    chosen = np.array(sorted(labelled), np.int64)
-    return chosen, np.setdiff1d(np.arange(len(targets)), chosen)
+    given_rows = np.array(sorted(labelled), np.int64)
+    return given_rows, np.setdiff1d(np.arange(len(targets)), given_rows)
 
 
 def _owner(
@@ -122,12 +122,12 @@ def _owner(
     mfcc = [subject.test.mfcc(int(row)) for row in rows]
     targets = subject.test.targets(subject.model.labels)[rows]
     embeddings = np.stack([device.recogniser.embedding(x) for x in mfcc])
-    drawn = [drawn_rows(targets, per_emotion, np.random.default_rng([number, draw])) for draw in range(draws)]
-    counts = np.bincount(targets[drawn[0][0]], minlength=1)
-    if counts[counts > 1].sum() < LEAST:
+    parts = [draw_rows(targets, per_emotion, np.random.default_rng([number, draw])) for draw in range(draws)]
+    counts = np.bincount(targets[parts[0][0]], minlength=1)
+    if counts[counts > 1].sum() < MIN_SHARED:
         return None
-    results = tuple(_draw(device, mfcc, targets, embeddings, given, rest) for given, rest in drawn)
-    return Owner(speaker=speaker, given=len(drawn[0][0]), tested=len(drawn[0][1]), draws=results)
+    results = tuple(_draw(device, mfcc, targets, embeddings, given_rows, rest) for given_rows, rest in parts)
+    return Owner(speaker=speaker, given=len(parts[0][0]), tested=len(parts[0][1]), draws=results)
 
 
 def _draw(
@@ -138,7 +138,7 @@ def _draw(
     labelled: NDArray[np.int64],
     rest: NDArray[np.int64],
 ) -> Draw:
-    """Return what comes of the given utterances, measured on the rest."""
+    """Return the results of training on the labelled utterances, measured on the rest."""
     labels = device.bundle.manifest.labels
     head, report = device.personalise([(mfcc[row], labels[targets[row]]) for row in labelled])
 

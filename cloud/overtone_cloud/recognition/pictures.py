@@ -22,11 +22,11 @@ def plot_reliability(bins: Sequence[Bin], title: str, path: Path) -> None:
 def plot_coverage(curves: Sequence[Sequence[Cover]], own: Sequence[Cover], title: str, path: Path) -> None:
     """Draw, for each seed, accuracy over the share of utterances decided; dots are the models' own thresholds."""
     figure, axes = new_figure(5.5, 5)
-    for curve, chosen in zip(curves, own, strict=True):
-        known = [c for c in curve if c.accuracy is not None]
-        (line,) = axes.plot([100 * c.coverage for c in known], [100 * (c.accuracy or 0.0) for c in known], lw=1.2)
-        if chosen.accuracy is not None:
-            axes.plot(100 * chosen.coverage, 100 * chosen.accuracy, "o", color=line.get_color())
+    for curve, point in zip(curves, own, strict=True):
+        points = [c for c in curve if c.accuracy is not None]
+        (line,) = axes.plot([100 * c.coverage for c in points], [100 * (c.accuracy or 0.0) for c in points], lw=1.2)
+        if point.accuracy is not None:
+            axes.plot(100 * point.coverage, 100 * point.accuracy, "o", color=line.get_color())
     axes.set(xlim=(0, 100), ylim=(0, 100), xlabel="utterances decided (%)", ylabel="of those right (%)")
     axes.set_title(title, fontsize=10)
     save_figure(figure, path)

@@ -19,7 +19,7 @@ UNKNOWN_GENDER = "not told"
 
 @dataclass(frozen=True, eq=False)
 class Predictions:
-    """Probabilities `(n, K)` of utterances; a row of zeros where nothing was heard, which is never right.
+    """Probabilities `(n, K)` of utterances; a row of zeros where no speech was detected, which counts as wrong.
 
     `thresholds` `(n,)` is each utterance's probability below which its model does not decide.
     """
@@ -35,15 +35,15 @@ class Predictions:
         return len(self.ids)
 
     @property
-    def heard(self) -> NDArray[np.bool_]:
-        """`(n,)`: where there is an answer."""
-        answered: NDArray[np.bool_] = self.probabilities.max(axis=1) > 0.0
-        return answered
+    def answered(self) -> NDArray[np.bool_]:
+        """`(n,)` mask of the utterances with detected speech."""
+        result: NDArray[np.bool_] = self.probabilities.max(axis=1) > 0.0
+        return result
 
     @property
     def predicted(self) -> Targets:
-        """`(n,)` places of the likeliest labels, K where nothing was heard."""
-        return np.where(self.heard, self.probabilities.argmax(1), len(self.labels)).astype(np.int64)
+        """`(n,)` places of the likeliest labels, K where no speech was detected."""
+        return np.where(self.answered, self.probabilities.argmax(1), len(self.labels)).astype(np.int64)
 
     @property
     def confidence(self) -> F32:
@@ -53,13 +53,13 @@ class Predictions:
 
     @property
     def correct(self) -> NDArray[np.bool_]:
-        """`(n,)`: where the likeliest label is the right one."""
+        """`(n,)` mask of the utterances whose likeliest label is right."""
         right: NDArray[np.bool_] = self.predicted == self.targets
         return right
 
     @property
     def uar(self) -> float:
-        """Unweighted average recall, 0..1; what was not heard counts as wrong."""
+        """Unweighted average recall, 0..1; utterances without detected speech count as wrong."""
         return unweighted_average_recall(self.predicted, self.targets, len(self.labels) + 1)
 
     @property
@@ -70,13 +70,13 @@ class Predictions:
 
     @property
     def calibration_error(self) -> float:
-        """Expected calibration error, 0..1, of what was heard."""
-        heard = self.heard
-        return expected_calibration_error(self.probabilities[heard], self.targets[heard])
+        """Expected calibration error, 0..1, of the utterances with detected speech."""
+        answered = self.answered
+        return expected_calibration_error(self.probabilities[answered], self.targets[answered])
 
-    def where(self, wanted: Callable[[str], bool]) -> "Predictions":
-        """Return the part of the speakers that `wanted` says."""
-        rows = np.array([wanted(speaker) for speaker in self.speakers], bool)
+    def where(self, accepts: Callable[[str], bool]) -> "Predictions":
+        """Return the predictions of the speakers that `accepts` returns true for."""
+        rows = np.array([accepts(speaker) for speaker in self.speakers], bool)
         return Predictions(
             self.labels,
             tuple(i for i, keep in zip(self.ids, rows, strict=True) if keep),
@@ -140,7 +140,7 @@ def gender_uar(predictions: Predictions, genders: Mapping[str, str]) -> dict[str
 
 
 def confusion(predictions: Predictions) -> list[list[int]]:
-    """Return how many utterances of each label (rows) were taken for each; the last column is "nothing heard"."""
+    """Return the confusion counts, one row per label; the last column counts utterances without detected speech."""
     classes = len(predictions.labels)
     counts = confusion_matrix(predictions.predicted, predictions.targets, classes + 1)
     return [[int(count) for count in row] for row in counts[:classes]]

@@ -32,12 +32,12 @@ class Training:
 
     @property
     def plan(self) -> Plan:
-        """What `train_run` takes."""
+        """Plan of this training, for `train_run`."""
         protocol = self.protocol
         return Plan(corpus=protocol.corpus, corpus_name=protocol.corpus_name, fold=self.fold, split=protocol.split)
 
     def describe(self) -> str:
-        """Return a few words for progress lines."""
+        """Return a short description for progress lines."""
         return f"{self.protocol.name}, {self.fold}, seed {self.seed}"
 
 
@@ -67,7 +67,7 @@ class Protocol:
 
 @dataclass(frozen=True, kw_only=True)
 class Seeds:
-    """The seeds of a protocol's trainings, and how each sets inner speakers aside (`training.prepared`)."""
+    """The seeds of a protocol's trainings, and how each sets inner speakers aside (`training.inputs`)."""
 
     seeds: tuple[int, ...]
     inner_fraction: float = TrainSettings.inner_fraction
@@ -86,49 +86,49 @@ class LoadedCorpus:
         return self.reading.corpus
 
 
-def speaker_protocol(given: LoadedCorpus, folds: str | None, seeds: Seeds, *, quick: bool = False) -> Protocol:
-    """Return the honest protocol: `folds` a number, `emobox` or `leave-one-speaker-out`, None for the usual.
+def speaker_protocol(corpus: LoadedCorpus, folds: str | None, seeds: Seeds, *, quick: bool = False) -> Protocol:
+    """Return the speaker-independent protocol; `folds`: a number, `emobox`, `leave-one-speaker-out` or None.
 
-    Usual are 6 folds, and leave one speaker out for 10 speakers or fewer. Raises SplitError for a corpus that is
+    None stands for 6 folds, or leave-one-speaker-out for 10 speakers or fewer. Raises SplitError for a corpus that is
     too small or a fold without a class.
     """
-    split = _speaker_split(given.reading, folds)
-    check_folds(given.reading, split, seeds)
-    return as_protocol(given, split, given.name, seeds, limit=1 if quick else None)
+    split = _speaker_split(corpus.reading, folds)
+    check_folds(corpus.reading, split, seeds)
+    return as_protocol(corpus, split, corpus.name, seeds, limit=1 if quick else None)
 
 
-def shared_protocol(given: LoadedCorpus, seeds: Seeds) -> Protocol:
-    """Return the flattering protocol, the first fold of five at random: training heard the test's speakers."""
-    split = make_split(given.reading.utterances, "random", folds=RANDOM_FOLDS)
-    return as_protocol(given, split, f"{given.name}{SHARED}", seeds, limit=1)
+def shared_protocol(corpus: LoadedCorpus, seeds: Seeds) -> Protocol:
+    """Return the optimistic protocol, the first of five random folds: training and test share speakers."""
+    split = make_split(corpus.reading.utterances, "random", folds=RANDOM_FOLDS)
+    return as_protocol(corpus, split, f"{corpus.name}{SHARED}", seeds, limit=1)
 
 
-def as_protocol(given: LoadedCorpus, split: Split, name: str, seeds: Seeds, *, limit: int | None = None) -> Protocol:
+def as_protocol(corpus: LoadedCorpus, split: Split, name: str, seeds: Seeds, *, limit: int | None = None) -> Protocol:
     """Return the protocol of the first `limit` folds of a split (None: all)."""
     return Protocol(
         name=name,
-        corpus=given.path,
-        corpus_name=given.name,
+        corpus=corpus.path,
+        corpus_name=corpus.name,
         split=split,
         folds=tuple(fold.name for fold in split.folds[:limit]),
         seeds=seeds.seeds,
-        labels=ordered({str(u.label) for u in given.reading.labelled}),
+        labels=ordered({str(u.label) for u in corpus.reading.labelled}),
     )
 
 
 def _speaker_split(reading: Reading, folds: str | None) -> Split:
-    wanted = folds or (LEAVE_ONE_OUT if len(reading.speakers) <= FEW_SPEAKERS else str(FOLDS))
-    if wanted in ("emobox", LEAVE_ONE_OUT):
-        if wanted == "emobox" and reading.corpus == "ravdess" and len(reading.speakers) < EMOBOX_ACTORS:
+    kind = folds or (LEAVE_ONE_OUT if len(reading.speakers) <= FEW_SPEAKERS else str(FOLDS))
+    if kind in ("emobox", LEAVE_ONE_OUT):
+        if kind == "emobox" and reading.corpus == "ravdess" and len(reading.speakers) < EMOBOX_ACTORS:
             raise SplitError(
                 f"ravdess in {reading.root} has {len(reading.speakers)} actors, EmoBox folds need all {EMOBOX_ACTORS}; "
                 f"--folds {FOLDS} makes folds of those that are there"
             )
-        return make_split(reading.utterances, wanted)
-    if not wanted.isdigit():
-        raise SplitError(f"folds are {wanted!r}, they must be a number, emobox or {LEAVE_ONE_OUT}")
+        return make_split(reading.utterances, kind)
+    if not kind.isdigit():
+        raise SplitError(f"folds are {kind!r}, they must be a number, emobox or {LEAVE_ONE_OUT}")
     try:
-        return make_split(reading.utterances, "speaker", folds=int(wanted))
+        return make_split(reading.utterances, "speaker", folds=int(kind))
     except SplitError as error:
         raise SplitError(f"{reading.corpus} in {reading.root}: {error}") from error
 
@@ -142,16 +142,16 @@ def check_folds(reading: Reading, split: Split, seeds: Seeds) -> None:
     by_id = {u.id: u for u in reading.utterances}
     for fold in split.folds:
         where = f"{reading.corpus}, {fold.name}"
-        trained = _part(by_id, fold.train)
-        speakers = {u.speaker for u in trained}
+        train_part = _part(by_id, fold.train)
+        speakers = {u.speaker for u in train_part}
         if seeds.inner_fraction and len(speakers) < 2:
             raise SplitError(
-                f"{where}: {len(speakers)} speaker to train on leaves none to choose by, at least 2 needed"
+                f"{where}: {len(speakers)} training speaker leaves no inner speaker, at least 2 are needed"
             )
         for seed in seeds.seeds:
             fraction = seeds.inner_fraction
-            inner = inner_speakers(trained, fraction=fraction, seed=seed) if fraction else ()
-            part = [u for u in trained if u.speaker not in inner]
+            inner = inner_speakers(train_part, fraction=fraction, seed=seed) if fraction else ()
+            part = [u for u in train_part if u.speaker not in inner]
             _refuse_lack(where, f"training part (seed {seed})", labels, part)
         if split.kind != LEAVE_ONE_OUT:
             _refuse_lack(where, "test part", labels, _part(by_id, fold.test))

@@ -40,8 +40,8 @@ class Cover:
 
 def reliability(predictions: Predictions, bins: int = BINS) -> tuple[Bin, ...]:
     """Return the bins that hold utterances, by growing confidence: those of `expected_calibration_error`."""
-    heard = predictions.heard
-    confidence, correct = predictions.confidence[heard], predictions.correct[heard]
+    answered = predictions.answered
+    confidence, correct = predictions.confidence[answered], predictions.correct[answered]
     places = np.minimum((confidence * bins).astype(int), bins - 1)
     return tuple(
         Bin(
@@ -55,18 +55,18 @@ def reliability(predictions: Predictions, bins: int = BINS) -> tuple[Bin, ...]:
 
 
 def coverage(predictions: Predictions, thresholds: Sequence[float] | None = None) -> tuple[Cover, ...]:
-    """Return the coverage of growing thresholds; one that nothing reaches has the accuracy None."""
+    """Return the coverage of growing thresholds; the accuracy is None where no utterance reaches a threshold."""
     levels = np.linspace(0.0, 1.0, STEPS) if thresholds is None else thresholds
     return tuple(_cover(predictions, float(t), predictions.confidence >= t) for t in levels)
 
 
 def own_thresholds(predictions: Predictions) -> Cover:
     """Return coverage and accuracy at each model's own threshold, fitted to its inner speakers."""
-    decided = predictions.confidence >= predictions.thresholds
-    return _cover(predictions, float(predictions.thresholds.mean()), decided)
+    confident = predictions.confidence >= predictions.thresholds
+    return _cover(predictions, float(predictions.thresholds.mean()), confident)
 
 
-def _cover(predictions: Predictions, threshold: float, reached: Any) -> Cover:
-    decided = reached & predictions.heard
+def _cover(predictions: Predictions, threshold: float, confident: Any) -> Cover:
+    decided = confident & predictions.answered
     accuracy = float(predictions.correct[decided].mean()) if decided.any() else None
     return Cover(threshold=threshold, coverage=float(decided.mean()), accuracy=accuracy)

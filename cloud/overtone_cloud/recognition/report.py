@@ -31,17 +31,17 @@ SETTINGS = "settings.toml"
 FORMAT, VERSION = "overtone-recognition", 1
 JSON_NAME, HTML_NAME = "recognition.json", "report.html"
 HOW = (
-    "Speakers that are tested were heard by no part of their model's training; when to stop, temperature, threshold "
-    "and normalisation are chosen by inner speakers, taken from the training part (where settings set none aside, "
-    "training has a fixed length, the temperature is 1, the threshold 0.4 or what sounds ask for, and normalisation "
-    "is chosen by the speakers that were trained on). Folds are pooled within a seed, "
-    "so that each utterance is tested once; mean and deviation are over seeds. What the gate "
-    "does not hear under a condition is wrong; what cannot be read or heard as recorded is left out, and listed."
+    "Test speakers take no part in their model's training. Early stopping, temperature, threshold and normalisation "
+    "are chosen by inner speakers from the training part; where there are none, training has a fixed length, "
+    "the temperature is 1, the threshold is 0.4 or the one that sounds require, and normalisation is chosen by the "
+    "training speakers. Folds are pooled within a seed, so that each utterance is tested once; mean and deviation are "
+    "over seeds. Utterances without detected speech under a condition count as wrong; those that are unreadable or "
+    "without detected speech as recorded are left out and listed."
 )
 PACKAGES = ("numpy", "scipy", "tensorflow", "ai-edge-litert", "pyroomacoustics")
 
 
-def write_report(benchmark: Benchmark, findings: Mapping[str, ProtocolResults], *, complete: bool) -> dict[str, Any]:
+def write_report(benchmark: Benchmark, results: Mapping[str, ProtocolResults], *, complete: bool) -> dict[str, Any]:
     """Write recognition.json, report.html and their pictures to the benchmark's folder and return the report.
 
     The report of a running benchmark holds the results so far, and is not marked `complete`.
@@ -49,7 +49,7 @@ def write_report(benchmark: Benchmark, findings: Mapping[str, ProtocolResults], 
     from overtone_converters.device import device_settings
 
     out = benchmark.out
-    corpora = {name: f for name, f in findings.items() if name in _names(benchmark)}
+    corpora = {name: f for name, f in results.items() if name in _names(benchmark)}
     report = {
         "format": FORMAT,
         "version": VERSION,
@@ -62,11 +62,11 @@ def write_report(benchmark: Benchmark, findings: Mapping[str, ProtocolResults], 
         "seeds": list(benchmark.seeds),
         "settings": {name: benchmark.settings_of(name).to_json() for name in (*_names(benchmark), ALL)},
         "device": device_settings(),
-        "protocols": {name: _protocol(finding) for name, finding in findings.items()},
-        "figures": [figure.to_json() for figure in _figures(benchmark, findings, corpora)],
-        "joint": joint_rows(findings),
-        "joint_details": _joint_details(benchmark, findings.get(ALL)),
-        "corpora": {name: _details(finding, out) for name, finding in corpora.items()},
+        "protocols": {name: _protocol(protocol_results) for name, protocol_results in results.items()},
+        "figures": [figure.to_json() for figure in _figures(benchmark, results, corpora)],
+        "joint": joint_rows(results),
+        "joint_details": _joint_details(benchmark, results.get(ALL)),
+        "corpora": {name: _details(protocol_results, out) for name, protocol_results in corpora.items()},
     }
     _write(out / JSON_NAME, json.dumps(report, indent=1, ensure_ascii=False) + "\n")
     _write(out / HTML_NAME, as_html(report, out))
@@ -82,46 +82,48 @@ def _write(path: Path, text: str) -> None:
 
 
 def _figures(
-    benchmark: Benchmark, findings: Mapping[str, ProtocolResults], corpora: Mapping[str, ProtocolResults]
+    benchmark: Benchmark, results: Mapping[str, ProtocolResults], corpora: Mapping[str, ProtocolResults]
 ) -> list[Figure]:
     figures: list[Figure] = []
-    for name, finding in corpora.items():
-        shared = findings.get(f"{name}{SHARED}")
+    for name, protocol_results in corpora.items():
+        shared = results.get(f"{name}{SHARED}")
         beside = shared.by_seed if shared is not None else None
-        figures += corpus_figures(name, finding.by_seed, beside, benchmark.material.limits)
+        figures += corpus_figures(name, protocol_results.by_seed, beside, benchmark.measure_inputs.limits)
     return figures
 
 
-def _joint_details(benchmark: Benchmark, finding: ProtocolResults | None) -> dict[str, Any] | None:
-    """Return the figures of one model for all corpora, its speakers pooled, and what they were computed from."""
-    if finding is None:
+def _joint_details(benchmark: Benchmark, protocol_results: ProtocolResults | None) -> dict[str, Any] | None:
+    """Return the figures of one model for all corpora, its speakers pooled, and the data behind them."""
+    if protocol_results is None:
         return None
-    figures = corpus_figures(ALL, finding.by_seed, None, benchmark.material.limits)
-    return {"figures": [figure.to_json() for figure in figures], **_details(finding, benchmark.out)}
+    figures = corpus_figures(ALL, protocol_results.by_seed, None, benchmark.measure_inputs.limits)
+    return {"figures": [figure.to_json() for figure in figures], **_details(protocol_results, benchmark.out)}
 
 
-def _protocol(finding: ProtocolResults) -> dict[str, Any]:
-    split = finding.protocol.split
-    folds = finding.protocol.folds
+def _protocol(protocol_results: ProtocolResults) -> dict[str, Any]:
+    split = protocol_results.protocol.split
+    folds = protocol_results.protocol.folds
     return {
-        "split": finding.protocol.describe(),
+        "split": protocol_results.protocol.describe(),
         "speakers_shared": split.speakers_shared,
         "folds": list(folds),
-        "seeds": list(finding.protocol.seeds),
-        "labels": list(finding.protocol.labels),
-        "skipped": list(finding.skipped),
-        "test_without": {name: lost for name in folds if (lost := list(lacking(finding.reading, split.fold(name))))},
+        "seeds": list(protocol_results.protocol.seeds),
+        "labels": list(protocol_results.protocol.labels),
+        "skipped": list(protocol_results.skipped),
+        "test_without": {
+            name: lost for name in folds if (lost := list(lacking(protocol_results.reading, split.fold(name))))
+        },
     }
 
 
-def joint_rows(findings: Mapping[str, ProtocolResults]) -> list[dict[str, Any]]:
-    """Return a row per corpus: UAR of its unseen speakers by one model for all, and by one that never heard the corpus.
+def joint_rows(results: Mapping[str, ProtocolResults]) -> list[dict[str, Any]]:
+    """Return a row per corpus: UAR of its unseen speakers by one model for all, and by one trained without the corpus.
 
     The first also when everything is made quiet or loud; of the second also what personal heads add, in points, mean
     of the corpus' speakers. Values are per cent, one per seed; None for measures that were not ordered.
     """
-    joint = findings.get(ALL)
-    names = {name.removeprefix(WITHOUT) for name in findings if name.startswith(WITHOUT)}
+    joint = results.get(ALL)
+    names = {name.removeprefix(WITHOUT) for name in results if name.startswith(WITHOUT)}
     if joint is not None:
         names |= {corpus_of(str(u.speaker)) for u in joint.reading.labelled}
     return [
@@ -129,18 +131,18 @@ def joint_rows(findings: Mapping[str, ProtocolResults]) -> list[dict[str, Any]]:
             "corpus": name,
             "unseen_speakers": _of_corpus(joint, name),
             **{level: _of_corpus(joint, name, level) for level in LOUDNESS},
-            "corpus_not_heard": _of_corpus(findings.get(f"{WITHOUT}{name}"), name),
-            "personal_gain_not_heard": _personal_gain(findings.get(f"{WITHOUT}{name}")),
+            "corpus_not_heard": _of_corpus(results.get(f"{WITHOUT}{name}"), name),
+            "personal_gain_not_heard": _personal_gain(results.get(f"{WITHOUT}{name}")),
         }
         for name in sorted(names)
     ]
 
 
-def _of_corpus(finding: ProtocolResults | None, corpus: str, measure: str = CLEAN) -> list[float] | None:
-    if finding is None or not all(measure in taken.results for taken in finding.trainings):
+def _of_corpus(protocol_results: ProtocolResults | None, corpus: str, measure: str = CLEAN) -> list[float] | None:
+    if protocol_results is None or not all(measure in training.results for training in protocol_results.trainings):
         return None
     values = []
-    for parts in finding.by_seed.values():
+    for parts in protocol_results.by_seed.values():
         own = predictions(parts, measure).where(lambda speaker: corpus_of(speaker) == corpus)
         if not len(own):
             return None
@@ -148,17 +150,17 @@ def _of_corpus(finding: ProtocolResults | None, corpus: str, measure: str = CLEA
     return values
 
 
-def _personal_gain(finding: ProtocolResults | None) -> list[float] | None:
-    if finding is None or not all(PERSONAL in taken.results for taken in finding.trainings):
+def _personal_gain(protocol_results: ProtocolResults | None) -> list[float] | None:
+    if protocol_results is None or not all(PERSONAL in training.results for training in protocol_results.trainings):
         return None
-    gains_by_seed = [gains(parts) for parts in finding.by_seed.values()]
+    gains_by_seed = [gains(parts) for parts in protocol_results.by_seed.values()]
     return [round(float(np.mean(points)), 3) for points in gains_by_seed] if all(gains_by_seed) else None
 
 
-def _details(finding: ProtocolResults, out: Path) -> dict[str, Any]:
+def _details(protocol_results: ProtocolResults, out: Path) -> dict[str, Any]:
     """Return the data behind the figures, and draw the corpus' plots."""
-    name, genders = finding.protocol.name, genders_of(finding.reading)
-    by_seed = finding.by_seed
+    name, genders = protocol_results.protocol.name, genders_of(protocol_results.reading)
+    by_seed = protocol_results.by_seed
     clean = {seed: predictions(parts, "clean") for seed, parts in by_seed.items()}
     bins = reliability(pooled(list(clean.values())))
     curves, own = [coverage(p) for p in clean.values()], [own_thresholds(p) for p in clean.values()]
@@ -170,11 +172,13 @@ def _details(finding: ProtocolResults, out: Path) -> dict[str, Any]:
             str(seed): {part.fold: round(part.predictions("clean").uar, 4) for part in parts}
             for seed, parts in by_seed.items()
         },
-        "recalls": {str(seed): _rounded(found.recalls) for seed, found in clean.items()},
-        "speaker_uar": {str(seed): _speakers(found) for seed, found in clean.items()},
+        "recalls": {str(seed): _rounded(predictions_of_seed.recalls) for seed, predictions_of_seed in clean.items()},
+        "speaker_uar": {str(seed): _speakers(predictions_of_seed) for seed, predictions_of_seed in clean.items()},
         "genders": genders,
-        "gender_uar": {str(seed): gender_uar(found, genders) for seed, found in clean.items()},
-        "confusion": {str(seed): confusion(found) for seed, found in clean.items()},
+        "gender_uar": {
+            str(seed): gender_uar(predictions_of_seed, genders) for seed, predictions_of_seed in clean.items()
+        },
+        "confusion": {str(seed): confusion(predictions_of_seed) for seed, predictions_of_seed in clean.items()},
         "unheard": _unheard(by_seed),
         "reliability": [b.to_json() for b in bins],
         "coverage": {str(seed): [c.to_json() for c in curve] for seed, curve in zip(clean, curves, strict=True)},
@@ -193,14 +197,14 @@ def _speakers(predictions: Predictions) -> dict[str, float]:
 
 
 def _unheard(by_seed: Mapping[int, Sequence[TrainingResults]]) -> dict[str, int]:
-    """Return in how many of the first seed's utterances the gate heard nothing, by condition."""
+    """Return in how many of the first seed's utterances the gate detected no speech, by condition."""
     parts = by_seed[min(by_seed)]
     conditions = [name for name in LOSSES if all(name in part.results for part in parts)]
-    return {name: int((~predictions(parts, name).heard).sum()) for name in conditions}
+    return {name: int((~predictions(parts, name).answered).sum()) for name in conditions}
 
 
 def _more(by_seed: Mapping[int, Sequence[TrainingResults]]) -> dict[str, Any]:
-    """Return the rows of those measures that have some."""
+    """Return the rows of further measures, where present."""
     details: dict[str, Any] = {}
     parts = [part for seed in by_seed for part in by_seed[seed]]
     for name in ("listening", "silence", "sounds", "speech"):
@@ -252,8 +256,8 @@ def _mean_text(values: Sequence[float] | None, unit: str = "%") -> str:
 def as_html(report: Mapping[str, Any], folder: Path) -> str:
     """Return the report's page; pictures are read from `folder`."""
     seeds = f"{len(report['seeds'])} seed{'' if len(report['seeds']) == 1 else 's'}"
-    quick = "A quick run: one fold, few epochs; its figures say nothing. " if report["quick"] else ""
-    partial = "" if report["complete"] else "The benchmark goes on; this is what was found so far. "
+    quick = "A quick run: one fold, few epochs; its figures are not meaningful. " if report["quick"] else ""
+    partial = "" if report["complete"] else "The benchmark is incomplete; these are the results so far. "
     details = report["joint_details"]
     return render(
         __package__,
@@ -285,19 +289,19 @@ def _pictures(folder: Path, name: str, subject: str) -> list[Picture]:
 
 def command_of(benchmark: Benchmark) -> str:
     """Return the command that repeats a benchmark, with placeholder paths; its settings are in the report."""
-    material, usual = benchmark.material, Limits()
+    measure_inputs, usual = benchmark.measure_inputs, Limits()
     words = ["overtone", "benchmark", "recognition"]
-    for given in benchmark.corpora:
-        words += ["--corpus", f"{given.name}=path/to/{given.name}"]
+    for corpus in benchmark.corpora:
+        words += ["--corpus", f"{corpus.name}=path/to/{corpus.name}"]
     for name, folds in benchmark.folds.items():
         words += ["--folds", f"{name}={folds}"]
     words += ["--seeds", str(len(benchmark.seeds))]
     words += ["--settings", SETTINGS] if benchmark.settings != TrainSettings() else []
     for name in benchmark.own_settings:
         words += ["--settings", f"{name}={name}-{SETTINGS}"]
-    if material.sounds is not None:
+    if measure_inputs.sounds is not None:
         words += ["--sounds", "path/to/sounds"]
-    if material.speech is not None:
+    if measure_inputs.speech is not None:
         words += ["--speech", "path/to/speech"]
     if benchmark.calibration is not None:
         words += ["--calibrate-on", f"{benchmark.calibration.name}=path/to/{benchmark.calibration.name}"]
@@ -306,8 +310,8 @@ def command_of(benchmark: Benchmark) -> str:
     if tuple(benchmark.parts) != NAMES:
         words += [word for part in benchmark.parts for word in ("--part", part)]
     for option, value, default in (
-        ("--limit-bytes", material.limits.max_bytes, usual.max_bytes),
-        ("--limit-multiply-adds", material.limits.max_multiply_adds, usual.max_multiply_adds),
+        ("--limit-bytes", measure_inputs.limits.max_bytes, usual.max_bytes),
+        ("--limit-multiply-adds", measure_inputs.limits.max_multiply_adds, usual.max_multiply_adds),
     ):
         words += [option, str(value)] if value != default else []
     return shlex.join([*words, *(["--quick"] if benchmark.quick else [])])

@@ -1,4 +1,4 @@
-"""Results of measures, stored beside each run, so that an interrupted benchmark takes no measure twice."""
+"""Results of measures, stored with each run, so that an interrupted benchmark repeats no measure."""
 
 import json
 from collections.abc import Callable, Mapping
@@ -47,9 +47,9 @@ def take(measure: Measure, subject: Subject, begin: Callable[[], None] = lambda:
     result = measure.run(subject)
     text = json.dumps({"key": key, "result": result}, ensure_ascii=False)
     write_atomically(path, text.encode(), error=TrainingError)
-    # Read back: a stored result and a new one must be the same to every reader.
-    taken: Result = json.loads(text)["result"]
-    return taken
+    # Parsed again, so that a new result equals a stored one (tuples become lists).
+    reread: Result = json.loads(text)["result"]
+    return reread
 
 
 def key_of(measure: Measure, subject: Subject) -> str:

@@ -1,4 +1,4 @@
-"""The subject of measures: one trained model, its fold's utterances, its predictions, and its bundle for devices."""
+"""Subject of measures: one trained model, its fold's utterances, its predictions, and its bundle for devices."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -8,24 +8,24 @@ from pathlib import Path
 import numpy as np
 
 from overtone_cloud.bundles.sources import RANGES, calibration_utterances, golden, load_bundle
-from overtone_cloud.conditions.conditioned import heard_mfcc
+from overtone_cloud.conditions.conditioned_features import conditioned_mfcc
 from overtone_cloud.conditions.conditions import Condition
 from overtone_cloud.corpora.utterance import Utterance
 from overtone_cloud.errors import TrainingError
 from overtone_cloud.features import extraction
 from overtone_cloud.recognition.predictions import Predictions
-from overtone_cloud.training.calibrating import calibration, sound_logits
+from overtone_cloud.training.calibration_fit import calibration, sound_logits
 from overtone_cloud.training.features import Features
-from overtone_cloud.training.prepared import heard_sounds
+from overtone_cloud.training.inputs import gated_sounds
 from overtone_cloud.training.settings import TrainSettings
 from overtone_common.files import write_atomically
 from overtone_models.bundle import Bundle, read_bundle
 from overtone_models.errors import BundleError
-from overtone_models.features.gated import GatedLogMelSpec
+from overtone_models.features.gated_log_mel import GatedLogMelSpec
 from overtone_models.front_end import F32
 from overtone_models.layout import weights_digest
 from overtone_models.network_spec import EdgeTcnSpec
-from overtone_models.trained import TrainedModel
+from overtone_models.trained_model import TrainedModel
 
 BUNDLE = "model.bundle"
 
@@ -43,25 +43,25 @@ class Subject:
 
     @property
     def spec(self) -> GatedLogMelSpec:
-        """The feature that the model hears."""
+        """Specification of the model's input feature."""
         return GatedLogMelSpec(front_end=self.model.front_end, gate=self.model.gate)
 
     def predictions(self, probabilities: F32) -> Predictions:
         """Return `(n, K)` probabilities of the test part as predictions."""
-        used = self.test.utterances
-        thresholds = np.full(len(used), self.model.calibration.threshold, np.float32)
+        utterances = self.test.utterances
+        thresholds = np.full(len(utterances), self.model.calibration.threshold, np.float32)
         return Predictions(
             self.model.labels,
-            tuple(u.id for u in used),
-            tuple(str(u.speaker) for u in used),
+            tuple(u.id for u in utterances),
+            tuple(str(u.speaker) for u in utterances),
             self.test.targets(self.model.labels),
             probabilities,
             thresholds,
         )
 
-    def heard(self, condition: Condition | None) -> list[F32 | None]:
-        """Return the test part's `(frames, n_mfcc)` under a condition; None where the gate heard nothing."""
-        return heard_mfcc(self.test.utterances, self.spec, condition, cache=self.cache)
+    def test_mfcc(self, condition: Condition | None) -> list[F32 | None]:
+        """Return the test part's `(frames, n_mfcc)` under a condition; None where the gate detects no speech."""
+        return conditioned_mfcc(self.test.utterances, self.spec, condition, cache=self.cache)
 
     @cached_property
     def bundle(self) -> Bundle:
@@ -109,25 +109,27 @@ def _stored(path: Path, model: TrainedModel) -> Bundle | None:
     return bundle if same and manifest.lineage.get("int8_ranges") == RANGES else None
 
 
-def refuse_test_speakers(what: str, used: Sequence[Utterance], test: Sequence[Utterance]) -> None:
-    """Raise TrainingError where something is set with a test speaker's speech: its figures would mean nothing.
+def refuse_test_speakers(what: str, utterances: Sequence[Utterance], test: Sequence[Utterance]) -> None:
+    """Raise TrainingError where test speakers' speech sets a parameter (`what`): the figures would be biased.
 
     Speakers are the same when corpus and name are; a recording is the same when its file is.
     """
-    tested = {(u.corpus, u.speaker) for u in test}
+    test_speakers = {(u.corpus, u.speaker) for u in test}
     files = {u.path.resolve() for u in test}
-    shared = sorted({str(u.speaker) for u in used if (u.corpus, u.speaker) in tested or u.path.resolve() in files})
+    shared = sorted(
+        {str(u.speaker) for u in utterances if (u.corpus, u.speaker) in test_speakers or u.path.resolve() in files}
+    )
     if shared:
-        named = f"{', '.join(shared[:5])}{'' if len(shared) <= 5 else f' and {len(shared) - 5} more'}"
-        raise TrainingError(f"calibration refused: {what} would be set with test speakers ({named})")
+        names = f"{', '.join(shared[:5])}{'' if len(shared) <= 5 else f' and {len(shared) - 5} more'}"
+        raise TrainingError(f"calibration refused: {what} would be set with test speakers ({names})")
 
 
-def recalibrated(
+def recalibrate(
     subject: Subject, utterances: Sequence[Utterance], settings: TrainSettings, sounds: Sequence[Path] = ()
 ) -> Subject:
     """Return the subject with its calibration fitted to other utterances than its inner speakers'.
 
-    `sounds` are to stay without a decision; they are ignored where the training heard none.
+    `sounds` are to stay without a decision; they are ignored where the model was trained without sounds.
 
     Raises TrainingError where the utterances hold a speaker of the test part, or none of the model's classes.
     """
@@ -135,18 +137,18 @@ def recalibrated(
 
     model = subject.model
     refuse_test_speakers("temperature and threshold", utterances, subject.test.utterances)
-    used = [u for u in utterances if u.label in model.labels]
-    features = extraction.extract(used, subject.spec, cache=subject.cache)
+    labelled = [u for u in utterances if u.label in model.labels]
+    features = extraction.extract(labelled, subject.spec, cache=subject.cache)
     least = model.front_end.block_frames
-    whole = [(u, x) for u, x in zip(used, features, strict=True) if x is not None and len(x) >= least]
+    whole = [(u, x) for u, x in zip(labelled, features, strict=True) if x is not None and len(x) >= least]
     if not whole:
         raise TrainingError(f"calibration set has no speech with a label of the model ({', '.join(model.labels)})")
     part = Features(tuple(u for u, _ in whole), tuple(x for _, x in whole), model.front_end, model.gate)
     targets = part.targets(model.labels)
-    heard = [model.standardise(part.mfcc(i)) for i in range(len(part))]
-    logits = edge_tcn.logits(model.network, model.weights, heard)
+    standardised = [model.standardise(part.mfcc(i)) for i in range(len(part))]
+    logits = edge_tcn.logits(model.network, model.weights, standardised)
     undecided = sounds if model.calibration.speech is not None else ()
-    quiet = sound_logits(model, heard_sounds(subject.train, undecided, subject.cache))
+    quiet = sound_logits(model, gated_sounds(subject.train, undecided, subject.cache))
     fitted = calibration(logits, targets, quiet, settings, speakers=part.speakers)
     return replace(subject, model=replace(model, calibration=fitted))
 
@@ -154,9 +156,9 @@ def recalibrated(
 def predict_test_part(subject: Subject, condition: Condition | None = None) -> Predictions:
     """Return the float network's predictions of the test part under a condition (None: as recorded).
 
-    An utterance in which the gate hears nothing keeps a row of zeros, so it counts as wrong.
+    An utterance without detected speech has a row of zeros, so it counts as wrong.
     """
-    return subject.predictions(float_probabilities(subject.model, subject.heard(condition)))
+    return subject.predictions(float_probabilities(subject.model, subject.test_mfcc(condition)))
 
 
 def float_probabilities(model: TrainedModel, utterances: Sequence[F32 | None]) -> F32:

@@ -12,8 +12,8 @@ from overtone_models.front_end import F32
 
 F64 = np.ndarray[Any, np.dtype[np.float64]]
 DECIBELS = 10.0 / np.log(10.0)
-MIXED_DB = 10.0
-STRETCHED = 0.5
+MIX_LEVEL_DB = 10.0
+STRETCH_SHARE = 0.5
 """Half of the examples keep their own speed."""
 
 
@@ -40,7 +40,7 @@ class Augmentation:
         check_limits(self, what="augmentation setting ", error=ConfigError)
 
 
-def augmented(
+def augment(
     source: Examples, rows: Any, views: Ints, spec: Augmentation, frames: int, rng: np.random.Generator
 ) -> tuple[F32, Ints]:
     """Return variations `(n, frames, n_mels)` of views of the examples in `rows`, in decibels, and each one's frames.
@@ -48,21 +48,21 @@ def augmented(
     Examples longer than `frames` are cut at a random place; values beyond an example's frames are undefined.
     """
     starts, lengths = source.starts[rows, views], source.lengths[rows, views]
-    x, counts = _read(source.flat, starts, lengths, spec, frames, rng)
+    x, counts = _stretch(source.flat, starts, lengths, spec, frames, rng)
     if spec.vocal_tract_octaves:
-        x = _warped(x, 2.0 ** rng.uniform(-spec.vocal_tract_octaves, spec.vocal_tract_octaves, len(x)))
+        x = _warp(x, 2.0 ** rng.uniform(-spec.vocal_tract_octaves, spec.vocal_tract_octaves, len(x)))
     if spec.gain_db:
         x += rng.uniform(-spec.gain_db, spec.gain_db, (len(x), 1, 1)).astype(np.float32)
     inside = np.arange(frames) < counts[:, None]
     means = (x.mean(2) * inside).sum(1) / counts
     noisy = np.flatnonzero(rng.random(len(x)) < spec.noise_probability)
     if noisy.size:
-        x[noisy] = _noisy(x[noisy], means[noisy], spec, rng)
+        x[noisy] = _add_noise(x[noisy], means[noisy], spec, rng)
     _mask(x, counts, means, spec, rng)
     return x, counts
 
 
-def mixed(x: F32, counts: Ints, rng: np.random.Generator) -> F32:
+def mix_sounds(x: F32, counts: Ints, rng: np.random.Generator) -> F32:
     """Return sounds `(n, frames, n_mels)` in decibels, half of them backwards, half with the next one added.
 
     Everyday sounds are few, while emotions have hundreds of recordings each: this multiplies the sounds.
@@ -73,19 +73,19 @@ def mixed(x: F32, counts: Ints, rng: np.random.Generator) -> F32:
     inside = places < counts[:, None]
     places = np.where(inside & backwards, counts[:, None] - 1 - places, places)
     clips = np.take_along_axis(x, places[..., None], axis=1)
-    other = np.roll(clips, 1, axis=0) + rng.uniform(-MIXED_DB, MIXED_DB, (n, 1, 1)).astype(np.float32)
-    added = (rng.random((n, 1)) < 0.5) & np.roll(inside, 1, axis=0)
+    other = np.roll(clips, 1, axis=0) + rng.uniform(-MIX_LEVEL_DB, MIX_LEVEL_DB, (n, 1, 1)).astype(np.float32)
+    second = (rng.random((n, 1)) < 0.5) & np.roll(inside, 1, axis=0)
     both = np.float32(DECIBELS) * np.logaddexp(clips / np.float32(DECIBELS), other / np.float32(DECIBELS))
-    return np.where(added[..., None], both, clips).astype(np.float32, copy=False)
+    return np.where(second[..., None], both, clips).astype(np.float32, copy=False)
 
 
-def _read(
+def _stretch(
     flat: F32, starts: Ints, lengths: Ints, spec: Augmentation, frames: int, rng: np.random.Generator
 ) -> tuple[F32, Ints]:
     """Return examples with a shifted start, half of them faster or slower, interpolated between frames."""
     n = len(starts)
     shift = rng.integers(0, np.minimum(spec.shift_frames, lengths // 4) + 1)
-    factor = np.where(rng.random(n) < STRETCHED, rng.uniform(1.0 - spec.stretch, 1.0 + spec.stretch, n), 1.0)
+    factor = np.where(rng.random(n) < STRETCH_SHARE, rng.uniform(1.0 - spec.stretch, 1.0 + spec.stretch, n), 1.0)
     available = np.maximum(((lengths - shift) * factor).astype(np.int64), 1)
     counts = np.minimum(available, frames)
     start = rng.integers(0, available - counts + 1)
@@ -99,7 +99,7 @@ def _read(
     return before, counts
 
 
-def _warped(x: F32, factors: F64) -> F32:
+def _warp(x: F32, factors: F64) -> F32:
     """Return `x` read at positions stretched by its factor along its bands (linear interpolation)."""
     last = x.shape[2] - 1
     result = np.empty_like(x)
@@ -112,7 +112,7 @@ def _warped(x: F32, factors: F64) -> F32:
     return result
 
 
-def _noisy(x: F32, means: F64, spec: Augmentation, rng: np.random.Generator) -> F32:
+def _add_noise(x: F32, means: F64, spec: Augmentation, rng: np.random.Generator) -> F32:
     """Return `x` with coloured stationary noise added in the power domain."""
     tilt = rng.uniform(-10.0, 10.0, (len(x), 1)) * np.linspace(1.0, 0.0, x.shape[2])
     level = means - rng.uniform(0.0, spec.noise_below_speech_db, len(x))

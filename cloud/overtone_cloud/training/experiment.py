@@ -13,16 +13,16 @@ from overtone_cloud.corpora.utterance import Reading
 from overtone_cloud.errors import TrainingError
 from overtone_cloud.features.extraction import Progress
 from overtone_cloud.training.features import Features, extract
+from overtone_cloud.training.inputs import set_aside, surroundings
 from overtone_cloud.training.metrics import Scores, scores
 from overtone_cloud.training.plots import plot_confusion, plot_curves
-from overtone_cloud.training.prepared import set_aside, surroundings
 from overtone_cloud.training.run_folder import METRICS, SPLIT, RunFolder
 from overtone_cloud.training.settings import TrainSettings
 from overtone_models.digests import digest_mapping
 from overtone_models.front_end import EDGE_FRONT_END, F32, FrontEndSpec
 from overtone_models.gate import GateSpec
 from overtone_models.labels import ordered
-from overtone_models.trained import TrainedModel
+from overtone_models.trained_model import TrainedModel
 
 CONFIG = "config.json"
 
@@ -43,7 +43,7 @@ class Plan:
     speech: Path | None = None
 
     @property
-    def chosen(self) -> Fold:
+    def run_fold(self) -> Fold:
         """The fold of this run."""
         if self.fold is not None:
             return self.split.fold(self.fold)
@@ -80,7 +80,7 @@ def _config(plan: Plan, settings: TrainSettings) -> dict[str, Any]:
     return {
         "corpus": str(plan.corpus),
         "corpus_name": plan.corpus_name,
-        "fold": plan.chosen.name,
+        "fold": plan.run_fold.name,
         "split_digest": digest_mapping(asdict(plan.split)),
         "sounds": None if plan.sounds is None else str(plan.sounds),
         "speech": None if plan.speech is None else str(plan.speech),
@@ -150,7 +150,7 @@ def read_run_parts(
     plan, settings = load_plan(folder, corpus)
     model = folder.load_model()
     _, features = read_features(plan, front_end=model.front_end, gate=model.gate, cache=cache)
-    return divide(features, plan.chosen, settings)
+    return divide(features, plan.run_fold, settings)
 
 
 def train_run(
@@ -168,7 +168,7 @@ def train_run(
     check_plan(folder, plan, settings)
     around = surroundings(plan.sounds, settings, plan.speech)
     reading, features = read_features(plan, cache=cache, progress=progress)
-    outer, test = features.where(plan.chosen.train), features.where(plan.chosen.test)
+    outer, test = features.where(plan.run_fold.train), features.where(plan.run_fold.test)
     labels = ordered({str(u.label) for u in outer.utterances})
     test.targets(labels)  # an untrained test label is an error before the training, not after it
     trained, history = fit(
@@ -193,7 +193,7 @@ def summarise_seeds(results: Sequence[Scores], plan: Plan) -> dict[str, Any]:
     uars = np.array([scores.uar for scores in results])
     return {
         "split": plan.split.describe(),
-        "fold": plan.chosen.name,
+        "fold": plan.run_fold.name,
         "speakers_shared": plan.split.speakers_shared,
         "seeds": len(results),
         "uar": [round(float(u), 4) for u in uars],
@@ -209,7 +209,7 @@ def with_lineage(model: TrainedModel, reading: Reading, plan: Plan, settings: Tr
         "training_data": reading.corpus,
         "training_data_digest": reading.digest,
         "split": plan.split.describe(),
-        "fold": plan.chosen.name,
+        "fold": plan.run_fold.name,
         "seed": str(settings.seed),
     }
     return replace(model, lineage=lineage, licence=training_licence(reading.corpus))
@@ -225,7 +225,7 @@ def evaluate_model(model: TrainedModel, test: Features, plan: Plan, folder: RunF
         {
             **result.to_json(),
             "split": plan.split.describe(),
-            "fold": plan.chosen.name,
+            "fold": plan.run_fold.name,
             "speakers_shared": plan.split.speakers_shared,
             "network": model.network.to_json(),
             "parameters": model.network.layout.size,

@@ -10,7 +10,7 @@ from overtone_cloud.corpora.utterance import Utterance
 from overtone_cloud.errors import TrainingError
 from overtone_cloud.features import extraction
 from overtone_cloud.features.extraction import Progress
-from overtone_models.features.gated import GatedLogMelSpec
+from overtone_models.features.gated_log_mel import GatedLogMelSpec
 from overtone_models.front_end import F32, FrontEndSpec, dct_matrix
 from overtone_models.gate import GateSpec
 
@@ -73,14 +73,16 @@ def extract(
     progress: Progress | None = None,
 ) -> Features:
     """Return the features of labelled utterances, read from `cache` where present."""
-    used = [u for u in utterances if u.label is not None]
-    if not used:
+    labelled = [u for u in utterances if u.label is not None]
+    if not labelled:
         raise TrainingError("the corpus has no labelled utterance")
     spec = GatedLogMelSpec(front_end=front_end, gate=gate)
-    log_mels = extraction.extract(used, spec, cache=cache, progress=progress)
-    whole = [(u, x) for u, x in zip(used, log_mels, strict=True) if x is not None and len(x) >= front_end.block_frames]
+    log_mels = extraction.extract(labelled, spec, cache=cache, progress=progress)
+    whole = [
+        (u, x) for u, x in zip(labelled, log_mels, strict=True) if x is not None and len(x) >= front_end.block_frames
+    ]
     if not whole:
-        raise TrainingError(f"none of {len(used)} utterances could be read or holds speech of 100 ms")
+        raise TrainingError(f"none of {len(labelled)} utterances could be read or holds speech of 100 ms")
     usable = {u.id for u, _ in whole}
-    skipped = tuple(u.id for u in used if u.id not in usable)
+    skipped = tuple(u.id for u in labelled if u.id not in usable)
     return Features(tuple(u for u, _ in whole), tuple(x for _, x in whole), front_end, gate, skipped)

@@ -15,9 +15,11 @@ def plot_curves(history: Sequence[dict[str, float]], path: Path) -> None:
     axes.plot([e["epoch"] for e in history], [e["loss"] for e in history], color="tab:blue", label="training loss")
     axes.set_xlabel("epoch")
     axes.set_ylabel("loss (nats)", color="tab:blue")
-    scored = [e for e in history if "inner_uar" in e]
+    evaluated = [e for e in history if "inner_uar" in e]
     second = axes.twinx()
-    second.plot([e["epoch"] for e in scored], [100 * e["inner_uar"] for e in scored], "o-", ms=3, color="tab:orange")
+    second.plot(
+        [e["epoch"] for e in evaluated], [100 * e["inner_uar"] for e in evaluated], "o-", ms=3, color="tab:orange"
+    )
     second.set_ylabel("UAR of inner speakers (%)", color="tab:orange")
     second.set_ylim(0, 100)
     save_figure(figure, path)

@@ -14,7 +14,7 @@ from overtone_cloud.errors import TrainingError
 from overtone_common.files import BROKEN_ARRAYS, write_arrays, write_atomically
 from overtone_models.description import description_from_json
 from overtone_models.errors import ModelError
-from overtone_models.trained import TrainedModel
+from overtone_models.trained_model import TrainedModel
 
 MODEL, WEIGHTS, SPLIT, METRICS, HISTORY, CHECKPOINT = (
     "model.json",

@@ -1,7 +1,8 @@
 """Training of the edge network: inner speakers decide when to stop, test speakers never.
 
 The network is trained on standardised bands, but its input on a device is standardised MFCC: at the end, the linear map
-between the two (`Prepared.bands`) is folded into the first layer. Trained on MFCC, whose high orders standardisation
+between the two (`TrainingInputs.bands`) is folded into the first layer. Trained on
+MFCC, whose high orders standardisation
 raises to the level of the low ones, it recognises unseen speakers less well (docs/recognition.md).
 """
 
@@ -15,9 +16,9 @@ import numpy as np
 
 from overtone_cloud.errors import TrainingError
 from overtone_cloud.training.batches import Batches
-from overtone_cloud.training.calibrating import calibration, sound_logits, uncalibrated
+from overtone_cloud.training.calibration_fit import calibration, default_calibration, sound_logits
 from overtone_cloud.training.features import Features
-from overtone_cloud.training.prepared import Prepared, Surroundings, prepare, set_aside
+from overtone_cloud.training.inputs import Surroundings, TrainingInputs, prepare, set_aside
 from overtone_cloud.training.run_folder import HISTORY, Entry, Report, RunFolder
 from overtone_cloud.training.settings import TrainSettings
 from overtone_models.calibration import Calibration, fit_temperature, negative_log_likelihood
@@ -25,7 +26,7 @@ from overtone_models.front_end import F32, dct_matrix
 from overtone_models.metrics import unweighted_average_recall
 from overtone_models.networks import edge_tcn as networks
 from overtone_models.networks import tf
-from overtone_models.trained import TrainedModel
+from overtone_models.trained_model import TrainedModel
 
 COMPILED_FROM = 400
 """Compiling a step takes as long as some hundred plain steps: shorter trainings are not compiled."""
@@ -37,7 +38,7 @@ class Trainer:
     Without inner speakers it runs to its last epoch.
     """
 
-    def __init__(self, data: Prepared, settings: TrainSettings, folder: RunFolder) -> None:
+    def __init__(self, data: TrainingInputs, settings: TrainSettings, folder: RunFolder) -> None:
         self.data, self.settings, self.folder = data, settings, folder
         self.spec = settings.network(n_features=data.train.front_end.n_mfcc, n_classes=len(data.labels))
         tf.keras.utils.set_random_seed(settings.seed)
@@ -179,7 +180,7 @@ class Trainer:
         speech = self._inner or self.data.utterances_of(self.data.train)
         logits = networks.logits(self.spec, self.best_weights, speech)
         if not self._inner:
-            return replace(model, calibration=uncalibrated(logits, sounds, self.settings))
+            return replace(model, calibration=default_calibration(logits, sounds, self.settings))
         who = self.data.inner.speakers
         fitted = calibration(logits, self._inner_targets, sounds, self.settings, speakers=who)
         return replace(model, calibration=fitted)

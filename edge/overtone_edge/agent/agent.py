@@ -6,10 +6,10 @@ and results of child processes go through one mailbox, and the thread handles th
     Listening: source -> Listener(Hearing) -> Outputs              agent/listening.py, hearing/{listener,hearing}.py
     ActiveModel: load, install, confirm, roll back                 install/active_model.py
         installer process -> Slots -> Model                        install/{installer,loading}.py, state/slots.py
-    Training -> trainer process -> PersonalStore, update           learning/{schedule,trainer}.py
+    TrainingSchedule -> trainer process -> PersonalStore, update   learning/{schedule,trainer}.py
     Participant, with [mqtt] only                                  fleet/participant.py
         Release, Chunk -> ReleaseFetcher -> ActiveModel            fleet/releases.py
-        RoundCall -> RoundClient -> Training -> Outbox -> Offer    fleet/rounds.py, state/outbox.py
+        RoundCall -> RoundClient -> trainer -> Outbox -> Offer     fleet/rounds.py, state/outbox.py
     label, personalise, install, status, erase -> Requests         agent/{control,requests}.py
 """
 
@@ -31,17 +31,17 @@ from overtone_edge.core.config import Config
 from overtone_edge.core.errors import AgentError, ControlError, StorageError
 from overtone_edge.core.jobs import Jobs
 from overtone_edge.fleet.participant import Participant
-from overtone_edge.fleet.rounds import Patience
+from overtone_edge.fleet.rounds import Backoff
 from overtone_edge.fleet.uplink import LinkFactory
 from overtone_edge.hearing.example_forms import example_form_for
 from overtone_edge.hearing.listener import trim_memory
 from overtone_edge.hearing.outputs import EventPublisher
 from overtone_edge.hearing.runtime import runtime_name
 from overtone_edge.install.active_model import ActiveModel, InstallOutcome, OnInstalled
-from overtone_edge.install.installed import fitting_head, stored_head
 from overtone_edge.install.loading import Model
+from overtone_edge.install.stored_model import fitting_head, stored_head
 from overtone_edge.learning.labelling import checked_label, label_speech
-from overtone_edge.learning.schedule import OnPersonal, Training
+from overtone_edge.learning.schedule import OnPersonal, TrainingSchedule
 from overtone_edge.state.home import Home
 from overtone_models.errors import ModelError
 from overtone_protocol import ProtocolError
@@ -55,7 +55,7 @@ class Agent:
     """`run()` works until `stop()` (from any thread), or until the source ends; returns the exit status."""
 
     def __init__(
-        self, config: Config, *, link_factory: LinkFactory | None = None, patience: Patience | None = None
+        self, config: Config, *, link_factory: LinkFactory | None = None, backoff: Backoff | None = None
     ) -> None:
         self.config = config
         self.home = Home(config)
@@ -63,11 +63,11 @@ class Agent:
         self._mailbox: queue.SimpleQueue[Callable[[], None]] = queue.SimpleQueue()
         self._jobs = Jobs(self.home.jobs, deliver=self.post)
         self.active = ActiveModel(self.home, self._jobs, use=self._use)
-        self.training = Training(self.home, self._jobs, self.active, use_head=self._use_personal_head)
+        self.training = TrainingSchedule(self.home, self._jobs, self.active, use_head=self._use_personal_head)
         self.participant: Participant | None = None
         if config.mqtt is not None or link_factory is not None:
             self.participant = Participant(
-                config, self.home, self.active, self.training, link_factory=link_factory, patience=patience
+                config, self.home, self.active, self.training, link_factory=link_factory, backoff=backoff
             )
         self._requests = Requests(self)
         self._control = ControlServer(
@@ -108,9 +108,9 @@ class Agent:
         failures = self.active.load()
         participant = self.participant
         if participant is None and self.active.model.bundle is None:
-            missing = f" ({self.active.model.missing})" if self.active.model.missing else ""
+            reason = f" ({self.active.model.pretrained_error})" if self.active.model.pretrained_error else ""
             raise StorageError(
-                f"no bundle is installed in {self.home.folder}{missing}; "
+                f"no bundle is installed in {self.home.folder}{reason}; "
                 "run: overtone-agent install BUNDLE --config FILE"
             )
         self._control.start()
@@ -180,7 +180,7 @@ class Agent:
             self.participant.model_changed(model)
         trim_memory()
         if model.stale_head and self.config.learning.personal:
-            self._guarded(self.training.want_personal)
+            self._guarded(self.training.request_personal)
 
     def _source_ended(self, problem: str | None) -> None:
         if problem is not None:
@@ -214,13 +214,13 @@ class Agent:
             raise ControlError("no bundle is installed")
         label = checked_label(label, bundle.manifest.labels)
         form = example_form_for(bundle.manifest)
-        stored = label_speech(self.home.store, self._listening.recent.last(last_s), label, form)
+        count = label_speech(self.home.store, self._listening.recent.last(last_s), label, form)
         self.examples_changed()
-        return label, stored
+        return label, count
 
     def personalise(self, on_done: OnPersonal) -> None:
         """Train a personal head."""
-        self.training.want_personal(on_done)
+        self.training.request_personal(on_done)
 
     def install_signed(self, path: Path, on_done: OnInstalled) -> None:
         """Install a signed file."""
@@ -231,11 +231,11 @@ class Agent:
         self.active.install_pretrained(name, self._announcing(on_done))
 
     def _announcing(self, on_done: OnInstalled) -> OnInstalled:
-        def done(outcome: InstallOutcome) -> None:
+        def finish(outcome: InstallOutcome) -> None:
             on_done(outcome)
             self._announce()
 
-        return done
+        return finish
 
     def _announce(self) -> None:
         if self.participant is not None:

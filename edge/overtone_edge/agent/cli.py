@@ -65,9 +65,9 @@ def build_parser() -> argparse.ArgumentParser:
     add("personalise", _personalise, "train a head on this device's examples; used only if it is better").add_argument(
         "--json", action="store_true", help="print the result as JSON"
     )
-    judge = add("evaluate", _evaluate, "score labelled recordings with the bundle's head and the personal one")
-    judge.add_argument("--manifest", type=Path, required=True, help="a CSV with the columns path and label")
-    judge.add_argument("--json", action="store_true", help="print the result as JSON")
+    evaluate = add("evaluate", _evaluate, "score labelled recordings with the bundle's head and the personal one")
+    evaluate.add_argument("--manifest", type=Path, required=True, help="a CSV with the columns path and label")
+    evaluate.add_argument("--json", action="store_true", help="print the result as JSON")
     install = add("install", _install, "install a signed bundle from a file, or a pretrained model by its name")
     install.add_argument("bundle", type=Path, help="a file, or the name of a pretrained model such as small")
     add("status", _status, "show what is installed, stored and in progress").add_argument(
@@ -104,14 +104,14 @@ def _run(arguments: argparse.Namespace) -> int:
 def _label(arguments: argparse.Namespace) -> int:
     home = _home(arguments)
     if arguments.last is not None:
-        stored = commands.label_last(home, _needed(arguments), arguments.last)
-        print(f"stored {stored} utterance(s)")
+        count = commands.label_last(home, _label_argument(arguments), arguments.last)
+        print(f"stored {count} utterance(s)")
         return 0
     labels = commands.labels_in_use(home)
     if arguments.manifest is not None:
         rows = read_rows(arguments.manifest, labels)
     else:
-        rows = [Row(arguments.file, checked_label(_needed(arguments), labels))]
+        rows = [Row(arguments.file, checked_label(_label_argument(arguments), labels))]
     outcome = label_recordings(home, rows, progress=_progress(len(rows)))
     for line in outcome.silent + outcome.failed:
         print(f"overtone-agent: skipped: {line}", file=sys.stderr)
@@ -120,7 +120,7 @@ def _label(arguments: argparse.Namespace) -> int:
     return 0 if outcome.stored and not outcome.failed else 1
 
 
-def _needed(arguments: argparse.Namespace) -> str:
+def _label_argument(arguments: argparse.Namespace) -> str:
     if arguments.label is None:
         raise ControlError("the label is missing, for example: overtone-agent label happy --last 5s")
     return str(arguments.label)
@@ -144,7 +144,8 @@ def _personalise(arguments: argparse.Namespace) -> int:
         f"on {result['judged']} of {result['examples']} examples, each judged by a head that did not learn from it"
     )
     if not result["kept"] and result["unlabelled"]:
-        print(f"nothing is labelled {', '.join(result['unlabelled'])}: the fewer emotions, the surer it must be")
+        unlabelled = ", ".join(result["unlabelled"])
+        print(f"no labelled utterance of {unlabelled}: the fewer emotions are labelled, the larger the margin")
     return 0
 
 
@@ -184,15 +185,15 @@ def _status(arguments: argparse.Namespace) -> int:
         print(json.dumps(values))
         return 0
     for key, value in values.items():
-        print(f"{key:18} {_shown(value)}")
+        print(f"{key:18} {_value_text(value)}")
     return 0
 
 
-def _shown(value: Any) -> str:
+def _value_text(value: Any) -> str:
     if value is None:
         return "no"
     if isinstance(value, dict):
-        return ", ".join(f"{key} {_shown(inner)}" for key, inner in value.items())
+        return ", ".join(f"{key} {_value_text(inner)}" for key, inner in value.items())
     return ", ".join(map(str, value)) if isinstance(value, list) else str(value)
 
 

@@ -10,8 +10,8 @@ from overtone_edge.core.errors import ControlError, InstallError
 from overtone_edge.core.files import remove
 from overtone_edge.install import installer
 from overtone_edge.install.active_model import activate
-from overtone_edge.install.installed import required_bundle, stored_bundle
 from overtone_edge.install.loading import load_model
+from overtone_edge.install.stored_model import required_bundle, stored_bundle
 from overtone_edge.learning import trainer
 from overtone_edge.learning.labelling import checked_label, seconds
 from overtone_edge.learning.schedule import keep_if_confirmed, personal_request
@@ -54,7 +54,7 @@ def install(home: Home, what: Path) -> None:
     if ask(home.socket, {"command": "install", **arguments}, timeout_s=LONG_S) is not None:
         return
     with home.locked():
-        slot, quality = installer.staged(installer.work(home.folder, request))
+        slot, quality = installer.parse_answer(installer.work(home.folder, request))
         activate(home, slot, quality)
         model = load_model(home, starting=False)
         if model.failures:

@@ -67,18 +67,18 @@ class ControlServer:
                 connection.close()
 
     def _serve(self, connection: socket.socket) -> None:
-        answered = threading.Event()
+        reply_sent = threading.Event()
         answer: list[dict[str, Any]] = []
 
         def reply(values: dict[str, Any]) -> None:
             answer.append(values)
-            answered.set()
+            reply_sent.set()
 
         try:
             with connection:
                 connection.settimeout(10.0)
                 self._handler(_parse(_read_line(connection)), reply)
-                answered.wait()
+                reply_sent.wait()
                 connection.sendall(json.dumps(answer[0]).encode() + b"\n")
         except ControlError as error:
             _log.warning("control request refused: %s", error)

@@ -52,7 +52,7 @@ class Listening:
             recogniser, device=config.device.id, config=config.decision, recent=self.recent, gate=config.gate
         )
         if self._listener is not None:
-            self._listener.change(hearing.taking_over)
+            self._listener.change(hearing.take_over)
         elif (source := open_source(config.source)) is not None:
             self._listener = Listener(source, hearing, self._outputs, on_end=self._on_end)
             self._listener.start()

@@ -95,23 +95,23 @@ class Requests:
             raise ControlError(f"label must be a text, got {label!r}")
         if isinstance(last_s, bool) or not isinstance(last_s, int | float) or not 0 < last_s <= MAX_LAST_S:
             raise ControlError(f"last_s is {last_s!r}, it must be a number of seconds, at most {MAX_LAST_S:g}")
-        label, stored = self._port.label_last(label, float(last_s))
-        reply({"ok": True, "label": label, "stored": stored})
+        label, count = self._port.label_last(label, float(last_s))
+        reply({"ok": True, "label": label, "stored": count})
 
     def _personalise(self, _request: dict[str, Any], reply: Reply) -> None:
-        def done(answer: dict[str, Any] | None, error: str) -> None:
+        def finish(answer: dict[str, Any] | None, error: str) -> None:
             reply(_refused(error) if answer is None else {"ok": True, **answer})
 
-        self._port.personalise(done)
+        self._port.personalise(finish)
 
     def _install(self, request: dict[str, Any], reply: Reply) -> None:
-        def done(outcome: InstallOutcome) -> None:
+        def finish(outcome: InstallOutcome) -> None:
             reply(_refused(outcome.error) if outcome.error else {"ok": True})
 
         if "pretrained" in request:
-            self._port.install_pretrained(str(request["pretrained"]), done)
+            self._port.install_pretrained(str(request["pretrained"]), finish)
         else:
-            self._port.install_signed(Path(str(request.get("path"))), done)
+            self._port.install_signed(Path(str(request.get("path"))), finish)
 
     def _status(self, _request: dict[str, Any], reply: Reply) -> None:
         reply({"ok": True, "status": self._port.status()})

@@ -3,7 +3,7 @@
 from typing import Any
 
 from overtone_edge.core.errors import AgentError
-from overtone_edge.install.installed import stored_bundle
+from overtone_edge.install.stored_model import stored_bundle
 from overtone_edge.state.home import Home
 from overtone_edge.state.personal_head import PersonalStore
 from overtone_edge.state.slots import Slots
@@ -24,7 +24,7 @@ def stored_status(home: Home) -> dict[str, Any]:
         "held_out": held_out,
         "by_label": home.store.counts_by_label(),
         "store_bytes": home.store.size_bytes(),
-        "outbox": len(home.outbox.parcels()),
+        "outbox": len(home.outbox.entries()),
         "personal": _personal_status(home.personal),
     }
 

@@ -49,7 +49,7 @@ def main(argv: list[str] | None = None) -> int:
         print(f"overtone-bench: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
-        print("\novertone-bench: interrupted; nothing was measured to its end", file=sys.stderr)
+        print("\novertone-bench: interrupted; no measurement was completed", file=sys.stderr)
         return 130
     try:
         print(json.dumps(report, indent=1) if arguments.json else table(report), flush=True)
@@ -67,7 +67,7 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument("--root", type=Path, metavar="FILE", help="root.json: check the signature first")
     parser.add_argument("--wav", type=Path, metavar="FILE", help="speech (default: the bundle's golden clip)")
     parser.add_argument("--seconds", type=_seconds, default=30.0, metavar="N", help="of sound (default 30)")
-    parser.add_argument("--json", action="store_true", help="print JSON as docs/bench.schema.json has it")
+    parser.add_argument("--json", action="store_true", help="print JSON (schema: docs/bench.schema.json)")
     parser.add_argument("--no-training", action="store_true", help="leave training out")
     pace = parser.add_mutually_exclusive_group()
     pace.add_argument("--paced", action="store_true", help="only at real pace")

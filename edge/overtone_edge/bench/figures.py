@@ -44,18 +44,18 @@ def _heading(report: dict[str, Any]) -> Iterator[str]:
         f"bundle    {bundle['name']} version {bundle['version']}, {bundle['weights']} weights, "
         f"{bundle['streaming_bytes'] / 1000:.0f} kB int8, signature {bundle['signature']}"
     )
-    held = "; the gate hears no speech in it and was held open" if clip["gate_held_open"] else ""
-    yield f"sound     {clip['source']} of {clip['seconds']:.1f} s, repeated to {report['seconds']:g} s{held}"
+    gate_note = "; the gate hears no speech in it and was held open" if clip["gate_held_open"] else ""
+    yield f"sound     {clip['source']} of {clip['seconds']:.1f} s, repeated to {report['seconds']:g} s{gate_note}"
 
 
 def _health(health: dict[str, Any]) -> str:
-    shown = {
+    texts = {
         "temperature": _optional(health["temperature_c"], "{:.1f} C"),
         "governor": _optional(health["governor"], "{}"),
         "clock": _optional(health["clock_mhz"], "{:.0f} MHz"),
         "throttled": _optional(health["throttled"], "{}"),
     }
-    return ", ".join(f"{name} {value}" for name, value in shown.items())
+    return ", ".join(f"{name} {value}" for name, value in texts.items())
 
 
 def _optional(value: Any, pattern: str) -> str:

@@ -1,4 +1,4 @@
-"""The agent's own parts with timers: blocks, stages, and a clip that is played like a microphone."""
+"""The agent's own parts with timers: blocks, stages, and a clip delivered like microphone input."""
 
 import queue
 import threading
@@ -90,8 +90,8 @@ class TimedOutput:
         self._output.close()
 
 
-class HeldOpen:
-    """The gate's own detector, at its own cost, whose answer is always speech."""
+class AlwaysSpeech:
+    """Speech detector that reports speech in every frame, at the cost of the real detector."""
 
     def __init__(self, spec: GateSpec) -> None:
         self._detector = WebRtcDetector(spec.aggressiveness)

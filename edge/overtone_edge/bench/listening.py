@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from overtone_edge.bench.figures import spread
-from overtone_edge.bench.hooks import BLOCK_MS, BlockTimer, ClipSource, HeldOpen, TimedOutput, TimedRecogniser
+from overtone_edge.bench.hooks import BLOCK_MS, AlwaysSpeech, BlockTimer, ClipSource, TimedOutput, TimedRecogniser
 from overtone_edge.bench.machine import peak_resident_mb, resident_mb
 from overtone_edge.bench.sink import Sink
 from overtone_edge.core.config import DecisionConfig, LearningConfig
@@ -27,8 +27,8 @@ DEVICE = "bench"
 
 
 @dataclass(frozen=True, kw_only=True)
-class Stretch:
-    """A stretch of sound: which clip, for how long, at which pace."""
+class ListeningRun:
+    """Specification of a listening run: clip, duration and pace."""
 
     clip: Path
     seconds: float
@@ -44,14 +44,14 @@ def load(payload: Path) -> Bundle:
 def build_hearing(
     recogniser: StreamingRecogniser, *, gate_held_open: bool, stopwatch: Stopwatch | None = None
 ) -> Hearing:
-    """Return a hearing as an agent with the default configuration has it."""
+    """Return the `Hearing` of an agent with the default configuration."""
     manifest = recogniser.bundle.manifest
     return Hearing(
         recogniser,
         device=DEVICE,
         config=DecisionConfig(),
         recent=RecentSpeech(manifest.front_end, max_s=LearningConfig().recent_speech_s),
-        detector=HeldOpen(manifest.gate) if gate_held_open else None,
+        detector=AlwaysSpeech(manifest.gate) if gate_held_open else None,
         stopwatch=stopwatch,
     )
 
@@ -66,13 +66,13 @@ def _sink() -> Iterator[Sink]:
         sink.kill()
 
 
-def listen_to(bundle: Bundle, stretch: Stretch) -> dict[str, Any]:
-    """Return the figures of listening to one stretch, events published to a local sink."""
+def listen_to(bundle: Bundle, run: ListeningRun) -> dict[str, Any]:
+    """Return the figures of one listening run, with events published to a local sink."""
     timer = BlockTimer()
-    hearing = build_hearing(TimedRecogniser(bundle, timer), gate_held_open=stretch.gate_held_open, stopwatch=timer)
+    hearing = build_hearing(TimedRecogniser(bundle, timer), gate_held_open=run.gate_held_open, stopwatch=timer)
     topic = Topics("bench").emotion(DEVICE)
-    blocks = math.ceil(stretch.seconds * 1000 / BLOCK_MS)
-    source = ClipSource(stretch.clip, blocks=blocks, paced=stretch.paced, timer=timer)
+    blocks = math.ceil(run.seconds * 1000 / BLOCK_MS)
+    source = ClipSource(run.clip, blocks=blocks, paced=run.paced, timer=timer)
     with _sink() as sink:
         publisher = EventPublisher(lambda data: sink.link.publish(topic, data, expiry_s=EVENT_EXPIRY_S))
         outputs = Outputs([TimedOutput(publisher, timer)])

@@ -68,7 +68,7 @@ def cold(request: Request) -> dict[str, Any]:
     """Return the moments (monotonic, ns) from the imports of an agent to the first decision."""
     moments = {}
 
-    def reached(name: str) -> None:
+    def record(name: str) -> None:
         moments[name] = time.monotonic_ns()
 
     import overtone_edge.agent.agent  # noqa: F401 - an agent imports all of it before it listens
@@ -76,39 +76,39 @@ def cold(request: Request) -> dict[str, Any]:
     from overtone_edge.bench.listening import build_hearing, load
     from overtone_edge.hearing.streaming import StreamingRecogniser
 
-    reached("interpreter_and_imports")
+    record("interpreter_and_imports")
     bundle = load(Path(request.payload))
-    reached("bundle")
+    record("bundle")
     hearing = build_hearing(StreamingRecogniser(bundle), gate_held_open=request.gate_held_open)
-    reached("network")
+    record("network")
     source = ClipSource(Path(request.clip), blocks=100_000, paced=False, timer=BlockTimer())
     for block in source.blocks():
         hearing.process(block)
         if hearing.counters.hops:
             break
-    reached("first_decision")
+    record("first_decision")
     return {"moments_ns": moments}
 
 
 def listen(request: Request) -> dict[str, Any]:
-    """Return the figures of one stretch of listening."""
+    """Return the figures of one listening run."""
     import overtone_edge.agent.agent  # noqa: F401 - so that the memory is an agent's
-    from overtone_edge.bench.listening import Stretch, listen_to, load
+    from overtone_edge.bench.listening import ListeningRun, listen_to, load
     from overtone_edge.bench.training import BackgroundTraining
 
     bundle = load(Path(request.payload))
-    stretch = Stretch(
+    run = ListeningRun(
         clip=Path(request.clip),
         seconds=request.seconds,
         paced=request.paced,
         gate_held_open=request.gate_held_open,
     )
     if not request.training:
-        return {**listen_to(bundle, stretch), "training_cpu_s": None}
-    training = BackgroundTraining(bundle, Path(request.payload), stretch.clip, Path(request.folder))
+        return {**listen_to(bundle, run), "training_cpu_s": None}
+    training = BackgroundTraining(bundle, Path(request.payload), run.clip, Path(request.folder))
     training.start()
     try:
-        figures = listen_to(bundle, stretch)
+        figures = listen_to(bundle, run)
     finally:
         cpu_s = training.stop()
     return {**figures, "training_cpu_s": round(cpu_s, 3)}

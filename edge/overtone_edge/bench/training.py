@@ -1,4 +1,4 @@
-"""Cost of training: the time of a step, and a training process beside listening."""
+"""Cost of training: the time of a step, and a training process concurrent with listening."""
 
 import resource
 import sys

@@ -191,6 +191,6 @@ def watch_parent() -> Callable[[], None]:
 
     def check() -> None:
         if os.getppid() != parent:
-            raise JobError("the agent is gone")
+            raise JobError("the agent has ended")
 
     return check

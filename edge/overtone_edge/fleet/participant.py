@@ -14,12 +14,12 @@ from overtone_edge.core.errors import AgentError, JobError
 from overtone_edge.core.files import read_limited, write_atomically
 from overtone_edge.core.jobs import JobResult
 from overtone_edge.fleet.releases import ReleaseFetcher
-from overtone_edge.fleet.rounds import Patience, RoundClient, Standing, TrainingReport
+from overtone_edge.fleet.rounds import Backoff, Readiness, RoundClient, TrainingReport
 from overtone_edge.fleet.uplink import LinkFactory, Uplink
 from overtone_edge.hearing.runtime import runtime_name
 from overtone_edge.install.active_model import ActiveModel, InstallOutcome
 from overtone_edge.install.loading import Failure, Model
-from overtone_edge.learning.schedule import Training
+from overtone_edge.learning.schedule import TrainingSchedule
 from overtone_edge.learning.trainer import read_vector
 from overtone_edge.state.home import Home
 from overtone_models.bundle import Bundle
@@ -61,10 +61,10 @@ class Participant:
         config: Config,
         home: Home,
         active: ActiveModel,
-        training: Training,
+        training: TrainingSchedule,
         *,
         link_factory: LinkFactory | None = None,
-        patience: Patience | None = None,
+        backoff: Backoff | None = None,
     ) -> None:
         device, learning = config.device.id, config.learning
         self.uplink = Uplink(config, link_factory, lambda: client_id(home.folder, device))
@@ -80,13 +80,13 @@ class Participant:
         self._examples_due_s = 0.0
         self._rounds = RoundClient(
             device,
-            home.desk,
+            home.assignments,
             home.outbox,
             min_examples=learning.min_examples,
             willing=learning.federated,
-            patience=patience,
+            backoff=backoff,
         )
-        self._releases = ReleaseFetcher(device, home.slots, home.incoming, patience=patience)
+        self._releases = ReleaseFetcher(device, home.slots, home.incoming, backoff=backoff)
         training.take_rounds(self._trained)
 
     # The connection
@@ -130,7 +130,7 @@ class Participant:
             self.uplink.send(self._rounds.tick(now_s))
             self.uplink.send(self._releases.tick(now_s))
             self._install_fetched()
-        current = self._home.desk.current
+        current = self._home.assignments.current
         if current is not None and current.expired(time.time()):
             self._abandon_round("late: the deadline passed before training ended")
 
@@ -161,9 +161,9 @@ class Participant:
     # Rounds
 
     def _called(self, call: RoundCall, now_s: float) -> None:
-        before = self._home.desk.current
-        self.uplink.send(self._rounds.call(call, self._standing(), received_s=time.time(), now_s=now_s))
-        if self._home.desk.current is not before:
+        before = self._home.assignments.current
+        self.uplink.send(self._rounds.call(call, self._readiness(), received_s=time.time(), now_s=now_s))
+        if self._home.assignments.current is not before:
             _log.info("round %d: %d steps of the scope %s", call.round, call.steps, call.scope)
             self._training.cancel_round()
         self._training.next()
@@ -175,7 +175,7 @@ class Participant:
 
     def _trained(self, result: JobResult) -> None:
         """Offer the update of a round's training, or decline where there is none."""
-        current = self._home.desk.current
+        current = self._home.assignments.current
         if current is None or current.call.round_id.hex() != result.request["round_id"]:
             return  # another round was called in the meantime
         try:
@@ -183,7 +183,7 @@ class Participant:
                 raise JobError(result.error)
             examples, before, after = (result.answer[key] for key in ("examples", "loss_before", "loss_after"))
             report = TrainingReport(read_vector(result.folder), examples, before, after)
-            self.uplink.send(self._rounds.finished(report, self._standing(), time.monotonic()))
+            self.uplink.send(self._rounds.finished(report, self._readiness(), time.monotonic()))
         except (AgentError, ProtocolError) as error:
             _log.error("no update for this round: %s", error)
             self.uplink.send(self._rounds.decline(f"failed: {error}"))
@@ -221,14 +221,14 @@ class Participant:
         """Use another model for rounds; a round on another base is declined."""
         # A pretrained model can listen but is not a release of the fleet: for the aggregator the device has none yet.
         self._bundle = None if model.pretrained else model.bundle
-        current = self._home.desk.current
-        if current is not None and current.call.base != self._standing().base:
+        current = self._home.assignments.current
+        if current is not None and current.call.base != self._readiness().base:
             self._abandon_round("wrong-base: another bundle was installed")
 
     # Presence
 
     def _presence(self, *, online: bool) -> Presence:
-        standing, slot = self._standing(), self._home.slots.state.current
+        readiness, slot = self._readiness(), self._home.slots.state.current
         return Presence(
             device=self._device,
             online=online,
@@ -237,19 +237,19 @@ class Participant:
             runtime=self._runtime,
             bundle=None if slot is None else bytes.fromhex(slot.signed),
             bundle_version=0 if slot is None else slot.version,
-            base=standing.base,
-            layout=standing.layout,
-            front_end=standing.front_end,
-            examples=standing.examples,
+            base=readiness.base,
+            layout=readiness.layout,
+            front_end=readiness.front_end,
+            examples=readiness.examples,
             held_out=self._example_counts()[1],
         )
 
-    def _standing(self) -> Standing:
+    def _readiness(self) -> Readiness:
         examples = self._example_counts()[0]
         if self._bundle is None:
-            return Standing(examples=examples)
+            return Readiness(examples=examples)
         manifest = self._bundle.manifest
-        return Standing(
+        return Readiness(
             base=bytes.fromhex(self._bundle.base),
             layout=bytes.fromhex(manifest.layout.digest),
             front_end=bytes.fromhex(manifest.features_digest),

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from overtone_edge.core.errors import StorageError
 from overtone_edge.core.files import make_folder, read_limited, remove, remove_leftovers, storing, write_atomically
-from overtone_edge.fleet.rounds import Patience
+from overtone_edge.fleet.rounds import Backoff
 from overtone_edge.state.slots import HeldOutQuality, Slots
 from overtone_protocol import (
     DEFAULT_LIMITS,
@@ -26,7 +26,7 @@ from overtone_protocol import (
 
 _log = logging.getLogger(__name__)
 
-MAX_DAMAGED = 3
+MAX_DIGEST_MISMATCHES = 3
 _RELEASE = "release.cbor"
 
 
@@ -50,11 +50,11 @@ class Download:
             write_atomically(folder / _RELEASE, encode(release, limits), durable=False)
         remove_leftovers(folder)
         with storing(folder):
-            self._stored = {int(path.stem) for path in folder.glob("*.chunk") if path.stem.isdigit()}
+            self._chunk_indices = {int(path.stem) for path in folder.glob("*.chunk") if path.stem.isdigit()}
 
     def window(self) -> list[int]:
         """Return the indices of the next window to request."""
-        absent = [index for index in range(self.release.chunks) if index not in self._stored]
+        absent = [index for index in range(self.release.chunks) if index not in self._chunk_indices]
         return absent[: self._limits.max_fetch]
 
     def add(self, index: int, data: bytes) -> bool:
@@ -64,17 +64,17 @@ class Download:
         expected = min(self.release.chunk_size, self.release.size - index * self.release.chunk_size)
         if len(data) != expected:
             raise TransferError(f"chunk {index} is {len(data)} bytes, it must be {expected}")
-        if index in self._stored:
+        if index in self._chunk_indices:
             return False
         # Not durable: the final digest detects damage by a power cut.
         write_atomically(self._folder / f"{index}.chunk", data, durable=False)
-        self._stored.add(index)
+        self._chunk_indices.add(index)
         return True
 
     @property
     def complete(self) -> bool:
         """Whether all chunks are stored."""
-        return len(self._stored) == self.release.chunks
+        return len(self._chunk_indices) == self.release.chunks
 
     def assemble(self, target: Path) -> None:
         """Write the signed file; where its digest differs, discard the chunks and raise TransferError."""
@@ -94,7 +94,7 @@ class Download:
     def discard(self) -> None:
         """Remove the chunks."""
         remove(self._folder)
-        self._stored.clear()
+        self._chunk_indices.clear()
 
 
 def resumable(folder: Path, limits: Limits = DEFAULT_LIMITS) -> Release | None:
@@ -119,14 +119,14 @@ class ReleaseFetcher:
         folder: Path,
         *,
         limits: Limits = DEFAULT_LIMITS,
-        patience: Patience | None = None,
+        backoff: Backoff | None = None,
     ) -> None:
         self._device = device
         self._slots = slots
         self._incoming = folder
         self._folder = folder / "download"
         self._limits = limits
-        self._patience = patience or Patience()
+        self._backoff = backoff or Backoff()
         self._download: Download | None = None
         self._pending: set[int] = set()
         self._attempts = 0
@@ -178,7 +178,7 @@ class ReleaseFetcher:
             return []
         if download.add(chunk.index, chunk.data):
             self._attempts = 0
-            self._retry_at_s = now_s + self._patience.wait_s(0)
+            self._retry_at_s = now_s + self._backoff.wait_s(0)
         self._pending.discard(chunk.index)
         if download.complete:
             return self._complete(download, now_s)
@@ -193,7 +193,7 @@ class ReleaseFetcher:
         if not self._is_ready(release):
             self._sweep()
             return
-        wait_s = self._patience.wait_s(self._postponed)
+        wait_s = self._backoff.wait_s(self._postponed)
         self._postponed += 1
         self._install_due_s = now_s + wait_s
         _log.warning("version %d is installed later, in %.0f s: %s", release.version, wait_s, reason)
@@ -232,7 +232,7 @@ class ReleaseFetcher:
     def _fetch(self, download: Download, now_s: float) -> list[Message]:
         window = download.window()
         self._pending = set(window)
-        self._retry_at_s = now_s + self._patience.wait_s(self._attempts)
+        self._retry_at_s = now_s + self._backoff.wait_s(self._attempts)
         self._attempts += 1
         return [Fetch(device=self._device, bundle=download.release.bundle, indices=window)]
 
@@ -245,7 +245,7 @@ class ReleaseFetcher:
         except StorageError as error:
             # A full disk: the chunks stay, and the next tick tries again.
             _log.error("bundle cannot be stored: %s", error)
-            self._retry_at_s = now_s + self._patience.longest_s
+            self._retry_at_s = now_s + self._backoff.longest_s
             return []
         download.discard()
         self._download = None
@@ -263,10 +263,10 @@ class ReleaseFetcher:
                 remove(path)
 
     def _restart(self, release: Release, error: TransferError, now_s: float) -> list[Message]:
-        """Restart the download after a digest mismatch; refuse the release after `MAX_DAMAGED` of them."""
+        """Restart the download after a digest mismatch; refuse the release after `MAX_DIGEST_MISMATCHES` of them."""
         self._damaged += 1
         _log.warning("%s", error)
-        if self._damaged >= MAX_DAMAGED:
+        if self._damaged >= MAX_DIGEST_MISMATCHES:
             self._download = None
             return [self.settled(release, error=str(error))]
         self._download = Download(self._folder, release, self._limits)

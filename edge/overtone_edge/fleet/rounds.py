@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from overtone_edge.state.assignment import RoundDesk
-from overtone_edge.state.outbox import Outbox, Parcel
+from overtone_edge.state.assignment import AssignmentStore
+from overtone_edge.state.outbox import Outbox, OutboxEntry
 from overtone_models.front_end import F32
 from overtone_models.layout import SCOPES
 from overtone_protocol import (
@@ -28,12 +28,12 @@ from overtone_protocol import (
     split,
 )
 
-MAX_PARCELS = 8
+MAX_OUTBOX_UPDATES = 8
 WINDOW_CHUNKS = 16
 
 
 @dataclass(frozen=True, kw_only=True)
-class Patience:
+class Backoff:
     """Retry waits with exponential backoff and jitter, which spreads the devices.
 
     `draw` returns random numbers in 0..1.
@@ -49,10 +49,11 @@ class Patience:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Standing:
-    """The installed model and the examples for it; digests as 32 bytes, None without a bundle.
+class Readiness:
+    """Readiness for a round: the installed model and the number of examples for it.
 
-    `scopes` are those that the installed network can train here: of a window network the head alone.
+    Digests have 32 bytes and are None without a bundle. `scopes` are those that the installed network can train here:
+    of a window network the head alone.
     """
 
     base: bytes | None = None
@@ -78,21 +79,21 @@ class RoundClient:
     def __init__(
         self,
         device: str,
-        desk: RoundDesk,
+        assignments: AssignmentStore,
         outbox: Outbox,
         *,
         min_examples: int,
         willing: bool = True,
         limits: Limits = DEFAULT_LIMITS,
-        patience: Patience | None = None,
+        backoff: Backoff | None = None,
     ) -> None:
         self._device = device
-        self._desk = desk
+        self._assignments = assignments
         self._outbox = outbox
         self._min_examples = min_examples
         self._willing = willing
         self._limits = limits
-        self._patience = patience or Patience()
+        self._backoff = backoff or Backoff()
         self._attempts: dict[bytes, int] = {}
         self._retry_at_s: dict[bytes, float] = {}
 
@@ -105,57 +106,57 @@ class RoundClient:
     def tick(self, now_s: float) -> list[Message]:
         """Return the offers whose retry time has come."""
         return [
-            self._offer(p, now_s) for p in self._outbox.parcels() if self._retry_at_s.get(p.transfer, now_s) <= now_s
+            self._offer(p, now_s) for p in self._outbox.entries() if self._retry_at_s.get(p.transfer, now_s) <= now_s
         ]
 
-    def call(self, call: RoundCall, standing: Standing, *, received_s: float, now_s: float) -> list[Message]:
-        """Return the reply to a call; a call that the device joins becomes the desk's assignment.
+    def call(self, call: RoundCall, readiness: Readiness, *, received_s: float, now_s: float) -> list[Message]:
+        """Return the reply to a call; a call that the device joins becomes the current assignment.
 
         `received_s` is Unix time, `now_s` the clock of `tick`. The same call again changes nothing.
         """
-        parcel = self._outbox.for_round(call.round_id)
-        if parcel is not None:
-            return [self._reply(call, True, "the update is offered"), self._offer(parcel, now_s)]
-        if self._desk.done(call.round_id):
+        entry = self._outbox.for_round(call.round_id)
+        if entry is not None:
+            return [self._reply(call, True, "the update is offered"), self._offer(entry, now_s)]
+        if self._assignments.is_complete(call.round_id):
             return [self._reply(call, True, "done: the update was uploaded")]
-        current = self._desk.current
+        current = self._assignments.current
         if current is not None and current.call.round_id == call.round_id:
             return [self._reply(call, True, "training")]
-        refusal = self._refusal(call, standing)
+        refusal = self._refusal(call, readiness)
         if not refusal:
-            self._desk.assign(call, received_s)
+            self._assignments.assign(call, received_s)
         return [self._reply(call, not refusal, refusal)]
 
-    def _refusal(self, call: RoundCall, standing: Standing) -> str:
+    def _refusal(self, call: RoundCall, readiness: Readiness) -> str:
         """Return why the device does not join, empty where it does."""
         if not self._willing:
             return "unwilling: federated learning is turned off on this device"
-        if standing.base is None or standing.layout is None:
+        if readiness.base is None or readiness.layout is None:
             return "no-bundle: no bundle is installed"
-        if other := _other_model(call, standing):
+        if other := _other_model(call, readiness):
             return other
-        if standing.examples < self._min_examples:
-            return f"too-few-examples: there are {standing.examples}, limit is {self._min_examples}"
-        waiting = len(self._outbox.parcels())
-        if waiting >= MAX_PARCELS:
-            return f"outbox-full: {waiting} updates wait for a receipt, limit is {MAX_PARCELS}"
+        if readiness.examples < self._min_examples:
+            return f"too-few-examples: there are {readiness.examples}, limit is {self._min_examples}"
+        count = len(self._outbox.entries())
+        if count >= MAX_OUTBOX_UPDATES:
+            return f"outbox-full: {count} updates wait for a receipt, limit is {MAX_OUTBOX_UPDATES}"
         return ""
 
     def decline(self, reason: str) -> list[Message]:
         """Drop the current assignment and return the reply with the reason."""
-        current = self._desk.current
+        current = self._assignments.current
         if current is None:
             return []
-        self._desk.drop()
+        self._assignments.drop()
         return [self._reply(current.call, False, reason)]
 
-    def finished(self, report: TrainingReport, standing: Standing, now_s: float) -> list[Message]:
+    def finished(self, report: TrainingReport, readiness: Readiness, now_s: float) -> list[Message]:
         """Put the current assignment's update into the outbox and return its offer.
 
         Raises UpdateError for an update that the aggregator would refuse, StorageError for a full disk.
         """
-        current = self._desk.current
-        if current is None or standing.base is None or standing.layout is None or standing.front_end is None:
+        current = self._assignments.current
+        if current is None or readiness.base is None or readiness.layout is None or readiness.front_end is None:
             return []
         call = current.call
         update = Update(
@@ -165,7 +166,7 @@ class RoundClient:
             scope=call.scope,
             base=call.base,
             layout=call.layout,
-            front_end=standing.front_end,
+            front_end=readiness.front_end,
             examples=report.examples,
             steps=call.steps,
             loss_before=report.loss_before,
@@ -176,50 +177,50 @@ class RoundClient:
         check_update(
             update,
             round_id=call.round_id,
-            base=standing.base,
-            layout=standing.layout,
-            front_end=standing.front_end,
+            base=readiness.base,
+            layout=readiness.layout,
+            front_end=readiness.front_end,
             size=report.delta.size,
             limits=self._limits,
         )
-        parcel = self._outbox.put(call.round_id, encode_update(update, self._limits))
-        self._desk.finish(call.round_id)
-        return [self._offer(parcel, now_s)]
+        entry = self._outbox.put(call.round_id, encode_update(update, self._limits))
+        self._assignments.finish(call.round_id)
+        return [self._offer(entry, now_s)]
 
-    def wanted(self, wanted: Wanted, now_s: float) -> list[Message]:
+    def wanted(self, request: Wanted, now_s: float) -> list[Message]:
         """Return one window of the requested chunks, followed by an offer where more are missing.
 
         A payload that has left the outbox is not an error. Raises TransferError for chunks outside the payload.
         """
-        parcel = self._outbox.find(wanted.transfer)
-        if parcel is None:
+        entry = self._outbox.find(request.transfer)
+        if entry is None:
             return []
-        chunks = split(self._outbox.read(parcel), self._limits.chunk_bytes)
-        indices = expand(wanted.missing, len(chunks))
+        chunks = split(self._outbox.read(entry), self._limits.chunk_bytes)
+        indices = expand(request.missing, len(chunks))
         messages: list[Message] = [
-            Chunk(device=self._device, transfer=parcel.transfer, index=index, data=chunks[index])
+            Chunk(device=self._device, transfer=entry.transfer, index=index, data=chunks[index])
             for index in indices[:WINDOW_CHUNKS]
         ]
-        self._attempts[parcel.transfer] = 0
+        self._attempts[entry.transfer] = 0
         if len(indices) > WINDOW_CHUNKS:
-            return [*messages, self._offer(parcel, now_s)]
-        self._retry_at_s[parcel.transfer] = now_s + self._patience.wait_s(0)
+            return [*messages, self._offer(entry, now_s)]
+        self._retry_at_s[entry.transfer] = now_s + self._backoff.wait_s(0)
         return messages
 
-    def receipt(self, receipt: Receipt) -> Parcel | None:
+    def receipt(self, receipt: Receipt) -> OutboxEntry | None:
         """Remove the update that this receipt settles from the outbox, and return it."""
-        parcel = self._outbox.find(receipt.transfer)
-        if parcel is not None:
+        entry = self._outbox.find(receipt.transfer)
+        if entry is not None:
             self._outbox.remove(receipt.transfer)
         self._attempts.pop(receipt.transfer, None)
         self._retry_at_s.pop(receipt.transfer, None)
-        return parcel
+        return entry
 
-    def _offer(self, parcel: Parcel, now_s: float) -> Message:
-        attempts = self._attempts.get(parcel.transfer, 0)
-        self._attempts[parcel.transfer] = attempts + 1
-        self._retry_at_s[parcel.transfer] = now_s + self._patience.wait_s(attempts)
-        return self._outbox.offer(parcel, self._device)
+    def _offer(self, entry: OutboxEntry, now_s: float) -> Message:
+        attempts = self._attempts.get(entry.transfer, 0)
+        self._attempts[entry.transfer] = attempts + 1
+        self._retry_at_s[entry.transfer] = now_s + self._backoff.wait_s(attempts)
+        return self._outbox.offer(entry, self._device)
 
     def _reply(self, call: RoundCall, joining: bool, reason: str) -> RoundReply:
         return RoundReply(
@@ -230,15 +231,15 @@ class RoundClient:
         )
 
 
-def _other_model(call: RoundCall, standing: Standing) -> str:
+def _other_model(call: RoundCall, readiness: Readiness) -> str:
     """Return why the call is not for the installed network, empty where it is."""
     for code, theirs, ours in (
-        ("wrong-base", call.base, standing.base),
-        ("wrong-layout", call.layout, standing.layout),
+        ("wrong-base", call.base, readiness.base),
+        ("wrong-layout", call.layout, readiness.layout),
     ):
         if theirs != ours:
             return f"{code}: the call has {theirs.hex()[:12]}, installed is {ours.hex()[:12] if ours else 'nothing'}"
-    if call.scope not in standing.scopes:
-        scopes = ", ".join(standing.scopes)
+    if call.scope not in readiness.scopes:
+        scopes = ", ".join(readiness.scopes)
         return f"wrong-scope: the call is for {call.scope}, the installed network learns {scopes} on devices"
     return ""

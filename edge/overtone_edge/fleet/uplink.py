@@ -15,7 +15,7 @@ EVENT_EXPIRY_S = 60
 MAX_UNSENT = 32
 
 MAX_IN_FLIGHT = 8
-MAX_QUEUED = 512
+MAX_QUEUE = 512
 
 LinkFactory = Callable[[Will], Link]
 
@@ -63,7 +63,7 @@ class Uplink:
             max_message_bytes=DEFAULT_LIMITS.max_message_bytes,
             error=LinkError,
             will=will,
-            flow=Flow(max_in_flight=MAX_IN_FLIGHT, max_queued=MAX_QUEUED, keep_offline=False),
+            flow=Flow(max_in_flight=MAX_IN_FLIGHT, max_queued=MAX_QUEUE, keep_offline=False),
         )
 
     def connected_again(self) -> None:

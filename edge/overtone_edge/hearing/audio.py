@@ -29,6 +29,6 @@ def read_recording(path: Path, *, max_s: float) -> F32:
 
 def check_length(path: Path, samples: int) -> None:
     """Raise SourceError unless there are enough 16 kHz samples for one window of the front end."""
-    needed = FrontEndSpec().fft_samples
-    if samples < needed:
-        raise SourceError(f"{path} has {samples} samples at 16 kHz, shorter than one window ({needed})")
+    least = FrontEndSpec().fft_samples
+    if samples < least:
+        raise SourceError(f"{path} has {samples} samples at 16 kHz, shorter than one window ({least})")

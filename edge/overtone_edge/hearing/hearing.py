@@ -86,7 +86,7 @@ class Hearing:
         self._watch = stopwatch or NoStopwatch()
         self._rest = np.zeros(0, np.float32)
         self._speech_s, self._samples = 0.0, 0
-        self._reported: tuple[str | None, float] = (None, 0.0)
+        self._last_report: tuple[str | None, float] = (None, 0.0)
 
     def process(self, block: F32) -> list[Emotion]:
         """Return the events of the next block (float32, 16 kHz)."""
@@ -110,8 +110,8 @@ class Hearing:
         self._rest = self._rest[:0]
         return events
 
-    def taking_over(self, old: "Hearing") -> "Hearing":
-        """Return this hearing with the counters and the stopwatch of `old`, whose place it takes."""
+    def take_over(self, old: "Hearing") -> "Hearing":
+        """Take over the counters and the stopwatch of `old`, which this hearing replaces; return this hearing."""
         self.counters, self._watch = old.counters, old._watch
         return self
 
@@ -163,7 +163,7 @@ class Hearing:
     def _begin(self) -> None:
         self.counters.utterances += 1
         self._speech_s, self._samples = 0.0, 0
-        self._reported = (None, 0.0)
+        self._last_report = (None, 0.0)
         self.recogniser.begin()
         self._decider.begin()
         self._recent.begin()
@@ -173,11 +173,11 @@ class Hearing:
         self.counters.hops += 1
         self._speech_s = hop.time_s
         decision = self._decider.process(hop.probabilities, self.recogniser.hop_s)
-        label, reported_s = self._reported
+        label, reported_s = self._last_report
         repeat = self._speech_s - reported_s >= self._config.report_every_s - 1e-9
         if decision.label == label and not repeat:
             return None
-        self._reported = (decision.label, self._speech_s)
+        self._last_report = (decision.label, self._speech_s)
         return self._event(decision, final=False)
 
     def _end(self) -> list[Emotion]:

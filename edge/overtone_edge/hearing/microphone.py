@@ -168,7 +168,7 @@ class Microphone:
                 return self._queue.get(timeout=0.2)
             except queue.Empty:
                 if not stream.is_active() or time.monotonic() > deadline:
-                    raise SourceError(f"microphone {device.name!r} gives no sound any more") from None
+                    raise SourceError(f"microphone {device.name!r} no longer delivers sound") from None
         return np.zeros(0, "<i2").tobytes()
 
     def close(self) -> None:

@@ -25,9 +25,9 @@ def runtime_name() -> str:
 
 def _load() -> tuple[Callable[..., Any], str, str]:
     """Return the interpreter class, its module's name and version; OVERTONE_RUNTIME forces one."""
-    forced = os.environ.get("OVERTONE_RUNTIME")
+    name = os.environ.get("OVERTONE_RUNTIME")
     for module, package in (("ai_edge_litert", "ai-edge-litert"), ("tflite_runtime", "tflite-runtime")):
-        if forced and forced != package:
+        if name and name != package:
             continue
         try:
             interpreter = import_module(f"{module}.interpreter").Interpreter
@@ -35,7 +35,7 @@ def _load() -> tuple[Callable[..., Any], str, str]:
             continue
         return interpreter, package, str(import_module(module).__version__)
     raise InferenceError(
-        f"no TFLite runtime{f' called {forced}' if forced else ''}: install ai-edge-litert or tflite-runtime"
+        f"no TFLite runtime{f' called {name}' if name else ''}: install ai-edge-litert or tflite-runtime"
     )
 
 
@@ -206,7 +206,7 @@ class TrainingGraph:
 
     def size(self, scope: str) -> int:
         """Return the length of the scope's flat weight vector."""
-        return self._shape(f"{self._checked(scope)}_set", "weights")[0]
+        return self._shape(f"{self._check_scope(scope)}_set", "weights")[0]
 
     def set(self, scope: str, weights: F32, velocity: F32 | None = None) -> None:
         """Load flat weights and the optimiser's velocity (zeros when None)."""
@@ -249,11 +249,11 @@ class TrainingGraph:
         return logits.copy()
 
     def _call(self, scope: str, verb: str, **inputs: F32) -> Any:
-        if self._checked(scope) not in self._ready:
+        if self._check_scope(scope) not in self._ready:
             raise InferenceError(f"scope {scope} has no weights yet: call set first")
         return self._signatures[f"{scope}_{verb}"].run(inputs)
 
-    def _checked(self, scope: str) -> str:
+    def _check_scope(self, scope: str) -> str:
         if scope not in SCOPES:
             raise InferenceError(f"unknown scope {scope!r}; scopes are {', '.join(SCOPES)}")
         if scope not in self.scopes:

@@ -56,12 +56,12 @@ class FileSource:
 
     def blocks(self) -> Iterator[F32]:
         """Yield the recording; raise SourceError where it is not one, or shorter than one window."""
-        started, total = self._now(), 0
+        start_s, total = self._now(), 0
         for block in read_blocks(self._path, self._block_ms):
             total += block.size
             if self._paced:
                 # A block arrives at the time of its last sample.
-                self._closed.wait(max(0.0, started + total / SAMPLE_RATE_HZ - self._now()))
+                self._closed.wait(max(0.0, start_s + total / SAMPLE_RATE_HZ - self._now()))
             if self._closed.is_set():
                 return
             if block.size:
@@ -158,7 +158,7 @@ class _StderrTail:
         """Return the last line of a command that has ended."""
         self._thread.join(timeout=1.0)  # a process that the command started may hold the pipe open for ever
         lines = self._end.decode("utf-8", "replace").strip().splitlines()
-        return lines[-1] if lines else "it wrote no reason"
+        return lines[-1] if lines else "it wrote no error message"
 
 
 def _end(process: subprocess.Popen[bytes], *, wait: bool = True) -> None:

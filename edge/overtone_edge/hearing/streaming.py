@@ -106,18 +106,18 @@ class StreamingRecogniser(HeadInUse):
         self._mfcc.reset()
         self._network.reset()
         self._statistics = Statistics(self._window, self._network.width)
-        self._taken = 0
-        self._waiting = np.empty((0, self.bundle.manifest.front_end.n_mfcc), np.float32)
+        self._sample_count = 0
+        self._pending_frames = np.empty((0, self.bundle.manifest.front_end.n_mfcc), np.float32)
 
     def process(self, samples: F32) -> list[Hop]:
         """Return the hops that `samples` (float32, 16 kHz) complete."""
-        self._taken += samples.size
+        self._sample_count += samples.size
         return self.process_frames(self._mfcc.process(samples))
 
     def samples_until(self, time_s: float) -> int:
         """Return the number of samples missing for the next hop that answers for `time_s` or more; at least 1."""
         hops = max(self._statistics.count + 1, math.ceil(time_s / self._hop_s - 1e-9))
-        return self._samples_of(hops) - self._taken
+        return self._samples_of(hops) - self._sample_count
 
     def _samples_of(self, hops: int) -> int:
         """Return the number of samples that `hops` hops of an utterance take: whole blocks of the front end."""
@@ -129,11 +129,11 @@ class StreamingRecogniser(HeadInUse):
         """Return the hops that `(frames, n_mfcc)` complete."""
         if not mfcc.size:
             return []
-        waiting = np.concatenate([self._waiting, mfcc]) if self._waiting.size else mfcc
+        frames = np.concatenate([self._pending_frames, mfcc]) if self._pending_frames.size else mfcc
         size = self._network.hop_frames
-        whole = len(waiting) // size * size
-        self._waiting = waiting[whole:]
-        return [self._hop(waiting[start : start + size]) for start in range(0, whole, size)]
+        whole = len(frames) // size * size
+        self._pending_frames = frames[whole:]
+        return [self._hop(frames[start : start + size]) for start in range(0, whole, size)]
 
     def _hop(self, mfcc: F32) -> Hop:
         self._statistics.add(self._network.process(self.bundle.standardise(mfcc)))
@@ -148,7 +148,7 @@ class StreamingRecogniser(HeadInUse):
         if count := self._statistics.count:
             embedding = self._statistics.whole()
             empty = np.empty((0, self.bundle.manifest.front_end.n_mfcc), np.float32)
-            result = Hop(count * self._hop_s, self._taken, empty, embedding, self.probabilities(embedding))
+            result = Hop(count * self._hop_s, self._sample_count, empty, embedding, self.probabilities(embedding))
         self.begin()
         return result
 

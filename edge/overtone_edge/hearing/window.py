@@ -53,7 +53,7 @@ class WindowRecogniser(HeadInUse):
     def begin(self) -> None:
         """Begin an utterance: the samples of the one before are dropped."""
         self._blocks: deque[F32] = deque()
-        self._kept = self._count = 0
+        self._buffered = self._count = 0
         self._new: list[F32] = []
 
     def process(self, samples: F32) -> list[Hop]:
@@ -82,9 +82,9 @@ class WindowRecogniser(HeadInUse):
         self._blocks.append(samples)
         self._new.append(samples)
         self._count += samples.size
-        self._kept += samples.size
-        while self._kept - self._blocks[0].size >= self._inputs.samples:
-            self._kept -= self._blocks.popleft().size
+        self._buffered += samples.size
+        while self._buffered - self._blocks[0].size >= self._inputs.samples:
+            self._buffered -= self._blocks.popleft().size
 
     def _evaluate(self) -> Hop | None:
         """Return the hop of the window that ends now, None where its features need more sound."""

@@ -10,7 +10,7 @@ from typing import Any
 from overtone_edge.core.errors import AgentError, InstallError, StorageError
 from overtone_edge.core.files import remove
 from overtone_edge.core.jobs import INSTALL, JobResult, Jobs
-from overtone_edge.install.installer import pretrained_request, signed_request, staged
+from overtone_edge.install.installer import parse_answer, pretrained_request, signed_request
 from overtone_edge.install.loading import Failure, Model, load_model
 from overtone_edge.state.home import Home
 from overtone_edge.state.slots import HeldOutQuality, Slot
@@ -129,7 +129,7 @@ class ActiveModel:
         if result.answer is None:
             outcome = InstallOutcome(error=result.error, final=result.refused)
         else:
-            slot, quality = staged(result.answer)
+            slot, quality = parse_answer(result.answer)
             outcome = self._switch(slot, quality if self._quality_wanted else None)
         if outcome.error and outcome.final:
             _log.error("bundle refused: %s", outcome.error)

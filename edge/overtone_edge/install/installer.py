@@ -66,8 +66,8 @@ def work(_folder: Path, request: dict[str, Any]) -> dict[str, Any]:
     return {"slot": asdict(slot), "quality": None if quality is None else quality.to_json()}
 
 
-def staged(answer: dict[str, Any]) -> tuple[Slot, HeldOutQuality | None]:
-    """Return slot and quality from an answer of `work`."""
+def parse_answer(answer: dict[str, Any]) -> tuple[Slot, HeldOutQuality | None]:
+    """Return the staged slot and the quality in an answer of `work`."""
     quality = answer["quality"]
     return Slot(**answer["slot"]), None if quality is None else HeldOutQuality.from_json(quality)
 

@@ -7,8 +7,8 @@ from overtone_edge.core.config import gate_spec
 from overtone_edge.core.errors import AgentError, ConfigError, StorageError
 from overtone_edge.hearing.recogniser import UtteranceRecogniser
 from overtone_edge.hearing.streaming import open_recogniser
-from overtone_edge.install.installed import fitting_head, pretrained_model, stored_bundle, stored_head
 from overtone_edge.install.installer import self_test
+from overtone_edge.install.stored_model import fitting_head, pretrained_model, stored_bundle, stored_head
 from overtone_edge.state.home import Home
 from overtone_edge.state.slots import Slot
 from overtone_models.bundle import Bundle
@@ -30,14 +30,14 @@ class Model:
     """The model in use; bundle and recogniser are None where there is none.
 
     `stale_head`: the personal head on the disk was trained from another base. `pretrained`: nothing is installed, and
-    this is the pretrained model of the software; `missing` says why that one could not be used.
+    this is the pretrained model of the software; `pretrained_error` says why that one could not be used.
     """
 
     bundle: Bundle | None = None
     recogniser: UtteranceRecogniser | None = None
     stale_head: bool = False
     pretrained: bool = False
-    missing: str = ""
+    pretrained_error: str = ""
     failures: list[Failure] = field(default_factory=list)
 
 
@@ -80,7 +80,7 @@ def _load_pretrained(home: Home, model: Model) -> None:
     except ConfigError:
         raise
     except (AgentError, ModelError) as error:
-        model.missing = str(error)
+        model.pretrained_error = str(error)
         if home.config.mqtt is not None:  # the fleet may bring one; without a network the agent ends with this reason
             _log.warning("nothing listens until a bundle is installed: %s", error)
         return

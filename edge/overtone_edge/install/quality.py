@@ -49,8 +49,8 @@ def label_numbers(bundle: Bundle, examples: Sequence[Example]) -> Indices:
 def held_out_quality(bundle: Bundle, store: Store) -> HeldOutQuality | None:
     """Return the bundle's quality on the store's held-out examples, None where none of them fits the bundle."""
     manifest = bundle.manifest
-    stored = store.examples(manifest.features_digest, manifest.labels, held_out_only=True, newest=MAX_HELD_OUT)
-    examples = usable_examples(bundle, stored)
+    examples = store.examples(manifest.features_digest, manifest.labels, held_out_only=True, newest=MAX_HELD_OUT)
+    examples = usable_examples(bundle, examples)
     if not examples:
         return None
     logits = logits_of(bundle.head, embeddings_of(bundle, examples))

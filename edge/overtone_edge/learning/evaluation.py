@@ -10,8 +10,8 @@ from overtone_edge.core.errors import LearningError, SourceError
 from overtone_edge.hearing.audio import read_recording
 from overtone_edge.hearing.example_forms import example_form_for
 from overtone_edge.hearing.streaming import open_recogniser
-from overtone_edge.install.installed import fitting_head, required_bundle, stored_head
 from overtone_edge.install.quality import Indices
+from overtone_edge.install.stored_model import fitting_head, required_bundle, stored_head
 from overtone_edge.learning.labelling import MAX_RECORDING_S, Row
 from overtone_edge.state.home import Home
 from overtone_models.bundle import Bundle

@@ -12,7 +12,7 @@ from overtone_edge.core.errors import ControlError, SourceError, StorageError
 from overtone_edge.hearing.audio import read_recording
 from overtone_edge.hearing.example_forms import ExampleForm, example_form_for
 from overtone_edge.hearing.recent_speech import Speech
-from overtone_edge.install.installed import stored_bundle
+from overtone_edge.install.stored_model import stored_bundle
 from overtone_edge.state.examples import Store
 from overtone_edge.state.home import Home
 from overtone_models.errors import LabelError

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from overtone_edge.hearing.runtime import TrainingGraph
 from overtone_edge.install.quality import Indices, logits_of, split_head
-from overtone_edge.learning.training_steps import Plan, batches, padded
+from overtone_edge.learning.training_steps import Plan, batches, pad_batch
 from overtone_models.front_end import F32
 
 PRIOR = 0.1
@@ -26,7 +26,7 @@ UNLABELLED_SHARE = 0.45
 
 
 @dataclass(frozen=True, eq=False)
-class Labelled:
+class LabelledEmbeddings:
     """Utterances of an owner: embeddings `(n, width)` and the numbers of their labels `(n,)`."""
 
     embeddings: F32
@@ -35,9 +35,9 @@ class Labelled:
     def __len__(self) -> int:
         return len(self.labels)
 
-    def take(self, rows: NDArray[np.bool_]) -> "Labelled":
+    def take(self, rows: NDArray[np.bool_]) -> "LabelledEmbeddings":
         """Return some of the utterances."""
-        return Labelled(self.embeddings[rows], self.labels[rows])
+        return LabelledEmbeddings(self.embeddings[rows], self.labels[rows])
 
 
 @dataclass(frozen=True, eq=False)
@@ -58,18 +58,18 @@ class Coordinates:
         scale = np.maximum(deviation, SCALE_FLOOR * typical) * np.sqrt(embeddings.shape[1])
         return cls(embeddings.mean(axis=0, dtype=np.float64).astype(np.float32), scale.astype(np.float32))
 
-    def inside(self, embeddings: F32) -> F32:
-        """Return embeddings in these coordinates."""
+    def transform(self, embeddings: F32) -> F32:
+        """Return `(n, width)` embeddings transformed to these coordinates."""
         result: F32 = (embeddings - self.mean) / self.scale
         return result
 
-    def head_inside(self, head: F32) -> F32:
-        """Return the flat head whose logits, on embeddings in these coordinates, are those of `head` outside."""
+    def transform_head(self, head: F32) -> F32:
+        """Return the flat head that gives the logits of `head` on transformed embeddings."""
         w, b = split_head(head, len(self.mean))
         return _flat(w * self.scale[:, None], b + self.mean @ w)
 
-    def head_outside(self, head: F32) -> F32:
-        """Return the flat head for embeddings outside these coordinates."""
+    def restore_head(self, head: F32) -> F32:
+        """Return the flat head for embeddings before the transform: the inverse of `transform_head`."""
         w, b = split_head(head, len(self.mean))
         w = w / self.scale[:, None]
         return _flat(w, b - self.mean @ w)
@@ -93,8 +93,8 @@ def targets_of(logits: F32, labels: Indices, smoothing: float) -> F32:
     return result
 
 
-def balanced(labels: Indices) -> F32:
-    """Return `(n,)` weights of mean 1 with which every label counts the same."""
+def class_weights(labels: Indices) -> F32:
+    """Return `(n,)` example weights of mean 1 with which every label counts the same."""
     weights = 1.0 / np.bincount(labels)[labels]
     result: F32 = (weights / weights.mean()).astype(np.float32)
     return result
@@ -103,7 +103,7 @@ def balanced(labels: Indices) -> F32:
 def fit(
     graph: TrainingGraph,
     shared: F32,
-    utterances: Labelled,
+    utterances: LabelledEmbeddings,
     plan: Plan,
     *,
     smoothing: float,
@@ -111,18 +111,18 @@ def fit(
 ) -> F32:
     """Return the flat head after `plan.steps` steps from the `shared` one."""
     coordinates = Coordinates.of(utterances.embeddings)
-    start = coordinates.head_inside(shared)
-    inputs = coordinates.inside(utterances.embeddings)
+    start = coordinates.transform_head(shared)
+    inputs = coordinates.transform(utterances.embeddings)
     targets = targets_of(logits_of(shared, utterances.embeddings), utterances.labels, smoothing)
-    weights = balanced(utterances.labels)
+    weights = class_weights(utterances.labels)
     pull = plan.learning_rate / (1.0 - plan.momentum) * PRIOR / len(utterances)
     graph.set("head", start)
     for rows in batches(len(utterances), graph.batch, plan.steps, plan.seed):
         between_steps()
-        x, y, filled = padded(inputs[rows], targets[rows], graph.batch)
-        filled[: len(rows)] = weights[rows]
-        graph.train("head", x, y, filled, lr=plan.learning_rate, momentum=plan.momentum)
+        x, y, weight = pad_batch(inputs[rows], targets[rows], graph.batch)
+        weight[: len(rows)] = weights[rows]
+        graph.train("head", x, y, weight, lr=plan.learning_rate, momentum=plan.momentum)
         head, velocity = graph.get("head")
         # The pull towards the shared head, as an implicit step: it is stable for any rate.
         graph.set("head", ((head + pull * start) / (1.0 + pull)).astype(np.float32), velocity)
-    return coordinates.head_outside(graph.get("head")[0])
+    return coordinates.restore_head(graph.get("head")[0])

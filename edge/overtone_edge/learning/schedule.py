@@ -9,7 +9,7 @@ from typing import Any
 from overtone_edge.core.errors import AgentError, LearningError
 from overtone_edge.core.jobs import PERSONAL, ROUND, JobResult, Jobs, OnDone
 from overtone_edge.install.active_model import ActiveModel
-from overtone_edge.install.installed import bundle_path
+from overtone_edge.install.stored_model import bundle_path
 from overtone_edge.learning.trainer import read_vector
 from overtone_edge.learning.training_steps import Plan
 from overtone_edge.state.home import Home
@@ -65,7 +65,7 @@ def _common(home: Home, plan: Plan) -> dict[str, Any]:
 def keep_if_confirmed(home: Home, bundle: Bundle, answer: dict[str, Any], weights: F32) -> bool:
     """Store a personal head that the labelled speech confirms, else remove the one there is; return whether it did.
 
-    What is removed was learned from no more than the speech that now speaks against it.
+    A removed head was trained on no more than the speech that now rejects it.
     """
     if answer["base"] != bundle.base or weights.shape != bundle.head.shape:
         raise LearningError("the head was trained from another bundle")
@@ -76,7 +76,7 @@ def keep_if_confirmed(home: Home, bundle: Bundle, answer: dict[str, Any], weight
     return True
 
 
-class Training:
+class TrainingSchedule:
     """Starts pending trainings one by one; `use_head` is called after a change of the personal head on the disk."""
 
     def __init__(self, home: Home, jobs: Jobs, active: ActiveModel, *, use_head: Callable[[], None]) -> None:
@@ -84,20 +84,20 @@ class Training:
         self._jobs = jobs
         self._active = active
         self._use_head = use_head
-        self._round_done: OnDone | None = None
-        self._waiting: list[OnPersonal] = []
-        self._personal_wanted = False
+        self._on_round: OnDone | None = None
+        self._personal_callbacks: list[OnPersonal] = []
+        self._personal_requested = False
         self.runs = 0
 
     def take_rounds(self, on_done: OnDone) -> None:
-        """Train for the rounds on the desk from now on, and give each result to `on_done`."""
-        self._round_done = on_done
+        """Train for the assigned rounds from now on, and pass each result to `on_done`."""
+        self._on_round = on_done
 
-    def want_personal(self, on_done: OnPersonal | None = None) -> None:
+    def request_personal(self, on_done: OnPersonal | None = None) -> None:
         """Ask for a personal head; `on_done(answer, error)` is called after its training."""
-        self._personal_wanted = True
+        self._personal_requested = True
         if on_done is not None:
-            self._waiting.append(on_done)
+            self._personal_callbacks.append(on_done)
         self.next()
 
     def next(self) -> None:
@@ -105,30 +105,30 @@ class Training:
         if self._jobs.running(ROUND) or self._jobs.running(PERSONAL):
             return
         limit_s = self._home.config.learning.max_training_s
-        assignment = self._home.desk.current
-        if assignment is not None and self._round_done is not None:
+        assignment = self._home.assignments.current
+        if assignment is not None and self._on_round is not None:
             left_s = assignment.received_s + assignment.call.deadline_s - time.time()
             request = round_request(self._home, assignment.call)
-            self._start(ROUND, request, min(limit_s, max(1.0, left_s)), self._round_done)
-        elif self._personal_wanted:
-            self._personal_wanted = False
+            self._start(ROUND, request, min(limit_s, max(1.0, left_s)), self._on_round)
+        elif self._personal_requested:
+            self._personal_requested = False
             try:
-                self._start(PERSONAL, personal_request(self._home), limit_s, self._personal_trained)
+                self._start(PERSONAL, personal_request(self._home), limit_s, self._finish_personal)
             except LearningError as error:
-                self._answer_waiting(None, str(error))
+                self._answer_personal(None, str(error))
 
     def _start(self, name: str, request: dict[str, Any], limit_s: float, on_done: OnDone) -> None:
-        def done(result: JobResult) -> None:
+        def finish(result: JobResult) -> None:
             try:
                 on_done(result)
             finally:
                 self.next()
 
-        self._jobs.start(name, _MODULE, request, limit_s=limit_s, on_done=done)
+        self._jobs.start(name, _MODULE, request, limit_s=limit_s, on_done=finish)
         self.runs += 1
         _log.info("training began: %s", name)
 
-    def _personal_trained(self, result: JobResult) -> None:
+    def _finish_personal(self, result: JobResult) -> None:
         error, bundle = result.error, self._active.model.bundle
         try:
             if result.answer is not None and bundle is not None:
@@ -138,11 +138,11 @@ class Training:
             error = str(problem)
         if error:
             _log.error("no personal head: %s", error)
-        self._answer_waiting(None if error else result.answer, error)
+        self._answer_personal(None if error else result.answer, error)
 
-    def _answer_waiting(self, answer: dict[str, Any] | None, error: str) -> None:
-        waiting, self._waiting = self._waiting, []
-        for on_done in waiting:
+    def _answer_personal(self, answer: dict[str, Any] | None, error: str) -> None:
+        callbacks, self._personal_callbacks = self._personal_callbacks, []
+        for on_done in callbacks:
             on_done(answer, error)
 
     def cancel_round(self) -> None:
@@ -151,7 +151,7 @@ class Training:
 
     def stop(self) -> None:
         """End all training (the examples are being erased, or the agent stops)."""
-        self._personal_wanted = False
+        self._personal_requested = False
         self._jobs.cancel(ROUND)
         self._jobs.cancel(PERSONAL)
-        self._answer_waiting(None, "training was stopped")
+        self._answer_personal(None, "training was stopped")

@@ -11,9 +11,9 @@ from overtone_edge.core.files import read_limited, storing
 from overtone_edge.core.jobs import ROUND, run_child, watch_parent
 from overtone_edge.hearing.runtime import TrainingGraph
 from overtone_edge.install.quality import embeddings_of, label_numbers, usable_examples
-from overtone_edge.learning.judgement import judge
-from overtone_edge.learning.personal import Labelled, fit
-from overtone_edge.learning.training_steps import Plan, clipped, train
+from overtone_edge.learning.cross_validation import cross_validate
+from overtone_edge.learning.personal import LabelledEmbeddings, fit
+from overtone_edge.learning.training_steps import Plan, clip_norm, train
 from overtone_edge.state.examples import Example, Store
 from overtone_models.bundle import MAX_BYTES, Bundle, read_bundle
 from overtone_models.front_end import F32
@@ -40,39 +40,39 @@ def work(folder: Path, request: dict[str, Any]) -> dict[str, Any]:
 def round_update(bundle: Bundle, examples: list[Example], plan: Plan, *, max_norm: float) -> tuple[F32, dict[str, Any]]:
     """Return `trained - base` of norm at most `max_norm`, and the figures that the update carries."""
     training = [example for example in examples if not example.held_out]
-    trained = train(bundle, training, plan, between_steps=watch_parent())
+    result = train(bundle, training, plan, between_steps=watch_parent())
     base = bundle.weights[bundle.manifest.layout.scope_slice(plan.scope)]
     answer = {
         "base": bundle.base,
         "examples": len(training),
-        "loss_before": trained.loss_before,
-        "loss_after": trained.loss_after,
+        "loss_before": result.loss_before,
+        "loss_after": result.loss_after,
     }
-    return clipped(trained.weights - base, max_norm), answer
+    return clip_norm(result.weights - base, max_norm), answer
 
 
 def personal_head(bundle: Bundle, examples: list[Example], plan: Plan) -> tuple[F32, dict[str, Any]]:
     """Return a head trained on all examples, and the figures of its cross-validation."""
     labels = bundle.manifest.labels
     numbers = label_numbers(bundle, examples)
-    utterances = Labelled(embeddings_of(bundle, examples), numbers)
+    utterances = LabelledEmbeddings(embeddings_of(bundle, examples), numbers)
     graph, watch = TrainingGraph(bundle.training_model), watch_parent()
 
-    def fitted(part: Labelled) -> F32:
+    def fit_part(part: LabelledEmbeddings) -> F32:
         return fit(graph, bundle.head, part, plan, smoothing=bundle.manifest.label_smoothing, between_steps=watch)
 
-    judgement = judge(bundle.head, utterances, fitted, temperature=bundle.manifest.calibration.temperature)
-    return fitted(utterances), {
+    validation = cross_validate(bundle.head, utterances, fit_part, temperature=bundle.manifest.calibration.temperature)
+    return fit_part(utterances), {
         "base": bundle.base,
-        "kept": judgement.confirms,
+        "kept": validation.confirms,
         "examples": len(examples),
-        "judged": judgement.judged,
+        "judged": validation.utterance_count,
         "unlabelled": [label for number, label in enumerate(labels) if number not in numbers],
-        "uar_before": judgement.before.uar,
-        "loss_before": judgement.before.loss,
-        "uar_after": judgement.after.uar,
-        "loss_after": judgement.after.loss,
-        "loss_margin": judgement.margin,
+        "uar_before": validation.before.uar,
+        "loss_before": validation.before.loss,
+        "uar_after": validation.after.uar,
+        "loss_after": validation.after.loss,
+        "loss_margin": validation.margin,
     }
 
 

@@ -29,7 +29,7 @@ class Plan:
 
 
 @dataclass(frozen=True, eq=False)
-class Trained:
+class TrainingResult:
     """Flat weights of the scope; losses are mean cross entropies in nats over the training examples."""
 
     weights: F32
@@ -110,7 +110,7 @@ def one_hot(examples: Sequence[Example], labels: tuple[str, ...]) -> F32:
     return targets
 
 
-def smoothed(targets: F32, amount: float) -> F32:
+def smooth_labels(targets: F32, amount: float) -> F32:
     """Return targets with `amount` of each spread evenly over all labels, as the base was trained."""
     result: F32 = targets * np.float32(1.0 - amount) + np.float32(amount / targets.shape[1])
     return result
@@ -122,10 +122,10 @@ def train(
     plan: Plan,
     *,
     between_steps: Callable[[], None] = lambda: None,
-) -> Trained:
+) -> TrainingResult:
     """Return the weights after `plan.steps` steps from the bundle's own weights on training examples.
 
-    Raises LearningError without examples, or where training leaves the finite numbers.
+    Raises LearningError without examples, or where the weights become non-finite.
     """
     if not examples:
         raise LearningError("there is no training example for this model's labels and front end")
@@ -137,21 +137,23 @@ def train(
         inputs = Embeddings(bundle, examples)
     else:
         inputs = Windows(bundle, examples, frames=graph.frames, seed=plan.seed)
-    targets = smoothed(one_hot(examples, bundle.manifest.labels), bundle.manifest.label_smoothing)
+    targets = smooth_labels(one_hot(examples, bundle.manifest.labels), bundle.manifest.label_smoothing)
     graph.set(plan.scope, bundle.weights[bundle.manifest.layout.scope_slice(plan.scope)].copy())
     before = mean_loss(graph, plan.scope, inputs, targets)
     for step, indices in enumerate(batches(len(examples), graph.batch, plan.steps, plan.seed)):
         between_steps()
-        x, y, weight = padded(inputs.rows(indices, step), targets[indices], graph.batch)
+        x, y, weight = pad_batch(inputs.rows(indices, step), targets[indices], graph.batch)
         graph.train(plan.scope, x, y, weight, lr=plan.learning_rate, momentum=plan.momentum)
     weights = graph.get(plan.scope)[0]
     if not np.isfinite(weights).all():
-        raise LearningError(f"training left the finite numbers; learning_rate {plan.learning_rate:g} is too high")
-    return Trained(weights, before, mean_loss(graph, plan.scope, inputs, targets))
+        raise LearningError(
+            f"training diverged: weights are not finite; learning_rate {plan.learning_rate:g} is too high"
+        )
+    return TrainingResult(weights, before, mean_loss(graph, plan.scope, inputs, targets))
 
 
-def padded(x: F32, y: F32, batch: int) -> tuple[F32, F32, F32]:
-    """Return inputs, targets and weights filled up to `batch` rows; the filling has weight 0."""
+def pad_batch(x: F32, y: F32, batch: int) -> tuple[F32, F32, F32]:
+    """Return inputs, targets and weights filled up to `batch` rows; the padding has weight 0."""
     missing = batch - len(x)
     weight = np.pad(np.ones(len(x), np.float32), (0, missing))
     return _fill(x, missing), _fill(y, missing), weight
@@ -166,12 +168,12 @@ def mean_loss(graph: TrainingGraph, scope: str, inputs: Inputs, targets: F32) ->
     total = 0.0
     for start in range(0, len(inputs), graph.batch):
         indices: Indices = np.arange(start, min(start + graph.batch, len(inputs)))
-        x, y, _ = padded(inputs.rows(indices, 0), targets[indices], graph.batch)
+        x, y, _ = pad_batch(inputs.rows(indices, 0), targets[indices], graph.batch)
         total += float(cross_entropy(graph.infer(scope, x), y)[: len(indices)].sum())
     return total / len(inputs)
 
 
-def clipped(delta: F32, max_norm: float) -> F32:
+def clip_norm(delta: F32, max_norm: float) -> F32:
     """Return `delta`, shortened to the Euclidean norm `max_norm` where it is longer."""
     norm = float(np.linalg.norm(delta.astype(np.float64)))
     if norm <= max_norm:

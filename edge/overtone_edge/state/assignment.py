@@ -8,7 +8,7 @@ from overtone_edge.core.errors import StorageError
 from overtone_edge.core.files import read_limited, remove, write_atomically
 from overtone_protocol import ProtocolError, RoundCall, decode, encode
 
-MAX_DONE = 64
+MAX_COMPLETE_ROUNDS = 64
 
 
 @dataclass(frozen=True)
@@ -23,55 +23,55 @@ class Assignment:
         return now_s > self.received_s + self.call.deadline_s
 
 
-class RoundDesk:
-    """The current assignment and the rounds that are done."""
+class AssignmentStore:
+    """The current assignment and the latest rounds whose update is complete, in one JSON file."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
         self.current: Assignment | None = None
-        self._done: list[str] = []
+        self._complete: list[str] = []
         if path.exists():
             self._load()
 
-    def done(self, round_id: bytes) -> bool:
+    def is_complete(self, round_id: bytes) -> bool:
         """Return whether the update of this round is complete (and perhaps uploaded)."""
-        return round_id.hex() in self._done
+        return round_id.hex() in self._complete
 
     def assign(self, call: RoundCall, received_s: float) -> None:
         """Make a call the current assignment, in place of an older one."""
-        self._save(Assignment(call, received_s), self._done)
+        self._save(Assignment(call, received_s), self._complete)
 
     def finish(self, round_id: bytes) -> None:
         """Record that the update of a round is complete."""
-        others = [other for other in self._done if other != round_id.hex()]
+        others = [other for other in self._complete if other != round_id.hex()]
         current = self.current
         if current is not None and current.call.round_id == round_id:
             current = None
-        self._save(current, [*others, round_id.hex()][-MAX_DONE:])
+        self._save(current, [*others, round_id.hex()][-MAX_COMPLETE_ROUNDS:])
 
     def drop(self) -> None:
         """Drop the current assignment."""
         if self.current is not None:
-            self._save(None, self._done)
+            self._save(None, self._complete)
 
     def erase(self) -> None:
         """Remove everything."""
-        self.current, self._done = None, []
+        self.current, self._complete = None, []
         remove(self._path)
 
-    def _save(self, current: Assignment | None, done: list[str]) -> None:
+    def _save(self, current: Assignment | None, complete: list[str]) -> None:
         data = {
             "call": None if current is None else encode(current.call).hex(),
             "received_s": None if current is None else current.received_s,
-            "done": done,
+            "done": complete,
         }
         write_atomically(self._path, json.dumps(data).encode())
-        self.current, self._done = current, done
+        self.current, self._complete = current, complete
 
     def _load(self) -> None:
         try:
             data = json.loads(read_limited(self._path, 1 << 20))
-            self._done = [str(text) for text in data["done"]]
+            self._complete = [str(text) for text in data["done"]]
             if data["call"] is not None:
                 call = decode(bytes.fromhex(data["call"]))
                 if isinstance(call, RoundCall):

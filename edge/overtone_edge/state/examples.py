@@ -127,8 +127,8 @@ class Store:
 
     def counts(self, front_end: str | None = None, labels: tuple[str, ...] | None = None) -> tuple[int, int]:
         """Return how many examples are for training and how many are held out."""
-        held = [e.held_out for e in self.entries(front_end) if labels is None or e.label in labels]
-        return held.count(False), held.count(True)
+        held_out = [e.held_out for e in self.entries(front_end) if labels is None or e.label in labels]
+        return held_out.count(False), held_out.count(True)
 
     def counts_by_label(self) -> dict[str, dict[str, int]]:
         """Return `{label: {"training": n, "held_out": n}}`."""

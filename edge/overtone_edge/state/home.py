@@ -12,7 +12,7 @@ from overtone_edge.core.errors import InstallError
 from overtone_edge.core.files import make_folder, remove, storing
 from overtone_edge.core.jobs import PERSONAL, ROUND
 from overtone_edge.hearing.outputs import remove_log
-from overtone_edge.state.assignment import RoundDesk
+from overtone_edge.state.assignment import AssignmentStore
 from overtone_edge.state.examples import Store
 from overtone_edge.state.outbox import Outbox
 from overtone_edge.state.personal_head import PersonalStore
@@ -29,7 +29,7 @@ class Home:
     store: Store = field(init=False)
     outbox: Outbox = field(init=False)
     personal: PersonalStore = field(init=False)
-    desk: RoundDesk = field(init=False)
+    assignments: AssignmentStore = field(init=False)
 
     def __post_init__(self) -> None:
         learning = self.config.learning
@@ -42,7 +42,7 @@ class Home:
         )
         self.outbox = Outbox(self.folder / "outbox")
         self.personal = PersonalStore(self.folder / "personal")
-        self.desk = RoundDesk(self.folder / "rounds.json")
+        self.assignments = AssignmentStore(self.folder / "rounds.json")
 
     @property
     def slots_folder(self) -> Path:
@@ -95,7 +95,7 @@ class Home:
         self.store.erase()
         self.personal.erase()
         self.outbox.erase()
-        self.desk.erase()
+        self.assignments.erase()
         self.slots.erase_quality()
         for name in (ROUND, PERSONAL):  # an installation in progress holds no personal data
             remove(self.jobs / name)

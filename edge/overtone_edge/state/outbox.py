@@ -19,8 +19,8 @@ _SUFFIX = ".update"
 
 
 @dataclass(frozen=True)
-class Parcel:
-    """One payload in the outbox; `transfer` is its SHA-256."""
+class OutboxEntry:
+    """One encoded update in the outbox; `transfer` is its SHA-256."""
 
     round_id: bytes
     transfer: bytes
@@ -36,7 +36,7 @@ class Outbox:
         self._limits = limits
         remove_leftovers(folder)
 
-    def put(self, round_id: bytes, payload: bytes) -> Parcel:
+    def put(self, round_id: bytes, payload: bytes) -> OutboxEntry:
         """Store a payload durably; for a round that has one already, return that one (the first counts)."""
         existing = self.for_round(round_id)
         if existing is not None:
@@ -44,45 +44,45 @@ class Outbox:
         transfer = hashlib.sha256(payload).digest()
         path = self._folder / f"{round_id.hex()}-{transfer.hex()}{_SUFFIX}"
         write_atomically(path, payload)
-        return Parcel(round_id, transfer, path, len(payload))
+        return OutboxEntry(round_id, transfer, path, len(payload))
 
-    def parcels(self) -> list[Parcel]:
-        """Return the waiting parcels, oldest first."""
+    def entries(self) -> list[OutboxEntry]:
+        """Return the updates that wait for a receipt, oldest first."""
         with storing(self._folder):
             paths = sorted(self._folder.glob(f"*{_SUFFIX}"), key=lambda path: (path.stat().st_mtime_ns, path.name))
-            return [_parcel(path) for path in paths]
+            return [_entry(path) for path in paths]
 
-    def find(self, transfer: bytes) -> Parcel | None:
-        """Return the parcel with this digest."""
-        return next((parcel for parcel in self.parcels() if parcel.transfer == transfer), None)
+    def find(self, transfer: bytes) -> OutboxEntry | None:
+        """Return the update with this digest."""
+        return next((entry for entry in self.entries() if entry.transfer == transfer), None)
 
-    def for_round(self, round_id: bytes) -> Parcel | None:
-        """Return the parcel of this round."""
-        return next((parcel for parcel in self.parcels() if parcel.round_id == round_id), None)
+    def for_round(self, round_id: bytes) -> OutboxEntry | None:
+        """Return the update of this round."""
+        return next((entry for entry in self.entries() if entry.round_id == round_id), None)
 
-    def offer(self, parcel: Parcel, device: str) -> Offer:
-        """Return the message that announces a parcel."""
+    def offer(self, entry: OutboxEntry, device: str) -> Offer:
+        """Return the offer of an update."""
         chunk_size = self._limits.chunk_bytes
         return Offer(
             device=device,
-            transfer=parcel.transfer,
+            transfer=entry.transfer,
             purpose="update",
-            round_id=parcel.round_id,
-            size=parcel.size,
+            round_id=entry.round_id,
+            size=entry.size,
             chunk_size=chunk_size,
-            chunks=chunk_count(parcel.size, chunk_size),
+            chunks=chunk_count(entry.size, chunk_size),
         )
 
-    def read(self, parcel: Parcel) -> bytes:
+    def read(self, entry: OutboxEntry) -> bytes:
         """Return the payload."""
-        return read_limited(parcel.path, self._limits.max_update_bytes)
+        return read_limited(entry.path, self._limits.max_update_bytes)
 
     def remove(self, transfer: bytes) -> bool:
-        """Remove the parcel that a Receipt named; return whether there was one."""
-        parcel = self.find(transfer)
-        if parcel is None:
+        """Remove the update that a receipt names; return whether there was one."""
+        entry = self.find(transfer)
+        if entry is None:
             return False
-        remove(parcel.path)
+        remove(entry.path)
         sync_folder(self._folder)
         return True
 
@@ -92,6 +92,6 @@ class Outbox:
         make_folder(self._folder)
 
 
-def _parcel(path: Path) -> Parcel:
+def _entry(path: Path) -> OutboxEntry:
     round_id, transfer = path.name.removesuffix(_SUFFIX).split("-")
-    return Parcel(bytes.fromhex(round_id), bytes.fromhex(transfer), path, path.stat().st_size)
+    return OutboxEntry(bytes.fromhex(round_id), bytes.fromhex(transfer), path, path.stat().st_size)

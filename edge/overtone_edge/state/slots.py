@@ -15,7 +15,7 @@ from overtone_edge.core.errors import StorageError
 from overtone_edge.core.files import make_folder, read_limited, remove, remove_leftovers, write_atomically
 
 MAX_STARTS = 3
-MAX_REFUSED = 32
+MAX_REFUSED_DIGESTS = 32
 SIGNED, PAYLOAD, QUALITY = "signed.bundle", "payload.zip", "quality.json"
 
 
@@ -101,7 +101,7 @@ class Slots:
         return Slot(name, hashlib.sha256(signed).hexdigest(), hashlib.sha256(payload).hexdigest(), version)
 
     def save_quality(self, slot: Slot, quality: HeldOutQuality | None) -> None:
-        """Write a bundle's figures on the owner's held-out examples beside it, or remove them when None."""
+        """Store the figures of a slot's bundle on the owner's held-out examples, or remove them when None."""
         path = self._folder / slot.name / QUALITY
         if quality is None:
             remove(path)
@@ -154,10 +154,10 @@ class Slots:
     def refuse(self, signed: str) -> None:
         """Record the digest of a signed file that failed, so that it is not fetched again."""
         others = [digest for digest in self.state.refused if digest != signed]
-        self._save(replace(self.state, refused=(*others, signed)[-MAX_REFUSED:]))
+        self._save(replace(self.state, refused=(*others, signed)[-MAX_REFUSED_DIGESTS:]))
 
     def allow(self, signed: str) -> None:
-        """Remove a signed file from those that failed: the user installs it by hand."""
+        """Remove a signed file from the refused ones: the user installs it explicitly."""
         self._save(replace(self.state, refused=tuple(d for d in self.state.refused if d != signed)))
 
     def _load(self) -> SlotState:

@@ -93,7 +93,7 @@ class AcousticSpec(FeatureSpec):
 
     def static(self, samples: F32) -> F32:
         """Return `(frames, 18)`: the columns that `STATIC` names."""
-        count = self.frames(self.checked(samples).size)
+        count = self.frames(self.validate(samples).size)
         centres: F64 = (np.arange(count) * self.hop_samples + self.window_samples / 2).astype(np.float64)
         limits = PitchLimits(floor_hz=self.floor_hz, ceiling_hz=self.ceiling_hz)
         pitch_hz, hnr_db = pitch_track(samples, centres, limits, self.sample_rate_hz)

@@ -48,7 +48,7 @@ class CropSpec(FeatureSpec):
 
     def compute(self, samples: F32) -> F32:
         """Return `(rows, width)`."""
-        voiced = voiced_frames(self.checked(samples), self.sample_rate_hz)
+        voiced = voiced_frames(self.validate(samples), self.sample_rate_hz)
         whole = spectrogram(samples, rows=self.rows, in_decibels=self.in_decibels)
         fill = -TOP_DB if self.in_decibels else 0.0
         return cut(whole, int(voiced[len(voiced) // 2]), self.width, fill=fill)
@@ -77,7 +77,7 @@ class VoicedSpectrogramSpec(FeatureSpec):
 
     def compute(self, samples: F32) -> F32:
         """Return `(rows + 1, frames)`."""
-        whole = spectrogram(self.checked(samples), rows=self.rows, in_decibels=self.in_decibels)
+        whole = spectrogram(self.validate(samples), rows=self.rows, in_decibels=self.in_decibels)
         mask = np.zeros((1, whole.shape[1]), np.float32)
         mask[0, voiced_frames(samples, self.sample_rate_hz)] = 1.0
         return np.concatenate([whole, mask])

@@ -5,7 +5,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from overtone_models.features.spec import MAX_S, FeatureSpec, fitted
+from overtone_models.features.spec import MAX_S, FeatureSpec, fit_length
 from overtone_models.features.spectra import FFT_SAMPLES, HOP_SAMPLES, decibels, magnitudes, mel_power
 from overtone_models.front_end import F32
 
@@ -41,7 +41,7 @@ class LogMelSpec(FeatureSpec):
 
     def compute(self, samples: F32) -> F32:
         """Return `(n_mels, frames)` decibels."""
-        window = fitted(self.checked(samples), self.window_samples)
+        window = fit_length(self.validate(samples), self.window_samples)
         power = np.square(magnitudes(window, FFT_SAMPLES, HOP_SAMPLES))
         mel = mel_power(power, sample_rate_hz=self.sample_rate_hz, n_mels=self.n_mels)
         return np.ascontiguousarray(decibels(mel).T)

@@ -6,7 +6,7 @@ from typing import ClassVar
 import numpy as np
 
 from overtone_models.errors import FrontEndError
-from overtone_models.features.spec import MAX_S, FeatureSpec, fitted
+from overtone_models.features.spec import MAX_S, FeatureSpec, fit_length
 from overtone_models.features.spectra import cepstra, chroma, decibels, magnitudes, mel_power
 from overtone_models.front_end import F32
 
@@ -45,7 +45,7 @@ class MeanMfccSpec(FeatureSpec):
         """Return the `(n_mfcc,)` means; raise FrontEndError where the sound ends before `offset_s`."""
         rate = self.sample_rate_hz
         first = int(self.offset_s * rate)
-        part = self.checked(samples)[first : first + int(self.seconds * rate)]
+        part = self.validate(samples)[first : first + int(self.seconds * rate)]
         if not part.size:
             raise FrontEndError(
                 f"feature {self.name}: {samples.size / rate:.2f} s of sound, it starts at offset_s = {self.offset_s:g}"
@@ -86,8 +86,8 @@ class MeanVectorSpec(FeatureSpec):
     def compute(self, samples: F32) -> F32:
         """Return the `(n_mfcc + 12 + n_mels,)` means."""
         count = round(self.seconds * self.sample_rate_hz)
-        window = self.checked(samples)[:count]
-        power = np.square(magnitudes(fitted(window, count) if self.padded else window))
+        window = self.validate(samples)[:count]
+        power = np.square(magnitudes(fit_length(window, count) if self.padded else window))
         mel = mel_power(power, sample_rate_hz=self.sample_rate_hz, n_mels=self.n_mels)
         tones = chroma(power, self.sample_rate_hz)
         return np.concatenate([_mean(cepstra(decibels(mel), self.n_mfcc)), _mean(tones), _mean(mel)])

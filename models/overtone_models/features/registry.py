@@ -24,7 +24,7 @@ def _crop() -> type[Any]:
 
 
 def _gated_log_mel() -> type[Any]:
-    from overtone_models.features.gated import GatedLogMelSpec
+    from overtone_models.features.gated_log_mel import GatedLogMelSpec
 
     return GatedLogMelSpec
 

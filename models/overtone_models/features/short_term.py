@@ -76,7 +76,7 @@ class ShortTermSpec(FeatureSpec):
 
     def compute(self, samples: F32) -> F32:
         """Return `(windows, 34)`; raise FrontEndError for sound shorter than one window."""
-        if self.checked(samples).size < self.window_samples:
+        if self.validate(samples).size < self.window_samples:
             raise FrontEndError(
                 f"feature {self.name}: {samples.size} samples are shorter than one window of {self.window_samples}"
             )

@@ -54,11 +54,11 @@ class FeatureSpec:
 
     def __post_init__(self) -> None:
         for item in fields(self):
-            object.__setattr__(self, item.name, self._checked(item.name, item.default))
+            object.__setattr__(self, item.name, self._typed_value(item.name, item.default))
         if not MIN_RATE_HZ <= self.sample_rate_hz <= MAX_RATE_HZ:
             self.refuse("sample_rate_hz", f"limits are {MIN_RATE_HZ} and {MAX_RATE_HZ} Hz")
 
-    def _checked(self, field: str, default: object) -> object:
+    def _typed_value(self, field: str, default: object) -> object:
         """Return the field's value as its default's type, so that equal specifications have equal digests."""
         value = getattr(self, field)
         if isinstance(default, bool):
@@ -82,7 +82,7 @@ class FeatureSpec:
         """SHA-256 over name, version and parameters: equal digests mean equal numbers."""
         return digest_mapping({**self.to_json(), "version": self.version})
 
-    def checked(self, samples: F32) -> F32:
+    def validate(self, samples: F32) -> F32:
         """Return `samples`; raise FrontEndError unless they are one finite, non-empty float32 channel."""
         check_samples(samples)
         if not samples.size:
@@ -90,6 +90,6 @@ class FeatureSpec:
         return samples
 
 
-def fitted(samples: F32, count: int) -> F32:
+def fit_length(samples: F32, count: int) -> F32:
     """Return `count` samples: cut at the end, or followed by zeros."""
     return np.pad(samples[:count], (0, max(0, count - samples.size)))

@@ -93,11 +93,11 @@ def zero_states(spec: EdgeTcnSpec, batch: int = 1) -> list[F32]:
 
 def body(spec: EdgeTcnSpec, weights: Tensors, frames: Any, states: Sequence[Any]) -> tuple[Any, list[Any]]:
     """Return `(batch, hops, width)` hop features and the new states of the plain network."""
-    x, waiting, after = frames, iter(states), []
+    x, states_before, after = frames, iter(states), []
     for c in spec.convolutions:
         y = x
         if c.past:
-            state = next(waiting)
+            state = next(states_before)
             y = tf.concat([state, x], 1)
             after.append(y[:, y.shape[1] - c.past :, :])
         y = tf.nn.relu(_convolved(c, weights, y) + weights[f"{c.name}/b"])
@@ -116,7 +116,7 @@ def _convolved(c: Convolution, weights: Tensors, x: Any) -> Any:
     return tf.nn.conv1d(y, kernel[None], 1, "VALID")
 
 
-def padded(utterances: Sequence[F32], spec: EdgeTcnSpec, frames: int) -> tuple[F32, F32]:
+def pad_utterances(utterances: Sequence[F32], spec: EdgeTcnSpec, frames: int) -> tuple[F32, F32]:
     """Return `(n, frames, n_features)` zero-padded or truncated utterances and the `(n, hops)` mask of whole hops."""
     x = np.zeros((len(utterances), frames, spec.n_features), np.float32)
     mask = np.zeros((len(utterances), frames // spec.hop_frames), np.float32)
@@ -136,7 +136,7 @@ def embeddings(spec: EdgeTcnSpec, weights: F32, utterances: Sequence[F32], batch
         rows = order[start : start + batch]
         longest = max(len(utterances[row]) for row in rows)
         frames = -(-longest // spec.hop_frames) * spec.hop_frames
-        x, mask = padded([utterances[row] for row in rows], spec, frames)
+        x, mask = pad_utterances([utterances[row] for row in rows], spec, frames)
         states = [tf.constant(state) for state in zero_states(spec, len(rows))]
         hops, _ = body(spec, tensors, tf.constant(x), states)
         result[rows] = masked_statistics(hops, tf.constant(mask)).numpy()

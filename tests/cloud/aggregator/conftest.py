@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 import pytest
 from tests.support.loopback import LoopbackBroker
-from tests.support.twin_device import TwinDevice
-from tests.support.twins import FolderPublisher, TargetEvaluator, first_model, read_twin, small_layout
+from tests.support.model_doubles import FolderPublisher, TargetEvaluator, first_model, read_weights_bundle, small_layout
+from tests.support.scripted_device import ScriptedDevice
 
 from overtone_cloud.aggregator.aggregator import Aggregator
 from overtone_cloud.aggregator.config import (
@@ -72,7 +72,7 @@ class Rig:
             **changes,
         )
 
-    def device(self, name: str, *, train: Any = move_to_zero, examples: int = 10, **changes: Any) -> TwinDevice:
+    def device(self, name: str, *, train: Any = move_to_zero, examples: int = 10, **changes: Any) -> ScriptedDevice:
         """Connect a scripted device; its subscription is acknowledged as messages are taken in."""
         client: Any = None
 
@@ -83,12 +83,12 @@ class Rig:
             device.receive(delivery.payload)
             delivery.acknowledge()
 
-        device = TwinDevice(
+        device = ScriptedDevice(
             name,
             send,
             fleet=FLEET,
             model=self.initial.key,
-            read_bundle=read_twin,
+            read_bundle=read_weights_bundle,
             weights=self.initial.weights,
             train=train,
             examples=examples,

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from tests.support.twins import FolderPublisher, TargetEvaluator, first_model, read_twin
+from tests.support.model_doubles import FolderPublisher, TargetEvaluator, first_model, read_weights_bundle
 
 from overtone_cloud.aggregator.config import load_config
 from overtone_cloud.aggregator.gatekeeper import ClosedRound, Gatekeeper
@@ -64,5 +64,5 @@ def test_a_strategy_runs_from_the_configuration_to_the_release(tmp_path: Path, m
         )
     )
     assert verdict.model is not None
-    moved = read_twin(verdict.model.path.read_bytes()) - base.weights
+    moved = read_weights_bundle(verdict.model.path.read_bytes()) - base.weights
     np.testing.assert_allclose(moved, 0.5 * np.sign(delta), atol=1e-6)

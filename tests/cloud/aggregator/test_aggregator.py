@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 from sqlalchemy import select
-from tests.support.twins import TargetEvaluator, read_twin, small_layout
+from tests.support.model_doubles import TargetEvaluator, read_weights_bundle, small_layout
 
 from overtone_cloud.aggregator.config import ServerConfig
 from overtone_cloud.aggregator.errors import StateError
@@ -62,7 +62,7 @@ def test_published_weights_equal_plain_federated_averaging(make_rig: Callable[..
     expected = rig.initial.weights.copy()
     total = sum(examples.values())
     expected[part] += 0.7 * sum(examples[name] / total * deltas[name] for name in examples)
-    weights = read_twin((rig.folder / "releases" / "twin-2.bundle").read_bytes())
+    weights = read_weights_bundle((rig.folder / "releases" / "weights-2.bundle").read_bytes())
     assert float(np.max(np.abs(weights - expected))) < 1e-5
     assert released(rig).version == 2
 

@@ -14,7 +14,7 @@ from overtone_cloud.aggregator.server_optimizers import ServerSgd
 def plain_fed_avg(
     base: Sequence[float], deltas: Sequence[Sequence[float]], examples: Sequence[int], rate: float
 ) -> list[float]:
-    """The twin that reads like the paper."""
+    """Plain-loop reference, written like the paper's pseudocode."""
     total = sum(examples)
     weights = []
     for position in range(len(base)):

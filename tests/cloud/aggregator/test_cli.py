@@ -1,4 +1,4 @@
-"""The command line, against a real Mosquitto, with twins in place of real models."""
+"""The command line, against a real Mosquitto, with test doubles for evaluator and publisher."""
 
 import json
 import sys
@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.support.twins import FolderPublisher, TargetEvaluator, first_model
+from tests.support.model_doubles import FolderPublisher, TargetEvaluator, first_model
 
 from overtone_cloud.aggregator.errors import StateError
 from overtone_cloud.aggregator.state import Store
@@ -38,7 +38,7 @@ test_speakers = ["1"]
 
 
 @pytest.fixture
-def twins(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def model_doubles(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """Stand in for `overtone_cloud.aggregator.publisher`, which needs TensorFlow."""
     module: Any = types.ModuleType("overtone_cloud.aggregator.publisher")
     out = tmp_path / "releases"
@@ -54,7 +54,7 @@ def write(folder: Path, port: int) -> str:
 
 
 @pytest.mark.broker
-@pytest.mark.usefixtures("twins")
+@pytest.mark.usefixtures("model_doubles")
 def test_run_and_status(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     configure(tmp_path / "broker", BrokerSettings(host="localhost", fleet="home"), [])
     with Mosquitto(tmp_path / "broker") as broker:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from tests.support.twins import FolderPublisher, TargetEvaluator, first_model, read_twin
+from tests.support.model_doubles import FolderPublisher, TargetEvaluator, first_model, read_weights_bundle
 
 from overtone_cloud.aggregator.config import ServerConfig
 from overtone_cloud.aggregator.errors import ReleaseError
@@ -43,7 +43,7 @@ def test_the_margin_decides(tmp_path: Path, after: float, outcome: str) -> None:
     gate = Gatekeeper(Fixed([0.6, after]), FolderPublisher(tmp_path), margin=0.01, server=ServerConfig())
     verdict = gate.conclude(work(first_model(tmp_path)))
     assert verdict.outcome == outcome
-    assert (verdict.model is not None) == (tmp_path / "twin-2.bundle").exists() == (outcome == "kept")
+    assert (verdict.model is not None) == (tmp_path / "weights-2.bundle").exists() == (outcome == "kept")
 
 
 def test_what_is_published_is_what_was_judged(tmp_path: Path) -> None:
@@ -52,7 +52,7 @@ def test_what_is_published_is_what_was_judged(tmp_path: Path) -> None:
     base = first_model(tmp_path)
     verdict = gate.conclude(work(base))
     assert verdict.model is not None and verdict.server_state is not None
-    assert np.array_equal(read_twin(verdict.model.path.read_bytes()), evaluator.evaluated[-1])
+    assert np.array_equal(read_weights_bundle(verdict.model.path.read_bytes()), evaluator.evaluated[-1])
     assert verdict.model.key.base.hex() == weights_digest(evaluator.evaluated[-1])
     assert verdict.model.key.layout == base.key.layout
 

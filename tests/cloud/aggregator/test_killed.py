@@ -16,8 +16,8 @@ from paho.mqtt.client import Client, MQTTMessage
 from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
 from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
-from tests.support.twin_device import TwinDevice
-from tests.support.twins import first_model, read_twin, small_layout
+from tests.support.model_doubles import first_model, read_weights_bundle, small_layout
+from tests.support.scripted_device import ScriptedDevice
 
 from overtone_cloud.aggregator.averaging import F32, average
 from overtone_cloud.aggregator.server_optimizers import ServerSgd
@@ -28,7 +28,7 @@ from overtone_cloud.broker.mosquitto import Mosquitto
 from overtone_protocol import RoundCall
 
 REPOSITORY = Path(__file__).parents[3]
-RUN_TWIN = "tests.cloud.aggregator.run_twin"
+RUN_TWIN = "tests.cloud.aggregator.run_aggregator"
 NAMES = ("pi-0", "pi-1", "pi-2")
 ROUNDS = 6
 PATIENCE_S = 480.0
@@ -42,12 +42,12 @@ class Node:
         initial = first_model(folder / "mirror", layout=small_layout(1900, 100))
         self.deltas: dict[int, F32] = {}
         self.lock = threading.RLock()
-        self.device = TwinDevice(
+        self.device = ScriptedDevice(
             name,
             lambda topic, payload, retain: self.client.publish(topic, payload, qos=1, retain=retain) and None,
             fleet="home",
             model=initial.key,
-            read_bundle=read_twin,
+            read_bundle=read_weights_bundle,
             weights=initial.weights,
             train=self.train,
             examples=3 + len(name) * NAMES.index(name),
@@ -177,6 +177,6 @@ def check_weights(report: dict[str, Any], nodes: list[Node], folder: Path) -> No
         assert members == list(NAMES)
         mean = average([deltas[m][release["round"]] for m in members], [examples[m] for m in members])
         weights, velocity = optimizer.apply(weights, mean, velocity)
-        published = read_twin(Path(release["path"]).read_bytes())
+        published = read_weights_bundle(Path(release["path"]).read_bytes())
         np.testing.assert_allclose(published, weights, atol=1e-5)
     assert len(report["releases"]) > ROUNDS // 2

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.support.twins import first_model, small_layout
+from tests.support.model_doubles import first_model, small_layout
 
 from overtone_cloud.aggregator import journal
 from overtone_cloud.aggregator.errors import AggregatorError, ReleaseError

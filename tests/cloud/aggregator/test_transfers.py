@@ -9,12 +9,12 @@ from typing import Any
 import numpy as np
 import pytest
 from sqlalchemy import func, select
-from tests.support.twin_device import TwinDevice
-from tests.support.twins import read_twin
+from tests.support.model_doubles import read_weights_bundle
+from tests.support.scripted_device import ScriptedDevice
 
 from overtone_cloud.aggregator import journal
 from overtone_cloud.aggregator.coordinator import Coordinator
-from overtone_cloud.aggregator.mailbox import Outgoing
+from overtone_cloud.aggregator.message_codec import OutgoingMessage
 from overtone_cloud.aggregator.state import ChunkRow, EventRow, RoundRow, Store, TransferRow, UpdateRow
 from overtone_protocol import (
     Chunk,
@@ -43,7 +43,7 @@ class Desk:
         self.coordinator = Coordinator(rig.config, rig.initial)
         self.model = rig.initial.key
         self.now = 100.0
-        self.sent: list[Outgoing] = []
+        self.sent: list[OutgoingMessage] = []
         self.apply(self.coordinator.start)
         self.devices = {name: self.device(name, rig) for name in "abc"}
         for name in "ab":
@@ -53,18 +53,18 @@ class Desk:
         self.say("c", decode(self.devices["c"].presence()), TOPICS.presence("c"))
         self.sent.clear()
 
-    def device(self, name: str, rig: Any) -> TwinDevice:
-        return TwinDevice(
+    def device(self, name: str, rig: Any) -> ScriptedDevice:
+        return ScriptedDevice(
             name,
             lambda *_: None,
             fleet="home",
             model=rig.initial.key,
-            read_bundle=read_twin,
+            read_bundle=read_weights_bundle,
             weights=rig.initial.weights,
             train=lambda _, weights: weights,
         )
 
-    def apply(self, change: Callable[..., list[Outgoing]], *args: Any) -> None:
+    def apply(self, change: Callable[..., list[OutgoingMessage]], *args: Any) -> None:
         with self.store.begin() as session:
             self.sent += change(session, *args, self.now)
 

@@ -68,12 +68,12 @@ def test_a_child_that_is_interrupted_while_it_starts_is_ended(tmp_path: Path, mo
         return started[0]
 
     monkeypatch.setattr(fleet.subprocess, "Popen", starting)
-    with pytest.raises(KeyboardInterrupt), fleet.Child("asleep", ASLEEP, tmp_path / "log"):
+    with pytest.raises(KeyboardInterrupt), fleet.ChildProcess("asleep", ASLEEP, tmp_path / "log"):
         pytest.fail("entered")
     assert started[0].poll() is not None
 
 
 def test_a_child_is_ended_when_it_is_left(tmp_path: Path) -> None:
-    with fleet.Child("asleep", ASLEEP, tmp_path / "log") as child:
+    with fleet.ChildProcess("asleep", ASLEEP, tmp_path / "log") as child:
         assert child.running
     assert not child.running

@@ -7,12 +7,12 @@ import numpy as np
 import pytest
 import soundfile
 
-from overtone_cloud.conditions.conditioned import ConditionedSpec
+from overtone_cloud.conditions.conditioned_features import ConditionedSpec
 from overtone_cloud.conditions.conditions import Noise
 from overtone_cloud.conditions.sounds import content_digest, is_test, sound, sound_halves
 from overtone_cloud.errors import CorpusError
 from overtone_cloud.features.computation import compute_file
-from overtone_models.features.gated import GatedLogMelSpec
+from overtone_models.features.gated_log_mel import GatedLogMelSpec
 
 
 def test_halves_are_apart_and_whole(sounds: Path) -> None:
@@ -72,7 +72,7 @@ def test_sounds_that_cannot_be_heard_are_named_at_once(sounds: Path, tmp_path: P
     shutil.copytree(sounds, tmp_path, dirs_exist_ok=True)
     (tmp_path / "broken.wav").write_bytes(b"no sound")
     soundfile.write(tmp_path / "long.wav", np.zeros(4_000 * 601, np.float32), 4_000)
-    with pytest.raises(CorpusError, match="2 of 10 sounds cannot be heard") as caught:
+    with pytest.raises(CorpusError, match="2 of 10 sounds cannot be decoded") as caught:
         sound_halves(tmp_path)
     assert "broken.wav: not a recording that can be read" in str(caught.value)
     assert "long.wav: lasts 601.0 s, limit is 600 s" in str(caught.value)
@@ -81,7 +81,7 @@ def test_sounds_that_cannot_be_heard_are_named_at_once(sounds: Path, tmp_path: P
 def test_many_bad_sounds_are_counted(tmp_path: Path) -> None:
     for number in range(9):
         (tmp_path / f"1-{number}-A.wav").touch()
-    with pytest.raises(CorpusError, match=r"9 of 9 sounds cannot be heard: .* and 4 more"):
+    with pytest.raises(CorpusError, match=r"9 of 9 sounds cannot be decoded: .* and 4 more"):
         sound_halves(tmp_path)
 
 

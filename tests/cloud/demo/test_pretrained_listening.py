@@ -23,7 +23,7 @@ def bundle() -> Bundle:
 @pytest.mark.parametrize(
     ("corpus", "synthetic", "text"),
     [
-        ("manifest", True, "It learned from people (emodb, ravdess, tess); these voices are synthesised"),
+        ("manifest", True, "It was trained on human speech (emodb, ravdess, tess); these voices are synthesised"),
         (
             "ravdess",
             False,
@@ -37,7 +37,7 @@ def test_the_caveat_says_whom_it_knows(bundle: Bundle, corpus: str, synthetic: b
 
 
 def test_what_it_heard_is_told_without_a_score(bundle: Bundle, tmp_path: Path) -> None:
-    told = pretrained_listening.facts(pretrained.Pretrained(tmp_path / "medium"), bundle, [], "why")
+    told = pretrained_listening.facts(pretrained.PretrainedModel(tmp_path / "medium"), bundle, [], "why")
     assert set(told) == {"name", "labels", "licence", "caveat", "heard"}
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 
 from overtone_cloud.corpora.registry import read_corpus
-from overtone_cloud.pretraining.checking import PARITY_CONDITIONS, parity_utterances
+from overtone_cloud.pretraining.bundle_checks import PARITY_CONDITIONS, parity_utterances
 from overtone_cloud.training.features import extract
 from overtone_models.front_end import EDGE_FRONT_END
 from overtone_models.gate import GateSpec

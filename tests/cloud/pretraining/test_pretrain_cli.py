@@ -14,14 +14,14 @@ from overtone_cloud.pretraining.card import card
 from overtone_models import pretrained
 from overtone_models.bundle import read_bundle
 from overtone_models.digests import digest_bytes
-from overtone_models.pretrained import Pretrained
+from overtone_models.pretrained import PretrainedModel
 
 Overtone = Callable[..., tuple[int, str, str]]
 
 
 @pytest.fixture
-def bundle_of(made: Path) -> Pretrained:
-    return Pretrained(made)
+def bundle_of(made: Path) -> PretrainedModel:
+    return PretrainedModel(made)
 
 
 def test_the_folder_holds_everything_and_nothing_of_this_machine(made: Path, voices: Path) -> None:
@@ -36,7 +36,7 @@ def test_the_folder_holds_everything_and_nothing_of_this_machine(made: Path, voi
     assert not any(str(voices.parents[1]) in text for text in texts)
 
 
-def test_the_model_has_the_classes_that_all_corpora_have(bundle_of: Pretrained) -> None:
+def test_the_model_has_the_classes_that_all_corpora_have(bundle_of: PretrainedModel) -> None:
     manifest = read_bundle(bundle_of.bundle.read_bytes()).manifest
     assert manifest.labels == ("sad", "angry")
     assert (manifest.name, manifest.version) == ("tiny", 1)
@@ -44,7 +44,7 @@ def test_the_model_has_the_classes_that_all_corpora_have(bundle_of: Pretrained) 
     assert manifest.licence.startswith("on the terms of the recordings it was trained on: as the training data")
 
 
-def test_all_speakers_train_but_those_who_choose(bundle_of: Pretrained) -> None:
+def test_all_speakers_train_but_those_who_choose(bundle_of: PretrainedModel) -> None:
     fold = load_split(bundle_of.split).folds[0]
     facts = json.loads(bundle_of.card_data.read_text())
     chosen = set(facts["training"]["inner_speakers"])
@@ -57,7 +57,7 @@ def test_all_speakers_train_but_those_who_choose(bundle_of: Pretrained) -> None:
     assert all(not name.endswith(".wav") for name in (*fold.train, *fold.test))
 
 
-def test_the_card_follows_from_the_facts_and_names_every_command(bundle_of: Pretrained) -> None:
+def test_the_card_follows_from_the_facts_and_names_every_command(bundle_of: PretrainedModel) -> None:
     facts = json.loads(bundle_of.card_data.read_text())
     text = bundle_of.card.read_text()
     assert text == card(facts)
@@ -83,7 +83,7 @@ def test_the_card_follows_from_the_facts_and_names_every_command(bundle_of: Pret
     assert "uar_" not in json.dumps(facts["parity"])
 
 
-def test_the_settings_file_names_every_value(bundle_of: Pretrained, settings: Path) -> None:
+def test_the_settings_file_names_every_value(bundle_of: PretrainedModel, settings: Path) -> None:
     import tomllib
 
     found = TrainSettings.from_json(tomllib.loads(bundle_of.settings.read_text()))
@@ -124,7 +124,7 @@ def test_an_interrupted_training_goes_on(
         patch.setattr(training, "_train", stopping)
         status, _, err = overtone(*words, "--name", "tiny", "--out", tmp_path / "out")
     assert status == 130
-    assert "the same command goes on from there" in err
+    assert "the same command resumes there" in err
     assert not (tmp_path / "out").exists()
     status, out, err = overtone(*words, "--name", "tiny", "--out", tmp_path / "out")
     assert status == 0

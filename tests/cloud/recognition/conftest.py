@@ -15,4 +15,4 @@ def subject(trained: Path, cache: Path, tmp_path_factory: pytest.TempPathFactory
     plan, settings = load_plan(RunFolder(trained))
     _, features = read_features(plan, cache=cache)
     model = RunFolder(trained).load_model()
-    return Subject(model, *divide(features, plan.chosen, settings), tmp_path_factory.mktemp("subject"), cache)
+    return Subject(model, *divide(features, plan.run_fold, settings), tmp_path_factory.mktemp("subject"), cache)

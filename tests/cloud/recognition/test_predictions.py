@@ -44,7 +44,7 @@ def test_what_was_not_heard_counts_as_wrong() -> None:
     predicted = found.probabilities.argmax(1)
     recalls = [(predicted[found.targets == c] == c).mean() for c in range(2)]
     assert deaf.uar == pytest.approx(sum(recalls) / 3)
-    assert deaf.heard.sum() == (found.targets != 2).sum()
+    assert deaf.answered.sum() == (found.targets != 2).sum()
     heard = found.targets != 2
     error = expected_calibration_error(found.probabilities[heard], found.targets[heard])
     assert deaf.calibration_error == pytest.approx(error)
@@ -53,7 +53,7 @@ def test_what_was_not_heard_counts_as_wrong() -> None:
 def test_what_is_taken_for_a_sound_was_heard_in_files_too() -> None:
     tiny = replace(made(), probabilities=made().probabilities * np.float32(1e-9))
     again = Predictions.from_json(json.loads(json.dumps(tiny.to_json())))
-    assert again.heard.all()
+    assert again.answered.all()
     np.testing.assert_array_equal(again.predicted, tiny.predicted)
 
 

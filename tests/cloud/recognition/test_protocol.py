@@ -91,8 +91,8 @@ def test_emobox_folds_need_every_actor() -> None:
     [
         (4, "6", "4 speakers are too few for 6 folds"),
         (4, "1", "1 folds of speakers asked for"),
-        (2, "2", "1 speaker to train on leaves none to choose by"),
-        (2, None, "1 speaker to train on leaves none to choose by"),
+        (2, "2", "1 training speaker leaves no inner speaker"),
+        (2, None, "1 training speaker leaves no inner speaker"),
         (4, "many", "they must be a number, emobox or leave-one-speaker-out"),
         (4, "-3", "they must be a number"),
     ],

@@ -73,7 +73,7 @@ def test_int8_streaming_decides_as_the_offline_network_on_synthetic_voices(
     plan, settings = load_plan(RunFolder(trained))
     model = RunFolder(trained).load_model()
     _, features = read_features(plan, cache=cache)
-    train, inner, test = divide(features, plan.chosen, settings)
+    train, inner, test = divide(features, plan.run_fold, settings)
     calibration = calibration_utterances(train, cache=cache)
     data = build_bundle(model, calibration, golden(), name="x", version=1, training_graph=b"not used here")
     heard = [part.mfcc(i) for part in (inner, test) for i in range(len(part))]

@@ -78,7 +78,7 @@ def test_the_same_command_goes_on_and_takes_nothing_twice(
     assert "int8" not in err
     after = json.loads((finished / "recognition.json").read_text())
     assert after["figures"] == before["figures"]
-    for text in ("UAR, unseen speakers", "UAR, speakers shared", "target", "report.html", "figures say nothing"):
+    for text in ("UAR, unseen speakers", "UAR, speakers shared", "target", "report.html", "figures are not meaningful"):
         assert text in out
 
 
@@ -96,7 +96,7 @@ def test_an_interrupted_benchmark_goes_on(
         patch.setattr("overtone_cloud.recognition.measures.predict_test_part", interrupted)
         status, _, err = overtone(*words)
     assert status == 130
-    assert "the same command goes on from there" in err
+    assert "the same command resumes there" in err
     assert not (tmp_path / "out" / "recognition.json").exists()
     status, _, err = overtone(*words)
     assert status == 0
@@ -117,7 +117,7 @@ def test_what_was_found_so_far_is_reported(
     report = json.loads((out / "recognition.json").read_text())
     assert report["complete"] is False
     assert set(report["protocols"]) == {"manifest"}
-    assert "this is what was found so far" in (out / "report.html").read_text()
+    assert "these are the results so far" in (out / "report.html").read_text()
 
 
 def test_another_benchmark_in_the_same_folder_is_refused(
@@ -211,7 +211,7 @@ def test_broken_material_is_named_before_any_training(
     words = ("--corpus", f"manifest={voices}", option, folder, "--quick", "--out", out)
     status, _, err = overtone("benchmark", "recognition", *words)
     assert status == 1
-    assert "1 of 9 sounds cannot be heard" in err
+    assert "1 of 9 sounds cannot be decoded" in err
     assert "broken.wav" in err
     assert not out.exists()
 
@@ -259,8 +259,8 @@ def test_corpora_are_given_once(overtone: Overtone, voices: Path, tmp_path: Path
 @pytest.mark.timeout(1800)
 def test_a_quick_benchmark_on_real_recordings(overtone: Overtone, speech_data: Path, tmp_path: Path) -> None:
     corpora = [word for name in ("ravdess", "emodb", "tess") for word in ("--corpus", f"{name}={speech_data / name}")]
-    material = ("--sounds", speech_data / "esc10", "--speech", speech_data / "librispeech")
-    words = (*corpora, *material, "--quick", "--out", tmp_path / "out", "--cache", tmp_path / "cache", "--json")
+    measure_inputs = ("--sounds", speech_data / "esc10", "--speech", speech_data / "librispeech")
+    words = (*corpora, *measure_inputs, "--quick", "--out", tmp_path / "out", "--cache", tmp_path / "cache", "--json")
     status, out, err = overtone("benchmark", "recognition", *words)
     assert status == 0, err
     report = json.loads(out)

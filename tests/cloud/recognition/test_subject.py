@@ -8,13 +8,13 @@ import numpy as np
 import pytest
 
 from overtone_cloud.errors import ConfigError, TrainingError
+from overtone_cloud.recognition.int8_streaming import listen_to_test, predict_int8
 from overtone_cloud.recognition.label_seconds import count_label_seconds, silences
 from overtone_cloud.recognition.limits import Limits, check_bundle, check_network
-from overtone_cloud.recognition.measures import Material, measures
-from overtone_cloud.recognition.personal import drawn_rows, personalise_speakers
-from overtone_cloud.recognition.quantised import listen_to_test, predict_int8
+from overtone_cloud.recognition.measures import MeasureInputs, measures
+from overtone_cloud.recognition.personal import draw_rows, personalise_speakers
 from overtone_cloud.recognition.results import key_of, take
-from overtone_cloud.recognition.subject import BUNDLE, Subject, predict_test_part, recalibrated, refuse_test_speakers
+from overtone_cloud.recognition.subject import BUNDLE, Subject, predict_test_part, recalibrate, refuse_test_speakers
 from overtone_cloud.training.experiment import predict
 from overtone_cloud.training.settings import TrainSettings
 from overtone_models.calibration import Calibration
@@ -67,7 +67,7 @@ def test_int8_and_listening_agree_with_whole_utterances(subject: Subject) -> Non
 
 def test_calibration_with_test_speakers_is_refused(subject: Subject) -> None:
     with pytest.raises(TrainingError, match=r"calibration refused: temperature and threshold .* \(spk05, spk06\)"):
-        recalibrated(subject, subject.test.utterances, TrainSettings())
+        recalibrate(subject, subject.test.utterances, TrainSettings())
     copies = [replace(u, corpus="other", speaker="nobody") for u in subject.test.utterances[:1]]
     with pytest.raises(TrainingError, match=r"calibration refused.*\(nobody\)"):
         refuse_test_speakers("ranges", copies, subject.test.utterances)
@@ -78,12 +78,12 @@ def test_calibration_with_test_speakers_is_refused(subject: Subject) -> None:
 
 
 def test_calibration_with_others_replaces_the_inner_speakers(subject: Subject) -> None:
-    found = recalibrated(subject, subject.train.utterances, TrainSettings())
+    found = recalibrate(subject, subject.train.utterances, TrainSettings())
     assert found.model.calibration != subject.model.calibration
     np.testing.assert_array_equal(found.model.weights, subject.model.weights)
     unknown = [replace(u, label="bored") for u in subject.train.utterances]
     with pytest.raises(TrainingError, match="no speech with a label of the model"):
-        recalibrated(subject, unknown, TrainSettings())
+        recalibrate(subject, unknown, TrainSettings())
 
 
 def test_sizes_over_a_limit_name_the_costliest_layer(subject: Subject) -> None:
@@ -125,7 +125,7 @@ def test_seconds_of_speech_have_the_labels_that_were_in_force(subject: Subject, 
 
 def test_owners_give_five_utterances_or_half_and_keep_the_rest_for_the_test() -> None:
     targets = np.array([0] * 8 + [1] * 6 + [2] * 4 + [3])
-    given, rest = drawn_rows(targets, 5, np.random.default_rng(0))
+    given, rest = draw_rows(targets, 5, np.random.default_rng(0))
     assert np.bincount(targets[given], minlength=4).tolist() == [5, 3, 2, 0]
     assert sorted([*given, *rest]) == list(range(19))
 
@@ -149,18 +149,18 @@ def test_a_personal_head_is_used_only_where_the_device_keeps_it(subject: Subject
 
 
 def test_a_head_that_the_device_does_not_keep_gains_nothing(subject: Subject, monkeypatch: pytest.MonkeyPatch) -> None:
-    from overtone_edge.learning import judgement
+    from overtone_edge.learning import cross_validation
 
     one = tuple(replace(u, speaker="both") for u in subject.test.utterances)
     both = replace(subject, test=replace(subject.test, utterances=one))
-    monkeypatch.setattr(judgement, "MARGIN_ERRORS", 1e6)
+    monkeypatch.setattr(cross_validation, "MARGIN_ERRORS", 1e6)
     (owner,) = personalise_speakers(both, draws=1)
     assert owner.kept == 0.0
     assert owner.uar_personal == owner.uar
 
 
 def test_results_are_kept_until_model_or_settings_change(subject: Subject) -> None:
-    possible = measures(Material())
+    possible = measures(MeasureInputs())
     clean = possible["clean"]
     calls: list[str] = []
     first = take(clean, subject, lambda: calls.append("taken"))
@@ -179,21 +179,21 @@ def test_measures_follow_from_the_material(sounds: Path) -> None:
     from overtone_cloud.conditions.sounds import sound_halves
     from overtone_cloud.recognition.measures import NAMES
 
-    few = set(measures(Material()))
+    few = set(measures(MeasureInputs()))
     assert few == set(NAMES) - {"noise", "sounds", "speech"}
     halves = sound_halves(sounds)
     reading = ReadSpeech(folder=sounds, training=halves.training, test=halves.test)
-    assert tuple(measures(Material(sounds=halves, speech=reading))) == NAMES
+    assert tuple(measures(MeasureInputs(sounds=halves, speech=reading))) == NAMES
 
 
 def test_sounds_change_nothing_where_the_training_heard_none(subject: Subject, sounds: Path) -> None:
     settings, others = TrainSettings(), subject.train.utterances
     assert subject.model.calibration.speech is None
-    plain = recalibrated(subject, others, settings)
-    beside = recalibrated(subject, others, settings, tuple(sounds.iterdir()))
+    plain = recalibrate(subject, others, settings)
+    beside = recalibrate(subject, others, settings, tuple(sounds.iterdir()))
     assert beside.model.calibration == plain.model.calibration
     calibrated = replace(subject.model, calibration=replace(subject.model.calibration, speech=1.0))
-    heard = recalibrated(replace(subject, model=calibrated), others, settings, tuple(sounds.iterdir()))
+    heard = recalibrate(replace(subject, model=calibrated), others, settings, tuple(sounds.iterdir()))
     assert heard.model.calibration.speech is not None
 
 
@@ -203,8 +203,8 @@ def test_what_devices_do_follows_from_their_settings_too(sounds: Path, monkeypat
 
     halves = sound_halves(sounds)
     reading = ReadSpeech(folder=sounds, training=halves.training, test=halves.test)
-    material = Material(sounds=halves, speech=reading)
-    before = measures(material)
+    measure_inputs = MeasureInputs(sounds=halves, speech=reading)
+    before = measures(measure_inputs)
     monkeypatch.setattr("overtone_converters.device.device_settings", lambda: {"decision": {"another": 1}})
-    changed = {name for name, measure in measures(material).items() if measure.settings != before[name].settings}
+    changed = {name for name, measure in measures(measure_inputs).items() if measure.settings != before[name].settings}
     assert changed == {"listening", "silence", "sounds", "speech", "personal"}

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from overtone_cloud.errors import ConfigError
-from overtone_cloud.training.augment import Augmentation, augmented, mixed
+from overtone_cloud.training.augment import Augmentation, augment, mix_sounds
 from overtone_cloud.training.examples import Examples, examples
 
 OFF = Augmentation(**{field.name: 0 for field in fields(Augmentation)})
@@ -28,7 +28,7 @@ def heard(
     drawn: Examples, rows: np.ndarray, spec: Augmentation, frames: int, rng: np.random.Generator
 ) -> tuple[np.ndarray, np.ndarray]:
     """Return variations of views that are drawn as the trainer draws them."""
-    return augmented(drawn, rows, drawn.views(rows, spec.conditioned, rng), spec, frames, rng)
+    return augment(drawn, rows, drawn.views(rows, spec.conditioned, rng), spec, frames, rng)
 
 
 def varied(spec: Augmentation, seed: int = 0, *, frames: int = FRAMES) -> np.ndarray:
@@ -180,7 +180,7 @@ def test_sounds_are_turned_and_added_to_each_other_within_their_frames() -> None
     rng = np.random.default_rng(0)
     x = rng.normal(size=(64, 20, 4)).astype(np.float32)
     counts = rng.integers(5, 21, 64)
-    found = mixed(x, counts, np.random.default_rng(1))
+    found = mix_sounds(x, counts, np.random.default_rng(1))
     kinds = {"as they were": 0, "backwards": 0, "added": 0}
     for row, count in enumerate(counts):
         own = found[row, :count]

@@ -73,8 +73,8 @@ def test_one_speaker_cannot_be_trainer_and_judge(features: Features, reading: Re
 def test_a_plan_needs_one_fold(reading: Reading, voices: Path) -> None:
     split = make_split(reading.utterances, "speaker", folds=3)
     with pytest.raises(TrainingError, match="the split has 3 folds: choose one of fold 1, fold 2, fold 3"):
-        _ = Plan(corpus=voices, corpus_name=None, fold=None, split=split).chosen
-    assert Plan(corpus=voices, corpus_name=None, fold="2", split=split).chosen is split.folds[1]
+        _ = Plan(corpus=voices, corpus_name=None, fold=None, split=split).run_fold
+    assert Plan(corpus=voices, corpus_name=None, fold="2", split=split).run_fold is split.folds[1]
 
 
 def test_plan_round_trip_and_refusal_of_another(reading: Reading, voices: Path, tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ from overtone_cloud.errors import TrainingError
 from overtone_cloud.training.run_folder import CHECKPOINT, MODEL, WEIGHTS, RunFolder
 from overtone_models.calibration import Calibration
 from overtone_models.network_spec import EdgeTcnSpec
-from overtone_models.trained import TrainedModel
+from overtone_models.trained_model import TrainedModel
 
 
 @pytest.fixture

@@ -11,9 +11,9 @@ from overtone_cloud.conditions.read_speech import read_speech
 from overtone_cloud.corpora.registry import read_corpus
 from overtone_cloud.errors import ConfigError, TrainingError
 from overtone_cloud.training.augment import Augmentation
-from overtone_cloud.training.calibrating import pieces, sound_logits
+from overtone_cloud.training.calibration_fit import pieces, sound_logits
 from overtone_cloud.training.features import Features, extract
-from overtone_cloud.training.prepared import Surroundings, heard_sounds, prepare, surroundings
+from overtone_cloud.training.inputs import Surroundings, gated_sounds, prepare, surroundings
 from overtone_cloud.training.run_folder import RunFolder
 from overtone_cloud.training.settings import TrainSettings
 from overtone_cloud.training.trainer import fit
@@ -178,7 +178,7 @@ def test_the_mean_of_the_logits_learns_to_tell_speech_from_sounds(
     model, _ = fit(outer, LABELS, settings, RunFolder(tmp_path), around=around, cache=cache)
     speech = [model.standardise(unheard.mfcc(row)) for row in range(len(unheard))]
     of_speech = edge_tcn.logits(model.network, model.weights, speech).mean(1)
-    of_sounds = sound_logits(model, heard_sounds(outer, around.sounds, cache)).mean(1)
+    of_sounds = sound_logits(model, gated_sounds(outer, around.sounds, cache)).mean(1)
     assert of_speech.min() > 0.0
     assert np.median(of_sounds) < 0.0
     assert model.calibration.speech is not None
@@ -196,7 +196,7 @@ def test_without_inner_speakers_all_are_trained_on_to_the_last_epoch(
     assert [entry["epoch"] for entry in history] == [1.0, 2.0, 3.0, 4.0]
     assert "inner_uar" not in history[-1]
     assert model.calibration.temperature == 1.0
-    kept = heard_sounds(outer, around.calibration, cache)
+    kept = gated_sounds(outer, around.calibration, cache)
     said = model.calibration.probabilities(sound_logits(model, kept)).max(1)
     heard = [model.standardise(outer.mfcc(row)) for row in range(len(outer))]
     trained = model.calibration.probabilities(edge_tcn.logits(model.network, model.weights, heard)).max(1)

@@ -14,7 +14,7 @@ from overtone_edge.agent.agent import Agent
 from overtone_edge.agent.cli import main
 from overtone_edge.agent.control import ask
 from overtone_edge.core.config import load_config
-from overtone_edge.fleet.rounds import Patience
+from overtone_edge.fleet.rounds import Backoff
 from overtone_models.bundle import read_bundle
 from overtone_protocol import (
     AGGREGATOR,
@@ -133,7 +133,7 @@ class Running:
         self.agent = Agent(
             load_config(config),
             link_factory=connect if broker is not None else None,
-            patience=Patience(first_s=1.0, longest_s=4.0),
+            backoff=Backoff(first_s=1.0, longest_s=4.0),
         )
         self.status: int | None = None
         self._thread = threading.Thread(target=self._run, daemon=True)

@@ -127,7 +127,7 @@ def test_a_bundle_that_is_not_to_be_trusted_changes_nothing(config: Path, fleet,
 
 def test_a_damaged_bundle_has_a_status(config: Path, capsys) -> None:
     from overtone_edge.core.config import load_config
-    from overtone_edge.install.installed import bundle_path
+    from overtone_edge.install.stored_model import bundle_path
     from overtone_edge.state.home import Home
 
     path = bundle_path(Home(load_config(config)))

@@ -70,8 +70,8 @@ def test_a_round_goes_on_after_a_restart(labelled: Path, cloud, start, call_for)
     cloud.wait(lambda: cloud.replies)
     first.stop()
     home = Home(load_config(labelled))
-    assert home.desk.current is not None
-    home.desk.assign(call_for(), home.desk.current.received_s)
+    assert home.assignments.current is not None
+    home.assignments.assign(call_for(), home.assignments.current.received_s)
     start(labelled)
     cloud.wait(lambda: cloud.updates)
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from overtone_edge.bench.figures import spread
-from overtone_edge.bench.hooks import BLOCK_BYTES, BlockTimer, ClipSource, HeldOpen, TimedRecogniser
+from overtone_edge.bench.hooks import BLOCK_BYTES, AlwaysSpeech, BlockTimer, ClipSource, TimedRecogniser
 from overtone_edge.bench.machine import describe, health, peak_resident_mb, resident_mb
 from overtone_edge.bench.sink import CONNACK, PINGRESP, Sink, read_packet, serve
 from overtone_edge.hearing.streaming import StreamingRecogniser
@@ -62,7 +62,7 @@ def test_timed_recogniser_says_what_the_plain_one_says(fleet):
 
 
 def test_gate_is_held_open_for_silence():
-    assert HeldOpen(GateSpec()).votes(np.zeros(480, np.float32)) == [True] * 3
+    assert AlwaysSpeech(GateSpec()).votes(np.zeros(480, np.float32)) == [True] * 3
 
 
 def test_machine_tells_what_it_can():

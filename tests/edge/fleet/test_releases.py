@@ -6,8 +6,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from overtone_edge.fleet.releases import MAX_DAMAGED, ReleaseFetcher
-from overtone_edge.fleet.rounds import Patience
+from overtone_edge.fleet.releases import MAX_DIGEST_MISMATCHES, ReleaseFetcher
+from overtone_edge.fleet.rounds import Backoff
 from overtone_edge.state.slots import HeldOutQuality, Slots
 from overtone_protocol import AGGREGATOR, Chunk, Fetch, Health, Release, TransferError, chunk_count, split
 
@@ -38,7 +38,7 @@ def make(tmp_path: Path):
         (tmp_path / "incoming").mkdir(exist_ok=True)
         slots = Slots(tmp_path / "slots")
         return ReleaseFetcher(
-            "device-a", slots, tmp_path / "incoming", patience=Patience(first_s=2.0, longest_s=8.0, draw=lambda: 0.5)
+            "device-a", slots, tmp_path / "incoming", backoff=Backoff(first_s=2.0, longest_s=8.0, draw=lambda: 0.5)
         )
 
     return make
@@ -106,7 +106,7 @@ def test_a_damaged_bundle_is_given_up_and_not_fetched_again(make) -> None:
     (health,) = drain(fetcher, fetcher.release(release(), 0.0), wrong)
     assert isinstance(health, Health) and health.state == "refused" and "digest" in health.detail
     assert fetcher.ready is None
-    assert MAX_DAMAGED == 3
+    assert MAX_DIGEST_MISMATCHES == 3
     (again,) = make().release(release(), 0.0)
     assert isinstance(again, Health) and again.state == "refused"
 

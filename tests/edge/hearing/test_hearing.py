@@ -96,7 +96,7 @@ def test_another_bundle_goes_on_where_the_first_was(make_hearing, sound, silence
     first, second = make_hearing(), make_hearing()
     run(first, sound, 1600)
     seen = first.counters.stream_s
-    second.taking_over(first)
+    second.take_over(first)
     run(second, silence(1.0), 1600)
     assert second.counters.stream_s == pytest.approx(seen + 1.0)
 

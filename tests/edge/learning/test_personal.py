@@ -13,8 +13,8 @@ from overtone_edge.learning.personal import (
     PRIOR,
     UNLABELLED_SHARE,
     Coordinates,
-    Labelled,
-    balanced,
+    LabelledEmbeddings,
+    class_weights,
     fit,
     targets_of,
 )
@@ -31,16 +31,16 @@ def graph(bundle: Bundle) -> TrainingGraph:
     return TrainingGraph(bundle.training_model)
 
 
-def owner(width: int, per_label: tuple[int, ...], *, seed: int = 0, spread: float = 0.3) -> Labelled:
+def owner(width: int, per_label: tuple[int, ...], *, seed: int = 0, spread: float = 0.3) -> LabelledEmbeddings:
     """Return utterances around one place for each label; the places lie off the middle, and channels differ in size."""
     random = np.random.default_rng(seed)
     size = np.geomspace(0.1, 3.0, width)
     places = np.random.default_rng(99).normal(size=(len(per_label), width)) * size + 2.0
     rows = [p + spread * size * random.normal(size=(n, width)) for p, n in zip(places, per_label, strict=True)]
-    return Labelled(np.concatenate(rows).astype(np.float32), np.repeat(np.arange(len(per_label)), per_label))
+    return LabelledEmbeddings(np.concatenate(rows).astype(np.float32), np.repeat(np.arange(len(per_label)), per_label))
 
 
-def recall(head: F32, utterances: Labelled) -> float:
+def recall(head: F32, utterances: LabelledEmbeddings) -> float:
     return float((logits_of(head, utterances.embeddings).argmax(1) == utterances.labels).mean())
 
 
@@ -50,16 +50,16 @@ def test_coordinates_show_the_same_head(count: int, width: int, classes: int, se
     x = (random.normal(size=(count, width)) * random.uniform(0.01, 10, width) + 3).astype(np.float32)
     head = random.normal(size=width * classes + classes).astype(np.float32)
     view = Coordinates.of(x)
-    inside = logits_of(view.head_inside(head), view.inside(x))
+    inside = logits_of(view.transform_head(head), view.transform(x))
     np.testing.assert_allclose(inside, logits_of(head, x), rtol=1e-3, atol=1e-3)
-    np.testing.assert_allclose(view.head_outside(view.head_inside(head)), head, rtol=1e-3, atol=2e-3)
+    np.testing.assert_allclose(view.restore_head(view.transform_head(head)), head, rtol=1e-3, atol=2e-3)
     # No embedding is blown up: at most the root of the count, over the floor.
-    assert np.linalg.norm(view.inside(x), axis=1).max() <= np.sqrt(count) / 0.3 + 1e-3
+    assert np.linalg.norm(view.transform(x), axis=1).max() <= np.sqrt(count) / 0.3 + 1e-3
 
 
 def test_coordinates_of_a_single_utterance_do_not_divide_by_nothing() -> None:
     view = Coordinates.of(np.full((1, 4), 7.0, np.float32))
-    assert np.isfinite(view.inside(np.zeros((2, 4), np.float32))).all()
+    assert np.isfinite(view.transform(np.zeros((2, 4), np.float32))).all()
 
 
 @given(st.integers(0, 99), st.lists(st.integers(0, 4), min_size=1, max_size=12))
@@ -84,7 +84,7 @@ def test_targets_keep_what_the_shared_head_says_of_emotions_that_were_not_labell
 @given(st.lists(st.integers(0, 4), min_size=1, max_size=30))
 def test_every_label_weighs_the_same(drawn: list[int]) -> None:
     labels = np.array(drawn)
-    weights = balanced(labels)
+    weights = class_weights(labels)
     sums = [weights[labels == label].sum() for label in np.unique(labels)]
     np.testing.assert_allclose(sums, sums[0], rtol=1e-4)
     assert weights.mean() == pytest.approx(1.0, abs=1e-5)
@@ -94,10 +94,10 @@ def test_fitting_is_gradient_descent_that_is_pulled_back(bundle: Bundle, graph: 
     utterances = owner(graph.embedding_size, (9, 4, 5))
     learned = fit(graph, bundle.head, utterances, PLAN, smoothing=SMOOTHING)
     view = Coordinates.of(utterances.embeddings)
-    x = view.inside(utterances.embeddings).astype(np.float64)
+    x = view.transform(utterances.embeddings).astype(np.float64)
     y = targets_of(logits_of(bundle.head, utterances.embeddings), utterances.labels, SMOOTHING).astype(np.float64)
-    weights = balanced(utterances.labels).astype(np.float64)
-    start = view.head_inside(bundle.head).astype(np.float64)
+    weights = class_weights(utterances.labels).astype(np.float64)
+    start = view.transform_head(bundle.head).astype(np.float64)
     head, velocity = start.copy(), np.zeros_like(start)
     pull = PLAN.learning_rate / (1 - PLAN.momentum) * PRIOR / len(x)
     for rows in batches(len(x), graph.batch, PLAN.steps, PLAN.seed):

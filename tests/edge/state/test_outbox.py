@@ -14,15 +14,15 @@ from overtone_edge.state.outbox import Outbox
 ROUND = bytes(range(16))
 
 
-def test_a_parcel_survives_a_restart_and_goes_with_its_receipt(tmp_path: Path) -> None:
-    parcel = Outbox(tmp_path / "outbox").put(ROUND, b"update")
+def test_an_update_survives_a_restart_and_is_removed_by_its_receipt(tmp_path: Path) -> None:
+    entry = Outbox(tmp_path / "outbox").put(ROUND, b"update")
     again = Outbox(tmp_path / "outbox")
-    assert again.parcels() == [parcel]
-    assert again.read(parcel) == b"update"
-    assert parcel.transfer == hashlib.sha256(b"update").digest()
+    assert again.entries() == [entry]
+    assert again.read(entry) == b"update"
+    assert entry.transfer == hashlib.sha256(b"update").digest()
     assert not again.remove(bytes(32))
-    assert again.remove(parcel.transfer)
-    assert Outbox(tmp_path / "outbox").parcels() == []
+    assert again.remove(entry.transfer)
+    assert Outbox(tmp_path / "outbox").entries() == []
 
 
 def test_one_update_a_round(tmp_path: Path) -> None:
@@ -70,6 +70,6 @@ def test_killed_at_any_instant_there_is_a_whole_update_or_none(tmp_path: Path) -
     process.wait()
     process.stdout.close()
     outbox = Outbox(folder)
-    assert outbox.parcels()
-    for parcel in outbox.parcels():
-        assert hashlib.sha256(outbox.read(parcel)).digest() == parcel.transfer
+    assert outbox.entries()
+    for entry in outbox.entries():
+        assert hashlib.sha256(outbox.read(entry)).digest() == entry.transfer

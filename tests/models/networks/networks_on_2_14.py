@@ -21,7 +21,7 @@ def main(source: str, target: str) -> None:
         model = edge_tcn.keras_model(spec, dropout=0.1)
         model.set_weights([given[f"{separable}/{i}"] for i in range(len(model.get_weights()))])
         weights = edge_tcn.fold(model, spec)
-        x, mask = edge_tcn.padded(clips, spec, 60)
+        x, mask = edge_tcn.pad_utterances(clips, spec, 60)
         out[f"{separable}/fold"] = weights
         out[f"{separable}/keras"] = model([x, mask], training=False).numpy()
         out[f"{separable}/plain"] = edge_tcn.logits(spec, weights, clips)

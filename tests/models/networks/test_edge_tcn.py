@@ -54,7 +54,7 @@ def lengths_of(spec: EdgeTcnSpec) -> tuple[int, ...]:
 def test_keras_equals_the_folded_plain_network_for_every_length(trained: tuple[EdgeTcnSpec, Any]) -> None:
     spec, model = trained
     clips = utterances(spec, lengths_of(spec))
-    x, mask = edge_tcn.padded(clips, spec, 20 * spec.hop_frames)
+    x, mask = edge_tcn.pad_utterances(clips, spec, 20 * spec.hop_frames)
     expected = model([x, mask], training=False).numpy()
     found = edge_tcn.logits(spec, edge_tcn.fold(model, spec), clips)
     np.testing.assert_allclose(found, expected, atol=2e-5, rtol=1e-4)
@@ -78,7 +78,7 @@ def test_padding_does_not_matter(trained: tuple[EdgeTcnSpec, Any]) -> None:
     alone = np.concatenate([edge_tcn.logits(spec, weights, [clip]) for clip in clips])
     np.testing.assert_allclose(together, alone, atol=1e-5)
     for frames in (20 * spec.hop_frames, 31 * spec.hop_frames):
-        padded = model(list(edge_tcn.padded(clips, spec, frames)), training=False).numpy()
+        padded = model(list(edge_tcn.pad_utterances(clips, spec, frames)), training=False).numpy()
         np.testing.assert_allclose(padded, together, atol=2e-5, rtol=1e-4)
 
 

@@ -30,7 +30,7 @@ def test_tensorflow_2_14_gives_the_same_network(tmp_path: Path) -> None:
         model.set_weights(weights)
         given |= {f"{separable}/{i}": w for i, w in enumerate(weights)}
         expected[f"{separable}/fold"] = edge_tcn.fold(model, spec)
-        expected[f"{separable}/keras"] = model(list(edge_tcn.padded(clips, spec, 60)), training=False).numpy()
+        expected[f"{separable}/keras"] = model(list(edge_tcn.pad_utterances(clips, spec, 60)), training=False).numpy()
         expected[f"{separable}/plain"] = edge_tcn.logits(spec, expected[f"{separable}/fold"], clips)
     np.savez(tmp_path / "in.npz", **given)
     folders = os.pathsep.join(str(REPOSITORY / name) for name in ("common", "models"))

@@ -5,9 +5,9 @@ from dataclasses import replace
 from typing import Any
 
 from overtone_cloud.training.settings import TrainSettings
-from overtone_models.calibration import Calibration, fit_temperature, fit_threshold, silencing
+from overtone_models.calibration import Calibration, fit_sound_rejection, fit_temperature, fit_threshold
 from overtone_models.front_end import F32, FrontEndSpec, dct_matrix
-from overtone_models.trained import TrainedModel
+from overtone_models.trained_model import TrainedModel
 
 PIECE_S, STEP_S = 3.0, 0.5
 DOUBT = 2
@@ -30,17 +30,19 @@ def calibration(
     fitted = replace(scaled, threshold=threshold)
     if not len(of_sounds):
         return fitted
-    return silencing(replace(fitted, threshold=max(threshold, LEAST)), of_sounds, logits, settings.no_decision_sounds)
+    return fit_sound_rejection(
+        replace(fitted, threshold=max(threshold, LEAST)), of_sounds, logits, settings.no_decision_sounds
+    )
 
 
-def uncalibrated(logits: F32, of_sounds: F32, settings: TrainSettings) -> Calibration:
+def default_calibration(logits: F32, of_sounds: F32, settings: TrainSettings) -> Calibration:
     """Return the calibration of a training without inner speakers: temperature 1 and the least threshold.
 
     `(n, K)` logits are those of the training speech. Networks trained with smoothed labels and averaged
     weights hardly need calibration: fitted temperatures lie between 0.92 and 1.05 (docs/recognition.md).
     """
     likely = Calibration(threshold=LEAST)
-    return silencing(likely, of_sounds, logits, settings.no_decision_sounds) if len(of_sounds) else likely
+    return fit_sound_rejection(likely, of_sounds, logits, settings.no_decision_sounds) if len(of_sounds) else likely
 
 
 def sound_logits(model: TrainedModel, sounds: Sequence[F32]) -> F32:

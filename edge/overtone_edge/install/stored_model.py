@@ -12,7 +12,7 @@ from overtone_edge.state.personal_head import PersonalHead
 from overtone_models.bundle import MAX_BYTES, Bundle, read_bundle
 from overtone_models.errors import PretrainedError
 from overtone_models.front_end import F32
-from overtone_models.pretrained import Pretrained, find_pretrained
+from overtone_models.pretrained import PretrainedModel, find_pretrained
 
 _log = logging.getLogger(__name__)
 
@@ -43,7 +43,7 @@ def bundle_path(home: Home) -> Path | None:
     return None
 
 
-def pretrained_model(home: Home) -> Pretrained | None:
+def pretrained_model(home: Home) -> PretrainedModel | None:
     """Return the pretrained model that is used while nothing is installed; raise PretrainedError where it is missing.
 
     None where [trust] wants none, and for a device that does not listen: it uses the fleet's model or none.

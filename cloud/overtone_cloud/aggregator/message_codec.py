@@ -26,7 +26,7 @@ UPWARD = (RoundReply, Offer, Chunk, Fetch, Health)
 
 
 @dataclass(frozen=True)
-class Outgoing:
+class OutgoingMessage:
     """A message to publish once the transaction is committed."""
 
     topic: str
@@ -36,7 +36,7 @@ class Outgoing:
     """How long the broker holds it for an offline device; None for no limit."""
 
 
-class Mailbox:
+class MessageCodec:
     """Encodes and decodes the messages of one fleet, and counts their bytes."""
 
     def __init__(self, fleet: str, limits: Limits) -> None:
@@ -67,16 +67,16 @@ class Mailbox:
             raise MessageError(f"{message.kind} does not belong on this topic")
         return device, message
 
-    def down(self, device: str, message: Message) -> Outgoing:
+    def down(self, device: str, message: Message) -> OutgoingMessage:
         """Return an encoded message to one device."""
         payload = encode(message, self._limits)
-        return self._count(Outgoing(self._topics.down(device), payload, expiry_s=lifetime_s(message)))
+        return self._count(OutgoingMessage(self._topics.down(device), payload, expiry_s=lifetime_s(message)))
 
-    def release(self, row: ReleaseRow) -> Outgoing:
+    def release(self, row: ReleaseRow) -> OutgoingMessage:
         """Return the retained announcement of a release."""
         payload = encode(announcement(row, self._limits), self._limits)
-        return self._count(Outgoing(self._topics.release, payload, retain=True))
+        return self._count(OutgoingMessage(self._topics.release, payload, retain=True))
 
-    def _count(self, outgoing: Outgoing) -> Outgoing:
+    def _count(self, outgoing: OutgoingMessage) -> OutgoingMessage:
         self.bytes_down += len(outgoing.payload)
         return outgoing

@@ -8,24 +8,24 @@ from typing import Any
 
 from overtone_cloud.bundles.sources import calibration_utterances, golden
 from overtone_cloud.errors import TrainingError
+from overtone_cloud.pretraining.bundle_checks import parity_utterances
 from overtone_cloud.pretraining.card import card
 from overtone_cloud.pretraining.card_data import Release, card_data
-from overtone_cloud.pretraining.checking import parity_utterances
-from overtone_cloud.pretraining.training import Trained
+from overtone_cloud.pretraining.training import PretrainingResult
 from overtone_cloud.recognition.limits import Limits, check_bundle
 from overtone_cloud.training.settings import TrainSettings
 from overtone_common.files import write_atomically
 from overtone_converters.verify import Verification
 from overtone_models.bundle import read_bundle
-from overtone_models.pretrained import Pretrained
+from overtone_models.pretrained import PretrainedModel
 
 
 def write_pretrained(
-    trained: Trained, release: Release, out: Path, *, cache: Path | None = None
-) -> tuple[Pretrained, Verification]:
+    result: PretrainingResult, release: Release, out: Path, *, cache: Path | None = None
+) -> tuple[PretrainedModel, Verification]:
     """Write `out/NAME` and return it with the verification; nothing is written where that refuses the bundle.
 
-    The bundle comes last: whoever finds it has everything else beside it.
+    The bundle is written last: where it exists, all other files do.
     """
     from overtone_converters.build import build_bundle
     from overtone_converters.verify import verify_bundle
@@ -33,27 +33,27 @@ def write_pretrained(
 
     with native_stderr_silenced():
         data = build_bundle(
-            trained.model,
-            calibration_utterances(trained.train, cache=cache),
+            result.model,
+            calibration_utterances(result.train, cache=cache),
             golden(),
             name=release.name,
             version=release.version,
-            created=trained.finished,
+            created=result.finished,
         )
     bundle = read_bundle(data)
     check_bundle(bundle, Limits())
-    verification = verify_bundle(bundle, *parity_utterances(trained.inner, trained.model.labels, cache=cache))
+    verification = verify_bundle(bundle, *parity_utterances(result.inner, result.model.labels, cache=cache))
     verification.require()
-    facts = card_data(release, trained, data, verification)
-    folder = Pretrained(out / release.name)
+    facts = card_data(release, result, data, verification)
+    folder = PretrainedModel(out / release.name)
     write_atomically(folder.settings, as_toml(release.settings).encode(), error=TrainingError)
-    trained.split.save(folder.split)
+    result.split.save(folder.split)
     write_card(folder, facts)
     write_atomically(folder.bundle, data, error=TrainingError)
     return folder, verification
 
 
-def write_card(folder: Pretrained, facts: Mapping[str, Any]) -> None:
+def write_card(folder: PretrainedModel, facts: Mapping[str, Any]) -> None:
     """Write the card's data, and the card that follows from them."""
     text = json.dumps(facts, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
     # Read back: the card must follow from the file.

@@ -1,6 +1,6 @@
-"""A scripted device: it speaks the protocol and trains by formula. For tests and rehearsals.
+"""Scripted device for tests: implements the protocol, and trains by a formula.
 
-It knows nothing of its transport: give it `send(topic, payload, retain)` and hand it what arrives.
+It is independent of the transport: `send(topic, payload, retain)` is passed in, and received messages to `receive`.
 """
 
 import hashlib
@@ -39,7 +39,7 @@ Train = Callable[[RoundCall, F32], F32]
 """From the call and the weights to a delta of the call's scope."""
 
 
-class TwinDevice:
+class ScriptedDevice:
     """One device; `outbox` holds encoded updates by their digest until their receipt comes."""
 
     def __init__(
@@ -63,7 +63,7 @@ class TwinDevice:
         self.examples = examples
         self.outbox: dict[bytes, tuple[bytes, bytes]] = {}
         self.receipts: list[Receipt] = []
-        self.trained: dict[bytes, F32] = {}
+        self.deltas: dict[bytes, F32] = {}
         self.version = 0
         self.bundle: bytes | None = None
         self.boot = hashlib.sha256(device.encode()).digest()[:16]
@@ -86,7 +86,7 @@ class TwinDevice:
                 device=self.device,
                 online=online,
                 boot=self.boot,
-                software="twin",
+                software="scripted",
                 runtime="none",
                 bundle=self.bundle,
                 bundle_version=self.version,
@@ -99,7 +99,7 @@ class TwinDevice:
         )
 
     def connected(self) -> None:
-        """Announce itself and offer whatever has no receipt yet; to be called on every connection."""
+        """Publish the presence and offer all updates without a receipt; to be called on every connection."""
         self._send(self.topics.presence(self.device), self.presence(), True)
         self.offer_again()
 
@@ -111,7 +111,7 @@ class TwinDevice:
             self._fetch()
 
     def receive(self, payload: bytes) -> None:
-        """Take in one message of the aggregator."""
+        """Handle one message of the aggregator."""
         message = decode(payload, self._limits)
         match message:
             case RoundCall():
@@ -162,9 +162,9 @@ class TwinDevice:
             self.up(RoundReply(device=self.device, round_id=call.round_id, joining=False, reason="base: another"))
             return
         self.up(RoundReply(device=self.device, round_id=call.round_id, joining=True, reason=""))
-        if call.round_id not in self.trained:
-            self.trained[call.round_id] = self._train(call, self.weights)
-            self.put(encode_update(self.make_update(call, self.trained[call.round_id])), call.round_id)
+        if call.round_id not in self.deltas:
+            self.deltas[call.round_id] = self._train(call, self.weights)
+            self.put(encode_update(self.make_update(call, self.deltas[call.round_id])), call.round_id)
 
     def _offer(self, transfer: bytes) -> None:
         payload, round_id = self.outbox[transfer]

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from overtone_cloud.training.calibrating import DOUBT, calibration
+from overtone_cloud.training.calibration_fit import DOUBT, calibration
 from overtone_cloud.training.settings import TrainSettings
 from overtone_models.calibration import fit_temperature
 

@@ -7,7 +7,7 @@ import pytest
 
 from overtone_cloud.corpora.registry import read_corpus
 from overtone_cloud.training.features import Features, extract
-from overtone_cloud.training.prepared import set_aside
+from overtone_cloud.training.inputs import set_aside
 from overtone_cloud.training.settings import TrainSettings
 from overtone_models.front_end import EDGE_FRONT_END
 from overtone_models.gate import GateSpec

@@ -7,26 +7,26 @@ import numpy as np
 
 from overtone_edge.core.errors import LearningError
 from overtone_edge.install.quality import Indices, Quality, logits_of, quality_of
-from overtone_edge.learning.personal import Labelled
+from overtone_edge.learning.personal import LabelledEmbeddings
 from overtone_models.front_end import F32
 
 FOLDS = 5
 MARGIN_ERRORS = 1.0
 """Standard errors by which the loss must fall where every emotion is labelled."""
 
-LEAST_JUDGED = 4
+MIN_JUDGED = 4
 
-Fit = Callable[[Labelled], F32]
+Fit = Callable[[LabelledEmbeddings], F32]
 
 
 @dataclass(frozen=True)
-class Judgement:
-    """Quality of the shared head (`before`) and of heads that did not learn from the judged utterances (`after`).
+class CrossValidation:
+    """Quality of the shared head (`before`) and of heads that did not learn from the tested utterances (`after`).
 
-    Each of the `judged` utterances counts once. The loss must fall by `margin` (nats).
+    Each utterance is tested once. The loss must fall by `margin` (nats).
     """
 
-    judged: int
+    utterance_count: int
     before: Quality
     after: Quality
     margin: float
@@ -42,25 +42,25 @@ def folds_of(labels: Indices, folds: int = FOLDS) -> Indices:
 
     Neighbours, which often belong to one session, stay together where a label has more utterances than folds.
     """
-    assigned = np.empty(len(labels), np.int64)
+    fold_of = np.empty(len(labels), np.int64)
     first = 0
     for label in np.unique(labels):
         rows = np.flatnonzero(labels == label)
         parts = min(len(rows), folds)
-        assigned[rows] = (first + np.arange(len(rows)) * parts // len(rows)) % folds
+        fold_of[rows] = (first + np.arange(len(rows)) * parts // len(rows)) % folds
         first += parts
-    return assigned
+    return fold_of
 
 
-def judge(shared: F32, utterances: Labelled, fit: Fit, *, temperature: float) -> Judgement:
+def cross_validate(shared: F32, utterances: LabelledEmbeddings, fit: Fit, *, temperature: float) -> CrossValidation:
     """Return the quality of heads that `fit` trains, on the utterances that they did not learn from.
 
     An utterance counts where its label was learned from another one; LearningError where that is too few.
     """
-    if (repeated := int((np.bincount(utterances.labels)[utterances.labels] > 1).sum())) < LEAST_JUDGED:
+    if (repeated := int((np.bincount(utterances.labels)[utterances.labels] > 1).sum())) < MIN_JUDGED:
         raise LearningError(
             f"{repeated} of {len(utterances)} labelled utterances share their emotion with another, limit is at least "
-            f"{LEAST_JUDGED}: label more speech before personalising"
+            f"{MIN_JUDGED}: label more speech before personalising"
         )
     folds = folds_of(utterances.labels)
     logits = np.empty((len(utterances), shared.size // (utterances.embeddings.shape[1] + 1)), np.float32)
@@ -78,4 +78,4 @@ def judge(shared: F32, utterances: Labelled, fit: Fit, *, temperature: float) ->
     error = float(fall.std(ddof=1) / np.sqrt(len(fall)))
     # Emotions without any utterance are not tested; the fall on the others must be the clearer.
     emotions_each = logits.shape[1] / len(np.unique(utterances.labels))
-    return Judgement(len(labels), before, after, MARGIN_ERRORS * emotions_each**2 * error)
+    return CrossValidation(len(labels), before, after, MARGIN_ERRORS * emotions_each**2 * error)

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from overtone_cloud.bundles.sources import utterances_of
-from overtone_cloud.conditions.conditioned import heard_mfcc
+from overtone_cloud.conditions.conditioned_features import conditioned_mfcc
 from overtone_cloud.conditions.conditions import Condition, FarMicrophone, Level, Telephone
 from overtone_cloud.corpora.split_file import load_split
 from overtone_cloud.corpora.utterance import Reading
@@ -26,7 +26,7 @@ from overtone_models.pretrained import CARD_DATA
 
 VOICES, SECONDS = 4, 2.0
 PARITY_CONDITIONS: tuple[Condition, ...] = (FarMicrophone(), Telephone(), Level(peak_db=-30.0), Level(peak_db=-1.0))
-"""Conditions under which the inner speakers are also heard when int8 is compared with float.
+"""Further conditions of the inner speakers' utterances in the comparison of int8 with float.
 
 The speakers are few: of 162 utterances two that change their label can move the UAR by a point. With the conditions
 each utterance gives five rows, and the int8 ranges are tried where training speech did not set them. No condition needs
@@ -36,31 +36,31 @@ other recordings, so whoever has the corpora can repeat the comparison.
 
 def check_alone(bundle: Bundle) -> SelfCheck:
     """Return the check without recordings; raise ParityError where the runtime refuses the bundle."""
-    return self_check(bundle, *_synthesised(bundle))
+    return self_check(bundle, *_synthetic_speech(bundle))
 
 
-def _synthesised(bundle: Bundle) -> tuple[list[F32], NDArray[np.int64]]:
-    """Return MFCC of some voices that say each emotion which both they and the model have."""
+def _synthetic_speech(bundle: Bundle) -> tuple[list[F32], NDArray[np.int64]]:
+    """Return MFCC of synthetic voices for each emotion that both the voice and the model have, and their targets."""
     labels = bundle.manifest.labels
     pairs = [(seed, label) for seed in range(VOICES) for label in labels if label in EMOTION_STYLES]
-    heard = [
+    utterances = [
         mfcc(synthesise(Voice.of(seed), label, SECONDS, np.random.default_rng(seed)), bundle.manifest.front_end)
         for seed, label in pairs
     ]
-    return heard, np.array([labels.index(label) for _, label in pairs], np.int64)
+    return utterances, np.array([labels.index(label) for _, label in pairs], np.int64)
 
 
 def check_with_recordings(
     bundle: Bundle, readings: Mapping[str, Reading], split: Path, cache: Path | None
 ) -> Verification:
     """Return the comparison on the inner speakers of the model's own split; raise where it is of other corpora."""
-    reading, kept = join(readings), load_split(split)
-    inner = set(kept.folds[0].test)
-    used = [u for u in reading.labelled if u.id in inner]
-    if not used:
+    reading, model_split = join(readings), load_split(split)
+    inner = set(model_split.folds[0].test)
+    utterances = [u for u in reading.labelled if u.id in inner]
+    if not utterances:
         raise TrainingError(f"{split} names no utterance of {reading.corpus}")
-    features = extract(used, bundle.manifest.front_end, bundle.manifest.gate, cache=cache)
-    part = inner_part(reading, kept, features)
+    features = extract(utterances, bundle.manifest.front_end, bundle.manifest.gate, cache=cache)
+    part = inner_part(reading, model_split, features)
     return verify_bundle(bundle, *parity_utterances(part, bundle.manifest.labels, cache=cache))
 
 
@@ -70,12 +70,12 @@ def refuse_other_card(path: Path) -> None:
     if not card.is_file():
         return
     try:
-        said = json.loads(card.read_bytes())["bundle"]["sha256"]
+        card_digest = json.loads(card.read_bytes())["bundle"]["sha256"]
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise BundleError(f"{card} is no model card's data: {error!r}") from error
     digest = digest_bytes(path.read_bytes())
-    if said != digest:
-        raise BundleError(f"{path} has the digest {digest[:12]}, the card beside it is of {str(said)[:12]}")
+    if card_digest != digest:
+        raise BundleError(f"{path} has the digest {digest[:12]}, the card beside it is of {str(card_digest)[:12]}")
 
 
 def parity_utterances(
@@ -83,11 +83,11 @@ def parity_utterances(
 ) -> tuple[list[F32], NDArray[np.int64]]:
     """Return `(frames, n_mfcc)` utterances as recorded and under `PARITY_CONDITIONS`, and their targets.
 
-    What the gate does not hear under a condition is left out.
+    Utterances without detected speech under a condition are left out.
     """
     utterances, targets = utterances_of(inner, labels)
-    heard: list[F32 | None] = [*utterances]
+    candidates: list[F32 | None] = [*utterances]
     for condition in PARITY_CONDITIONS:
-        heard += heard_mfcc(inner.utterances, inner.spec, condition, cache=cache)
-    audible = [row for row, mfcc in enumerate(heard) if mfcc is not None]
-    return [mfcc for mfcc in heard if mfcc is not None], np.tile(targets, 1 + len(PARITY_CONDITIONS))[audible]
+        candidates += conditioned_mfcc(inner.utterances, inner.spec, condition, cache=cache)
+    audible = [row for row, mfcc in enumerate(candidates) if mfcc is not None]
+    return [mfcc for mfcc in candidates if mfcc is not None], np.tile(targets, 1 + len(PARITY_CONDITIONS))[audible]

@@ -1,4 +1,4 @@
-"""Features of recordings under a condition, in the same cache as all others."""
+"""Features of recordings under a condition, cached like all features."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,13 +10,13 @@ from overtone_cloud.conditions.conditions import Condition
 from overtone_cloud.corpora.utterance import Utterance
 from overtone_cloud.features import extraction
 from overtone_models.digests import digest_mapping
-from overtone_models.features.gated import GatedLogMelSpec
+from overtone_models.features.gated_log_mel import GatedLogMelSpec
 from overtone_models.front_end import F32, dct_matrix
 
 
 @dataclass(frozen=True, kw_only=True)
 class ConditionedSpec:
-    """A feature of samples that a condition has changed."""
+    """Specification of a feature that is computed after a condition is applied to the samples."""
 
     inner: GatedLogMelSpec
     condition: Condition
@@ -33,7 +33,7 @@ class ConditionedSpec:
 
     @property
     def shape(self) -> tuple[int, ...]:
-        """The inner feature's."""
+        """Shape of the inner feature."""
         return self.inner.shape
 
     @cached_property
@@ -46,14 +46,14 @@ class ConditionedSpec:
         return {**self.inner.to_json(), "condition": self.condition.to_json()}
 
     def compute(self, samples: F32) -> F32:
-        """Return the inner feature of the samples as they are heard under the condition."""
+        """Return the inner feature of the samples after the condition is applied."""
         return self.inner.compute(self.condition.apply(samples))
 
 
-def heard_mfcc(
+def conditioned_mfcc(
     utterances: Sequence[Utterance], spec: GatedLogMelSpec, condition: Condition | None, *, cache: Path | None
 ) -> list[F32 | None]:
-    """Return each utterance's `(frames, n_mfcc)` under a condition; None where the gate heard less than 100 ms."""
+    """Return each utterance's `(frames, n_mfcc)` under a condition; None where the gate passes less than 100 ms."""
     feature = spec if condition is None else ConditionedSpec(inner=spec, condition=condition)
     log_mels = extraction.extract(utterances, feature, cache=cache)
     dct, least = dct_matrix(spec.front_end), spec.front_end.block_frames

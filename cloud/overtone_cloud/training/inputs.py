@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from overtone_cloud.conditions.conditioned import ConditionedSpec
+from overtone_cloud.conditions.conditioned_features import ConditionedSpec
 from overtone_cloud.conditions.conditions import Condition, training_conditions
 from overtone_cloud.conditions.read_speech import LABEL, as_neutral, read_speech
 from overtone_cloud.conditions.sounds import sound_halves
@@ -42,7 +42,7 @@ def set_aside(outer: Features, settings: TrainSettings) -> tuple[Features, Featu
 
 @dataclass(frozen=True, kw_only=True)
 class Surroundings:
-    """Conditions for a training's speech, everyday sounds, and read speech; empty by default.
+    """Additional audio of a training: conditions for its speech, everyday sounds, and read speech; empty by default.
 
     `sounds` are trained as no speech, with all classes equally likely.
     `calibration` are other sounds, which set the decision threshold. `speech` are recordings trained as neutral.
@@ -55,11 +55,11 @@ class Surroundings:
 
 
 def surroundings(folder: Path | None, settings: TrainSettings, speech: Path | None = None) -> Surroundings:
-    """Return a training's surroundings: conditions, and the training halves of folders of sounds and of read speech.
+    """Return the conditions and the training halves of the folders of sounds and of read speech.
 
     Raises CorpusError where one holds too little, ConfigError where the settings want read speech and there is none.
     """
-    neutral = read_speech(_wanted(speech)).training if settings.neutral_speech else ()
+    neutral = read_speech(_require_speech(speech)).training if settings.neutral_speech else ()
     halves = None if folder is None else sound_halves(folder)
     sounds = () if halves is None else halves.training
     conditions = training_conditions(sounds) if settings.augmentation.conditioned else ()
@@ -70,7 +70,7 @@ def surroundings(folder: Path | None, settings: TrainSettings, speech: Path | No
 
 def check_neutral_speech(labels: Sequence[str], speech: Path | None) -> None:
     """Raise ConfigError where settings with `neutral_speech` come without the folder or the label for it."""
-    _wanted(speech)
+    _require_speech(speech)
     _check_neutral_label(labels)
 
 
@@ -79,7 +79,7 @@ def _check_neutral_label(labels: Sequence[str]) -> None:
         raise ConfigError(f"neutral_speech needs the label {LABEL!r}; the labels are {', '.join(labels)}")
 
 
-def _wanted(speech: Path | None) -> Path:
+def _require_speech(speech: Path | None) -> Path:
     if speech is None:
         raise ConfigError(
             "training setting neutral_speech is true, but no folder of read speech is given (--speech DIR)"
@@ -88,7 +88,7 @@ def _wanted(speech: Path | None) -> Path:
 
 
 @dataclass(frozen=True, eq=False)
-class Prepared:
+class TrainingInputs:
     """Training and inner features with targets and the training part's standardisation; the inner part may be missing.
 
     `mean` and `scale` standardise the MFCC that devices compute, `band_scale` the bands that training works on.
@@ -151,7 +151,7 @@ def prepare(
     surroundings: Surroundings | None = None,
     *,
     cache: Path | None = None,
-) -> Prepared:
+) -> TrainingInputs:
     """Return the inputs of a training; the standardisation sees the training part only, as recorded.
 
     `inner` is None for a training of a fixed number of epochs.
@@ -163,10 +163,10 @@ def prepare(
     if missing:
         raise TrainingError(f"no training utterance has the label {min(missing)!r}")
     around = surroundings or Surroundings()
-    train = _with_neutral(train, around.speech, labels, cache)
+    train = _add_neutral(train, around.speech, labels, cache)
     decibels = np.concatenate(train.log_mels)
     mfcc = decibels @ dct_matrix(train.front_end)
-    return Prepared(
+    return TrainingInputs(
         train,
         train.where(()) if inner is None else inner,
         labels,
@@ -174,18 +174,18 @@ def prepare(
         scale=_inverse_deviation(mfcc),
         band_scale=_inverse_deviation(decibels),
         views=_views(train, around.conditions, cache),
-        sounds=heard_sounds(train, around.sounds, cache),
-        calibration_sounds=heard_sounds(train, around.calibration, cache),
+        sounds=gated_sounds(train, around.sounds, cache),
+        calibration_sounds=gated_sounds(train, around.calibration, cache),
     )
 
 
-def _with_neutral(train: Features, paths: Sequence[Path], labels: Sequence[str], cache: Path | None) -> Features:
+def _add_neutral(train: Features, paths: Sequence[Path], labels: Sequence[str], cache: Path | None) -> Features:
     """Return the training part with the read speech added as neutral."""
     if not paths:
         return train
     _check_neutral_label(labels)
-    read = extract([as_neutral(path) for path in paths], train.front_end, train.gate, cache=cache)
-    return replace(train, utterances=train.utterances + read.utterances, log_mels=train.log_mels + read.log_mels)
+    neutral = extract([as_neutral(path) for path in paths], train.front_end, train.gate, cache=cache)
+    return replace(train, utterances=train.utterances + neutral.utterances, log_mels=train.log_mels + neutral.log_mels)
 
 
 def _inverse_deviation(values: F32) -> F32:
@@ -202,7 +202,7 @@ def _views(train: Features, conditions: Sequence[Condition], cache: Path | None)
     return tuple(_long_enough(train, [each[row] for each in by_condition]) for row in range(len(train)))
 
 
-def heard_sounds(like: Features, paths: Sequence[Path], cache: Path | None) -> tuple[F32, ...]:
+def gated_sounds(like: Features, paths: Sequence[Path], cache: Path | None) -> tuple[F32, ...]:
     """Return the `(frames, n_mels)` decibels of sounds that pass the gate, without sounds that it blocks entirely."""
     spec = like.spec
     utterances = [Utterance(id=str(path), path=path, corpus="sounds") for path in paths]

@@ -1,4 +1,4 @@
-"""In-memory twins of the evaluator and the publisher, for tests and rehearsals without TensorFlow."""
+"""Test doubles of the evaluator and the publisher, without TensorFlow."""
 
 import io
 from dataclasses import dataclass, field
@@ -14,7 +14,7 @@ from overtone_models.layout import Tensor, WeightLayout
 
 @dataclass
 class TargetEvaluator:
-    """Pretends that weights are the better, the nearer they are to `target` (all weights 0 by default)."""
+    """Evaluator whose UAR grows as the weights approach `target` (all weights 0 by default)."""
 
     target: float = 0.0
     evaluated: list[F32] = field(default_factory=list)
@@ -38,7 +38,7 @@ class FolderPublisher:
         if self.broken:
             raise ReleaseError(self.broken)
         self.out.mkdir(parents=True, exist_ok=True)
-        path = self.out / f"twin-{version}.bundle"
+        path = self.out / f"weights-{version}.bundle"
         buffer = io.BytesIO()
         np.save(buffer, weights, allow_pickle=False)
         draft = path.with_suffix(".new")
@@ -46,7 +46,7 @@ class FolderPublisher:
         return draft.replace(path)
 
 
-def read_twin(bundle: bytes) -> F32:
+def read_weights_bundle(bundle: bytes) -> F32:
     """Return the weights in a bundle that `FolderPublisher` wrote."""
     weights: F32 = np.load(io.BytesIO(bundle), allow_pickle=False)
     return weights

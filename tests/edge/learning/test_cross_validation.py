@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from overtone_edge.core.config import load_config
 from overtone_edge.core.errors import LearningError
 from overtone_edge.install.quality import Quality
-from overtone_edge.learning.judgement import FOLDS, Judgement, folds_of, judge
-from overtone_edge.learning.personal import Labelled
+from overtone_edge.learning.cross_validation import FOLDS, CrossValidation, cross_validate, folds_of
+from overtone_edge.learning.personal import LabelledEmbeddings
 from overtone_edge.learning.schedule import keep_if_confirmed
 from overtone_edge.learning.trainer import personal_head
 from overtone_edge.learning.training_steps import Plan
@@ -26,7 +26,7 @@ WIDTH, CLASSES = 6, 3
 SHARED = np.zeros(WIDTH * CLASSES + CLASSES, np.float32)
 
 
-def nearest(part: Labelled) -> F32:
+def nearest(part: LabelledEmbeddings) -> F32:
     """Return a head that answers the label whose mean is nearest."""
     w, b = np.zeros((WIDTH, CLASSES)), np.full(CLASSES, -100.0)
     for label in np.unique(part.labels):
@@ -35,10 +35,10 @@ def nearest(part: Labelled) -> F32:
     return np.concatenate([w.ravel(), b]).astype(np.float32)
 
 
-def utterances(labels: np.ndarray, *, apart: float, seed: int = 0) -> Labelled:
+def utterances(labels: np.ndarray, *, apart: float, seed: int = 0) -> LabelledEmbeddings:
     random = np.random.default_rng(seed)
     places = apart * np.eye(CLASSES, WIDTH)
-    return Labelled((places[labels] + random.normal(size=(len(labels), WIDTH))).astype(np.float32), labels)
+    return LabelledEmbeddings((places[labels] + random.normal(size=(len(labels), WIDTH))).astype(np.float32), labels)
 
 
 @given(st.lists(st.integers(0, 5), min_size=1, max_size=40))
@@ -62,38 +62,38 @@ def test_each_utterance_is_judged_once_by_a_head_that_did_not_learn_from_it(draw
     counts = np.bincount(labels)[labels]
     if (counts > 1).sum() < 4:
         with pytest.raises(LearningError, match=r"share their emotion with another, limit is at least 4"):
-            judge(SHARED, given_ones, nearest, temperature=1.0)
+            cross_validate(SHARED, given_ones, nearest, temperature=1.0)
         return
     learned: list[F32] = []
 
-    def watched(part: Labelled) -> F32:
+    def watched(part: LabelledEmbeddings) -> F32:
         learned.append(part.embeddings)
         return nearest(part)
 
-    judgement = judge(SHARED, given_ones, watched, temperature=1.0)
-    assert judgement.judged == (counts > 1).sum()
+    validation = cross_validate(SHARED, given_ones, watched, temperature=1.0)
+    assert validation.utterance_count == (counts > 1).sum()
     rows = [sum(bool((row == part).all(1).any()) for part in learned) for row in given_ones.embeddings]
     assert rows == [len(learned) - 1] * len(labels)
 
 
 def test_a_head_that_knows_the_owner_is_confirmed() -> None:
-    judgement = judge(SHARED, utterances(np.repeat(np.arange(3), 5), apart=4.0), nearest, temperature=1.0)
-    assert judgement.confirms
-    assert judgement.before.uar == pytest.approx(1 / 3)
-    assert judgement.after.uar > 0.9
+    validation = cross_validate(SHARED, utterances(np.repeat(np.arange(3), 5), apart=4.0), nearest, temperature=1.0)
+    assert validation.confirms
+    assert validation.before.uar == pytest.approx(1 / 3)
+    assert validation.after.uar > 0.9
 
 
 def test_labels_without_meaning_are_seldom_confirmed() -> None:
     confirmed = 0
     for seed in range(40):
         labels = np.random.default_rng(seed).permutation(np.repeat(np.arange(3), 5))
-        confirmed += judge(SHARED, utterances(labels, apart=0.0, seed=seed), nearest, temperature=1.0).confirms
+        confirmed += cross_validate(SHARED, utterances(labels, apart=0.0, seed=seed), nearest, temperature=1.0).confirms
     assert confirmed <= 2
 
 
 def test_only_a_fall_of_the_loss_beyond_the_margin_convinces() -> None:
     def confirms(loss: float) -> bool:
-        return Judgement(10, Quality(0.5, 1.0), Quality(0.6, loss), 0.1).confirms
+        return CrossValidation(10, Quality(0.5, 1.0), Quality(0.6, loss), 0.1).confirms
 
     assert confirms(0.8)
     assert not confirms(0.95)
@@ -106,8 +106,8 @@ def test_the_fewer_emotions_are_labelled_the_surer_it_must_be() -> None:
             np.float32
         )
 
-    def widened(classes: int) -> Callable[[Labelled], F32]:
-        def fit(part: Labelled) -> F32:
+    def widened(classes: int) -> Callable[[LabelledEmbeddings], F32]:
+        def fit(part: LabelledEmbeddings) -> F32:
             found = nearest(part)
             w, b = np.zeros((WIDTH, classes)), np.full(classes, -100.0)
             w[:, :CLASSES], b[:CLASSES] = found[: WIDTH * CLASSES].reshape(WIDTH, CLASSES), found[WIDTH * CLASSES :]
@@ -116,17 +116,17 @@ def test_the_fewer_emotions_are_labelled_the_surer_it_must_be() -> None:
         return fit
 
     speech = utterances(np.repeat(np.arange(3), 5), apart=3.0)
-    all_labelled, half = (judge(shared(n), speech, widened(n), temperature=1.0) for n in (3, 6))
+    all_labelled, half = (cross_validate(shared(n), speech, widened(n), temperature=1.0) for n in (3, 6))
     assert half.after.loss == pytest.approx(all_labelled.after.loss)
     assert half.margin == pytest.approx(4 * all_labelled.margin, rel=1e-3)
 
 
 def test_a_single_utterance_does_not_judge_but_its_emotion_is_labelled() -> None:
     labels = np.array([0] * 5 + [1] * 5 + [2])
-    judgement = judge(SHARED, utterances(labels, apart=4.0), nearest, temperature=1.0)
-    assert judgement.judged == 10
-    without = judge(SHARED, utterances(labels[:10], apart=4.0), nearest, temperature=1.0)
-    assert judgement.margin < without.margin
+    validation = cross_validate(SHARED, utterances(labels, apart=4.0), nearest, temperature=1.0)
+    assert validation.utterance_count == 10
+    without = cross_validate(SHARED, utterances(labels[:10], apart=4.0), nearest, temperature=1.0)
+    assert validation.margin < without.margin
 
 
 def test_the_device_keeps_a_head_of_two_voices_and_learns_from_all(bundle: Bundle, examples: list[Example]) -> None:

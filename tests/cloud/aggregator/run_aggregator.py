@@ -1,6 +1,6 @@
-"""An aggregator with twins instead of real models, as a process of its own: to be killed by its test.
+"""Runs an aggregator with test doubles for evaluator and publisher, in a process that its test kills.
 
-python -m tests.cloud.aggregator.run_twin FOLDER BROKER PORT
+python -m tests.cloud.aggregator.run_aggregator FOLDER BROKER PORT
 """
 
 import logging
@@ -9,7 +9,7 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.support.twins import FolderPublisher, TargetEvaluator, first_model, small_layout
+from tests.support.model_doubles import FolderPublisher, TargetEvaluator, first_model, small_layout
 
 from overtone_cloud.aggregator.aggregator import Aggregator
 from overtone_cloud.aggregator.averaging import F32
