@@ -1,48 +1,27 @@
 """The five systems by letter; each is imported when it is asked for, so that a missing library breaks no other."""
 
 from collections.abc import Callable, Mapping
+from functools import partial
 
 from overtone_cloud.errors import ConfigError
 from overtone_papers.common.system import System
 
 
-def _federated() -> System:
-    from overtone_papers.federated.system import SYSTEM
-
+def _imported(letter: str) -> System:
+    if letter == "A":
+        from overtone_papers.federated.system import SYSTEM
+    elif letter == "B":
+        from overtone_papers.valence.system import SYSTEM
+    elif letter == "C":
+        from overtone_papers.tess.system import SYSTEM
+    elif letter == "D":
+        from overtone_papers.fusion.system import SYSTEM
+    else:
+        from overtone_papers.ensembles.system import SYSTEM
     return SYSTEM
 
 
-def _valence() -> System:
-    from overtone_papers.valence.system import SYSTEM
-
-    return SYSTEM
-
-
-def _tess() -> System:
-    from overtone_papers.tess.system import SYSTEM
-
-    return SYSTEM
-
-
-def _fusion() -> System:
-    from overtone_papers.fusion.system import SYSTEM
-
-    return SYSTEM
-
-
-def _ensembles() -> System:
-    from overtone_papers.ensembles.system import SYSTEM
-
-    return SYSTEM
-
-
-SYSTEMS: Mapping[str, Callable[[], System]] = {
-    "A": _federated,
-    "B": _valence,
-    "C": _tess,
-    "D": _fusion,
-    "E": _ensembles,
-}
+SYSTEMS: Mapping[str, Callable[[], System]] = {letter: partial(_imported, letter) for letter in "ABCDE"}
 
 
 def system(letter: str, known: Mapping[str, Callable[[], System]] = SYSTEMS) -> System:

@@ -11,10 +11,9 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from overtone_cloud.cli.options import name_and_value
+from overtone_cloud.cli import EXIT_INTERRUPTED
+from overtone_cloud.cli.options import add_cache_option, add_corpora_option, name_and_value, read_corpora
 from overtone_cloud.cli.output import timed_lines
-from overtone_cloud.corpora.registry import corpus_names, read_corpus
-from overtone_cloud.corpora.utterance import Reading
 from overtone_cloud.errors import ConfigError
 from overtone_papers.catalogue import system, systems
 from overtone_papers.common.options import spelled
@@ -22,7 +21,6 @@ from overtone_papers.common.report import VERDICTS, cell_text
 from overtone_papers.common.study import Study
 from overtone_papers.common.system import System
 
-EXIT_INTERRUPTED = 130
 PLAIN_WIDTH = 140
 
 
@@ -36,19 +34,13 @@ def register(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     run = commands.add_parser("run", help="run a system's experiment and write report.html and report.json")
     run.add_argument("system", metavar="A|B|C|D|E", help="which system")
     run.add_argument("--part", help="one part only (default: all)")
-    run.add_argument(
-        "--corpus",
-        action="append",
-        required=True,
-        metavar="NAME=PATH",
-        help=f"NAME is one of {', '.join(corpus_names())}",
-    )
+    add_corpora_option(run)
     run.add_argument("--seeds", type=int, default=1, metavar="N", help="repeat with that many seeds (default 1)")
     run.add_argument("--quick", action="store_true", help="real data and full networks, fewer epochs and folds")
     run.add_argument("--out", type=Path, metavar="DIR", help="where it goes on after an interruption (runs/paper-...)")
     run.add_argument("--jobs", type=int, metavar="N", help="processes that extract features (default: every core)")
     run.add_argument("--ray", metavar="ADDRESS", help="extract features on a Ray cluster (auto: the running one)")
-    run.add_argument("--cache", type=Path, metavar="DIR", help="where features are kept")
+    add_cache_option(run)
     run.add_argument("--option", action="append", default=[], metavar="NAME=VALUE", help="see `overtone paper list`")
     run.add_argument("--json", action="store_true", help="print the report as JSON")
     run.set_defaults(func=_run)
@@ -121,12 +113,11 @@ def study_of(args: argparse.Namespace, chosen: System) -> Study:
     for name, value in (("--seeds", args.seeds), ("--jobs", jobs)):
         if value < 1:
             raise ConfigError(f"{name} is {value}, it must be at least 1")
-    default_out = Path("runs") / f"paper-{chosen.letter.lower()}{'-quick' if args.quick else ''}"
     return Study(
         system=chosen.letter,
-        readings=_readings(args.corpus),
+        readings={name: corpus.reading for name, corpus in read_corpora(args.corpus).items()},
         parts=parts,
-        out=args.out or default_out,
+        out=args.out or Path("runs") / f"paper-{chosen.letter.lower()}{'-quick' if args.quick else ''}",
         seeds=args.seeds,
         quick=args.quick,
         cache=args.cache or cache_directory(),
@@ -135,18 +126,6 @@ def study_of(args: argparse.Namespace, chosen: System) -> Study:
         options=options,
         log=timed_lines(),
     )
-
-
-def _readings(corpora: Sequence[str]) -> dict[str, Reading]:
-    readings: dict[str, Reading] = {}
-    for text in corpora:
-        name, path = name_and_value(text, "--corpus", "NAME=PATH")
-        if name not in corpus_names():
-            raise ConfigError(f"--corpus {text}: unknown corpus {name!r}; there are {', '.join(corpus_names())}")
-        if name in readings:
-            raise ConfigError(f"--corpus {text}: {name} is given twice")
-        readings[name] = read_corpus(Path(path).expanduser(), name)
-    return readings
 
 
 def _options(texts: Sequence[str], chosen: System) -> dict[str, str]:

@@ -82,10 +82,10 @@ def read_corpora(texts: Sequence[str]) -> dict[str, LoadedCorpus]:
     """Return the corpora that are named as NAME=PATH, each once."""
     corpora: dict[str, LoadedCorpus] = {}
     for text in texts:
-        corpus = named_corpus(text, "--corpus")
-        if corpus.name in corpora:
-            raise ConfigError(f"--corpus {text}: {corpus.name} is given twice")
-        corpora[corpus.name] = corpus
+        name, _ = name_and_value(text, "--corpus", "NAME=PATH")
+        if name in corpora:
+            raise ConfigError(f"--corpus {text}: {name} is given twice")
+        corpora[name] = named_corpus(text, "--corpus")
     return corpora
 
 

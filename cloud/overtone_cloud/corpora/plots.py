@@ -66,7 +66,7 @@ def utterance_figure(utterance: Utterance) -> Figure:
     """Return the waveform above the log-mel spectrogram of one utterance."""
     samples, spec = audio.load(utterance.path), FrontEndSpec()
     seconds = samples.size / spec.sample_rate_hz
-    figure = _figure(8.0, 4.6)
+    figure = empty_figure(8.0, 4.6)
     above, below = figure.subplots(2, 1, sharex=True, height_ratios=(1, 2))
     times = np.arange(samples.size) / spec.sample_rate_hz
     above.plot(times, samples, linewidth=0.4, color=EMOTIONS[str(utterance.label)].colour)
@@ -94,7 +94,7 @@ def utterance_figure(utterance: Utterance) -> Figure:
 def counts_figure(numbers: Statistics) -> Figure:
     """Return how many utterances each speaker has of each label, and each label in all."""
     labels = [label for label in numbers.labels if label != "none"]
-    figure = _figure(9.0, min(20.0, 3.2 + 0.16 * len(numbers.by_speaker)))
+    figure = empty_figure(9.0, min(20.0, 3.2 + 0.16 * len(numbers.by_speaker)))
     left, right = figure.subplots(1, 2, width_ratios=(1, 1.4))
     counts = [numbers.total.labels[label] for label in labels]
     bars = left.barh(labels, counts, color=[EMOTIONS[label].colour for label in labels])
@@ -114,7 +114,7 @@ def counts_figure(numbers: Statistics) -> Figure:
 def durations_figure(inspection: Inspection, numbers: Statistics) -> Figure:
     """Return how long the utterances of each label last."""
     labels = [label for label in numbers.labels if label != "none"]
-    figure = _figure(8.0, 4.0)
+    figure = empty_figure(8.0, 4.0)
     axes = figure.subplots()
     seconds = [
         [inspection.durations_s[u.id] for u in inspection.reading.utterances if u.label == label] for label in labels
@@ -131,7 +131,8 @@ def durations_figure(inspection: Inspection, numbers: Statistics) -> Figure:
     return figure
 
 
-def _figure(width_in: float, height_in: float) -> Figure:
+def empty_figure(width_in: float, height_in: float) -> Figure:
+    """Return an empty figure that needs no display."""
     figure = Figure(figsize=(width_in, height_in), layout="constrained", dpi=_DPI)
     FigureCanvasAgg(figure)
     return figure

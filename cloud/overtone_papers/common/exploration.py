@@ -19,7 +19,7 @@ from overtone_common.audio import SAMPLE_RATE_HZ
 from overtone_models.features.spectra import magnitudes
 from overtone_models.front_end import F32
 from overtone_models.labels import ordered
-from overtone_papers.common import panels
+from overtone_papers.common.panels import PANELS
 from overtone_papers.common.pictures import save
 from overtone_papers.common.report import Part, Picture, Table
 from overtone_papers.common.study import Study
@@ -28,12 +28,6 @@ from overtone_papers.common.tables import Columns, table
 FOLDER = "exploration"
 VOICES_PER_LABEL = 60
 HIGH_HZ = 2000.0
-PANELS = {
-    "waveforms": (panels.waveforms, "Waveforms"),
-    "spectrograms": (panels.spectrograms, "Spectrograms"),
-    "mel-spectrograms": (panels.mel_spectrograms, "Log-mel spectrograms"),
-    "chromagrams": (panels.chromagrams, "Chromagrams"),
-}
 VOICE_COLUMNS: Columns = {
     "heard": lambda voice: int(voice["n"]),
     "level dBFS": "level_dbfs",
@@ -63,53 +57,48 @@ def exploration_part(
     `figures["voices"][corpus][emotion]` has the numbers of the last table.
     """
     labelled = {corpus: reading for corpus, reading in study.readings.items() if reading.labelled}
-    names = [f"{FOLDER}/{corpus}-{kind}.png" for corpus in labelled for kind in ("counts", "durations", *kinds)]
-    result = study.step(
+    captions = {"counts": "utterances per emotion", "durations": "durations"}
+    captions |= {kind: f"{PANELS[kind].caption.lower()} of each emotion, one speaker where possible" for kind in kinds}
+    pictures = tuple(
+        Picture(path=f"{FOLDER}/{corpus}-{kind}.png", caption=f"{corpus}: {caption}")
+        for corpus in labelled
+        for kind, caption in captions.items()
+    )
+    figures = study.step(
         f"{name}-pictures",
         lambda: {corpus: _explored(study, corpus, r, kinds, per_label) for corpus, r in labelled.items()},
-        makes=[study.out / path for path in names],
+        makes=[study.out / picture.path for picture in pictures],
         kinds=list(kinds),
         per_label=per_label,
     )
-    durations = {corpus: entry["durations"] for corpus, entry in result.items()}
+    rows = {(corpus, label): row for corpus, own in figures.items() for label, row in own["durations"].items()}
+    durations = table("Utterances and their durations", DURATION_COLUMNS, rows, heads=("corpus", "emotion"))
     return Part(
         name=name,
         title=title,
         split="none, nothing is trained here",
-        tables=(
-            table(
-                "Utterances and their durations",
-                DURATION_COLUMNS,
-                {(corpus, label): row for corpus, labels in durations.items() for label, row in labels.items()},
-                heads=("corpus", "emotion"),
-            ),
-            *(_voice_table(corpus, entry["voices"]) for corpus, entry in result.items()),
-        ),
-        pictures=tuple(Picture(path=p, caption=c) for entry in result.values() for p, c in entry["pictures"]),
-        figures={corpus: {key: entry[key] for key in ("durations", "voices")} for corpus, entry in result.items()},
+        tables=(durations, *(_voice_table(corpus, own["voices"]) for corpus, own in figures.items())),
+        pictures=pictures,
+        figures=figures,
     )
 
 
 def _explored(study: Study, corpus: str, reading: Reading, kinds: Sequence[str], per_label: int) -> dict[str, Any]:
+    """Return durations and voices of a corpus; draw its pictures."""
     inspection = measure(reading)
     numbers = statistics(inspection)
     shown = examples_per_label(inspection, per_label)
-    drawn: dict[str, tuple[Callable[[], Figure], str]] = {
-        "counts": (lambda: counts_figure(numbers), "utterances per emotion"),
-        "durations": (lambda: durations_figure(inspection, numbers), "durations"),
+    drawn: dict[str, Callable[[], Figure]] = {
+        "counts": lambda: counts_figure(numbers),
+        "durations": lambda: durations_figure(inspection, numbers),
     }
-    for kind in kinds:
-        draw, caption = PANELS[kind]
-        words = f"{caption.lower()} of each emotion, one speaker where possible"
-        drawn[kind] = (partial(draw, shown, f"{caption} of {corpus}"), words)
-    pictures = []
-    for kind, (figure, caption) in drawn.items():
+    drawn |= {kind: partial(PANELS[kind].figure, shown, f"{PANELS[kind].caption} of {corpus}") for kind in kinds}
+    for kind, figure in drawn.items():
         study.log(f"{corpus}: {kind}")
         save(figure(), study.folder(FOLDER) / f"{corpus}-{kind}.png")
-        pictures.append((f"{FOLDER}/{corpus}-{kind}.png", f"{corpus}: {caption}"))
     durations = {row.name: _durations(row) for row in (*numbers.by_label, numbers.total)}
     limit = VOICES_PER_LABEL // 4 if study.quick else VOICES_PER_LABEL
-    return {"pictures": pictures, "durations": durations, "voices": voices(inspection.reading, limit)}
+    return {"durations": durations, "voices": voices(inspection.reading, limit)}
 
 
 def examples_per_label(inspection: Inspection, per_label: int = 1) -> tuple[Utterance, ...]:

@@ -44,8 +44,7 @@ def fit(
     optimizer: Any = None,
     loss: Any = None,
     patience: int | None = None,
-    monitor: str = "val_loss",
-    class_weights: Mapping[int, float] | Sequence[float] | None = None,
+    class_weights: Mapping[int, float] | None = None,
     log: Callable[[str], None] = no_log,
     name: str = "",
 ) -> History:
@@ -53,7 +52,7 @@ def fit(
 
     `y` holds class numbers `(n,)` or soft targets `(n, K)`; the default loss is cross entropy from logits, the
     default optimiser Adam. With `patience` the training stops after that many epochs without a better
-    `monitor`, and the best weights are restored. Raise TrainingError when the loss is not finite.
+    validation loss, and the best weights are restored. Raise TrainingError when the loss is not finite.
     """
     tf.keras.utils.set_random_seed(seed)
     sparse = np.ndim(y) == 1
@@ -63,14 +62,11 @@ def fit(
         loss = kind(from_logits=True)
     accuracy = keras.metrics.SparseCategoricalAccuracy if sparse else keras.metrics.CategoricalAccuracy
     model.compile(optimizer=optimizer or keras.optimizers.Adam(), loss=loss, metrics=[accuracy(name="accuracy")])
-    watch = _Watch(epochs=epochs, log=log, name=name)
-    callbacks: list[Any] = [watch]
+    callbacks: list[Any] = [_Watch(epochs=epochs, log=log, name=name)]
     if patience is not None:
-        if validation is None and monitor.startswith("val_"):
-            raise TrainingError(f"{name or 'training'}: patience watches {monitor}, which needs validation data")
-        mode = "max" if "acc" in monitor else "min"
-        keeper = keras.callbacks.EarlyStopping(monitor, patience=patience, mode=mode, restore_best_weights=True)
-        callbacks.append(keeper)
+        if validation is None:
+            raise TrainingError(f"{name or 'training'}: patience watches val_loss, which needs validation data")
+        callbacks.append(keras.callbacks.EarlyStopping("val_loss", patience=patience, restore_best_weights=True))
     started = time.monotonic()
     with _quiet():
         training = model.fit(
@@ -79,12 +75,12 @@ def fit(
             batch_size=batch,
             epochs=epochs,
             validation_data=(_arrays(validation[0]), validation[1]) if validation is not None else None,
-            class_weight=_weights(class_weights),
+            class_weight=class_weights,
             callbacks=callbacks,
             verbose=0,
         )
     curves = {key: [float(v) for v in training.history.get(key, [])] for key in CURVES}
-    best = None if patience is None else _best_epoch(training.history[monitor], mode)
+    best = None if patience is None else int(np.argmin(curves["val_loss"])) + 1
     return History(
         name=name, **curves, seconds=round(time.monotonic() - started, 3), epochs=len(training.epoch), best_epoch=best
     )
@@ -148,14 +144,7 @@ def _quiet() -> Iterator[None]:
 
 
 def _arrays(x: Inputs) -> Any:
-    return list(x) if isinstance(x, (list, tuple)) else x
-
-
-def _weights(given: Mapping[int, float] | Sequence[float] | None) -> dict[int, float] | None:
-    if given is None:
-        return None
-    return dict(given) if isinstance(given, Mapping) else dict(enumerate(map(float, given)))
-
-
-def _best_epoch(curve: Sequence[float], mode: str) -> int:
-    return int(np.argmax(curve) if mode == "max" else np.argmin(curve)) + 1
+    """Return the one input of a network, or the list of several."""
+    if isinstance(x, (list, tuple)):
+        return list(x) if len(x) > 1 else x[0]
+    return x

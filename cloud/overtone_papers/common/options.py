@@ -9,7 +9,7 @@ Names are spelled with hyphens (`max_s` is the option `max-s`); an underscore is
 one of the makers below are constants that no option sets.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from functools import partial
 from pathlib import Path
@@ -53,22 +53,14 @@ class Option:
         return value
 
 
-def whole(
-    default: int | None, meaning: str, least: int = 1, most: int = 100_000, *, unset: str = NONE, quick: Any = SAME
-) -> Any:
-    """Return a field for a whole number within limits."""
-    option = Option(meaning=meaning, parse=partial(_numeric, int), limits=limits(least, most), unset=unset, quick=quick)
-    return _field(default, option)
+def whole(default: int | None, meaning: str, least: int = 1, most: int = 100_000, **more: Any) -> Any:
+    """Return a field for a whole number within limits; `more` are `unset` and `quick` of the option."""
+    return _field(default, meaning, partial(_numeric, int), limits=limits(least, most), **more)
 
 
-def number(
-    default: float | None, meaning: str, least: float, most: float, *, unset: str = NONE, quick: Any = SAME
-) -> Any:
-    """Return a field for a number within limits."""
-    option = Option(
-        meaning=meaning, parse=partial(_numeric, float), limits=limits(least, most), unset=unset, quick=quick
-    )
-    return _field(default, option)
+def number(default: float | None, meaning: str, least: float, most: float, **more: Any) -> Any:
+    """Return a field for a number within limits; `more` are `unset` and `quick` of the option."""
+    return _field(default, meaning, partial(_numeric, float), limits=limits(least, most), **more)
 
 
 def _numeric(kind: type, text: str) -> Any:
@@ -86,7 +78,7 @@ def word(default: str | None, meaning: str, known: Sequence[str], *, unset: str 
             raise ValueError(f"it takes {', '.join(known)}")
         return text
 
-    return _field(default, Option(meaning=meaning, parse=parse, unset=unset))
+    return _field(default, meaning, parse, unset=unset)
 
 
 def words(default: Sequence[str], meaning: str, known: Sequence[str], *, least: int = 1) -> Any:
@@ -101,23 +93,24 @@ def words(default: Sequence[str], meaning: str, known: Sequence[str], *, least: 
             raise ValueError(f"it takes {least} or more")
         return tuple(spelling[each] for each in chosen)
 
-    return _field(tuple(default), Option(meaning=meaning, parse=parse))
+    return _field(tuple(default), meaning, parse)
 
 
 def flag(meaning: str) -> Any:
     """Return a field for yes or no, which is no by default."""
+    answers = {"yes": True, "no": False}
 
     def parse(text: str) -> bool:
-        if text not in ("yes", "no"):
+        if text not in answers:
             raise ValueError("it takes yes or no")
-        return text == "yes"
+        return answers[text]
 
-    return _field(False, Option(meaning=meaning, parse=parse))
+    return _field(False, meaning, parse)
 
 
 def path(meaning: str) -> Any:
     """Return a field for a file or folder, None by default."""
-    return _field(None, Option(meaning=meaning, parse=lambda text: Path(text).expanduser()))
+    return _field(None, meaning, lambda text: Path(text).expanduser())
 
 
 def folders(meaning: str) -> Any:
@@ -130,12 +123,12 @@ def folders(meaning: str) -> Any:
                 raise ValueError(f"{folder} is not a folder")
         return tuple(chosen)
 
-    return _field((), Option(meaning=meaning, parse=parse))
+    return _field((), meaning, parse)
 
 
 def quick_constant(default: T, quick: T) -> T:
     """Return a field that no option sets, with another value under `--quick`."""
-    constant: T = _field(default, Option(meaning="", parse=str, quick=quick))
+    constant: T = _field(default, "", str, quick=quick)
     return constant
 
 
@@ -148,35 +141,33 @@ def read_options(schema: type[T], texts: Mapping[str, str], *, quick: bool = Fal
     """Return the settings of option texts; raise ConfigError in one line for an invalid text."""
     by_name = {spelled(name): text for name, text in texts.items()}
     values: dict[str, Any] = {}
-    for each, option in _options(schema).items():
-        name = spelled(each)
-        if name in by_name and option.meaning:
-            values[each] = option.read(name, by_name[name], _default(schema, each))
+    for name, option, default in _options(schema):
+        if spelled(name) in by_name and option.meaning:
+            values[name] = option.read(spelled(name), by_name[spelled(name)], default)
         elif quick and option.quick is not SAME:
-            values[each] = option.quick
+            values[name] = option.quick
     return schema(**values)
 
 
 def described(schema: type[Any]) -> dict[str, tuple[str, str]]:
     """Return each option's meaning and default as `overtone paper list` shows them."""
     table = {}
-    for name, option in _options(schema).items():
+    for name, option, default in _options(schema):
         quick = "" if option.quick is SAME else f"; --quick takes {_text(option.quick, option)}"
         if option.meaning:
-            table[spelled(name)] = (f"{option.meaning}{quick}", _text(_default(schema, name), option))
+            table[spelled(name)] = (f"{option.meaning}{quick}", _text(default, option))
     return table
 
 
-def _field(default: Any, option: Option) -> Any:
-    return field(default=default, metadata={"option": option})
+def _field(default: Any, meaning: str, parse: Callable[[str], Any], **more: Any) -> Any:
+    return field(default=default, metadata={"option": Option(meaning=meaning, parse=parse, **more)})
 
 
-def _options(schema: type[Any]) -> dict[str, Option]:
-    return {each.name: each.metadata["option"] for each in fields(schema) if "option" in each.metadata}
-
-
-def _default(schema: type[Any], name: str) -> Any:
-    return next(each.default for each in fields(schema) if each.name == name)
+def _options(schema: type[Any]) -> Iterator[tuple[str, Option, Any]]:
+    """Yield name, option and default of the fields that have an option."""
+    for each in fields(schema):
+        if "option" in each.metadata:
+            yield each.name, each.metadata["option"], each.default
 
 
 def _text(value: Any, option: Option) -> str:

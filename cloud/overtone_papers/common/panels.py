@@ -1,68 +1,23 @@
 """Panels of waveforms, spectrograms and chromagrams: one utterance per emotion, side by side."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from matplotlib.figure import Figure
 
 from overtone_cloud.corpora import audio
+from overtone_cloud.corpora.plots import empty_figure
 from overtone_cloud.corpora.utterance import Utterance
 from overtone_common.audio import SAMPLE_RATE_HZ
 from overtone_models.features.spectra import HOP_SAMPLES, chroma, decibels, magnitudes, mel_power
 from overtone_models.front_end import F32
 from overtone_models.labels import EMOTIONS
-from overtone_papers.common.pictures import figure
 
 N_MELS = 128
-PITCHES = ("C", "D", "E", "F", "G", "A", "B")
-PITCH_ROWS = (0, 2, 4, 5, 7, 9, 11)
-
-Draw = Callable[[Any, Utterance, F32], Any]
-
-
-def waveforms(utterances: Sequence[Utterance], title: str) -> Figure:
-    """Return amplitude over time of each utterance; all panels have the same two axes."""
-    return _panels(utterances, title, _waveform, "amplitude")
-
-
-def spectrograms(utterances: Sequence[Utterance], title: str) -> Figure:
-    """Return the power over time and frequency (0 to 8 kHz) of each utterance, in dB below its loudest point."""
-    return _panels(utterances, title, _spectrogram, "frequency (kHz)", bar="dB re the loudest")
-
-
-def mel_spectrograms(utterances: Sequence[Utterance], title: str) -> Figure:
-    """Return the log-mel spectrogram (128 bands) of each utterance, in dB below its loudest point."""
-    return _panels(utterances, title, _mel_spectrogram, "mel band", bar="dB re the loudest")
-
-
-def chromagrams(utterances: Sequence[Utterance], title: str) -> Figure:
-    """Return the strengths of the twelve pitch classes over time of each utterance."""
-    return _panels(utterances, title, _chromagram, "pitch class", bar="share of the strongest")
-
-
-def _panels(utterances: Sequence[Utterance], title: str, draw: Draw, y_label: str, *, bar: str = "") -> Figure:
-    columns = min(4, len(utterances))
-    rows = -(-len(utterances) // columns)
-    canvas = figure(2.9 * columns, 2.1 * rows + 0.4)
-    places = np.ravel(np.asarray(canvas.subplots(rows, columns, sharex=True, sharey=True, squeeze=False)))
-    sounds = [audio.load(utterance.path) for utterance in utterances]
-    image = None
-    for place, utterance, samples in zip(places, utterances, sounds, strict=False):
-        image = draw(place, utterance, samples)
-        who = f", {utterance.speaker}" if utterance.speaker else ""
-        place.set_title(f"{utterance.label}{who}", fontsize=9)
-    for place in places[len(utterances) :]:
-        place.set_axis_off()
-    for place in places[len(utterances) - columns : len(utterances)]:
-        place.tick_params(labelbottom=True)  # also where the row below is not full
-    places[0].set_xlim(0.0, max(HOP_SAMPLES, *(samples.size for samples in sounds)) / SAMPLE_RATE_HZ)
-    if bar and image is not None:
-        canvas.colorbar(image, ax=list(places), label=bar, pad=0.02)
-    canvas.supxlabel("time (s)", fontsize=9)
-    canvas.supylabel(y_label, fontsize=9)
-    canvas.suptitle(title, fontsize=10)
-    return canvas
+PITCHES = {"C": 0, "D": 2, "E": 4, "F": 5, "G": 7, "A": 9, "B": 11}
+"""Rows of the pitch classes that are named."""
 
 
 def _waveform(place: Any, utterance: Utterance, samples: F32) -> Any:
@@ -80,7 +35,7 @@ def _mel_spectrogram(place: Any, _utterance: Utterance, samples: F32) -> Any:
 
 def _chromagram(place: Any, _utterance: Utterance, samples: F32) -> Any:
     image = _image(place, chroma(np.square(magnitudes(samples)), SAMPLE_RATE_HZ), samples, top=12, lowest=None)
-    place.set_yticks([row + 0.5 for row in PITCH_ROWS], PITCHES)
+    place.set_yticks([row + 0.5 for row in PITCHES.values()], list(PITCHES))
     return image
 
 
@@ -92,3 +47,45 @@ def _image(place: Any, values: F32, samples: F32, *, top: float, lowest: float |
     return place.imshow(
         image.T, origin="lower", aspect="auto", extent=(0, seconds, 0, top), cmap="magma", vmin=scale[0], vmax=scale[1]
     )
+
+
+@dataclass(frozen=True)
+class Panels:
+    """One kind of picture; `bar` explains its colours where they stand for a figure."""
+
+    caption: str
+    y_label: str
+    draw: Callable[[Any, Utterance, F32], Any]
+    bar: str = ""
+
+    def figure(self, utterances: Sequence[Utterance], title: str) -> Figure:
+        """Return a panel for each utterance; all panels have the same two axes."""
+        columns = min(4, len(utterances))
+        rows = -(-len(utterances) // columns)
+        canvas = empty_figure(2.9 * columns, 2.1 * rows + 0.4)
+        places = np.ravel(np.asarray(canvas.subplots(rows, columns, sharex=True, sharey=True, squeeze=False)))
+        sounds = [audio.load(utterance.path) for utterance in utterances]
+        image: Any = None
+        for place, utterance, samples in zip(places, utterances, sounds, strict=False):
+            image = self.draw(place, utterance, samples)
+            who = f", {utterance.speaker}" if utterance.speaker else ""
+            place.set_title(f"{utterance.label}{who}", fontsize=9)
+        for place in places[len(utterances) :]:
+            place.set_axis_off()
+        for place in places[len(utterances) - columns : len(utterances)]:
+            place.tick_params(labelbottom=True)  # also where the row below is not full
+        places[0].set_xlim(0.0, max(HOP_SAMPLES, *(samples.size for samples in sounds)) / SAMPLE_RATE_HZ)
+        if self.bar:
+            canvas.colorbar(image, ax=list(places), label=self.bar, pad=0.02)
+        canvas.supxlabel("time (s)", fontsize=9)
+        canvas.supylabel(self.y_label, fontsize=9)
+        canvas.suptitle(title, fontsize=10)
+        return canvas
+
+
+PANELS: Mapping[str, Panels] = {
+    "waveforms": Panels("Waveforms", "amplitude", _waveform),
+    "spectrograms": Panels("Spectrograms", "frequency (kHz)", _spectrogram, "dB re the loudest"),
+    "mel-spectrograms": Panels("Log-mel spectrograms", "mel band", _mel_spectrogram, "dB re the loudest"),
+    "chromagrams": Panels("Chromagrams", "pitch class", _chromagram, "share of the strongest"),
+}

@@ -1,8 +1,8 @@
 """A system's report: the paper's tables beside ours, what the paper leaves open, and which of its claims hold."""
 
 import re
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import asdict, dataclass, field, fields, replace
+from collections.abc import Callable, Iterable
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any, TypeVar
 
 T = TypeVar("T")
@@ -58,11 +58,6 @@ class History:
         """Return the curves as JSON."""
         return asdict(self)
 
-    @classmethod
-    def from_json(cls, data: Mapping[str, Any]) -> "History":
-        """Return the history that `to_json` wrote."""
-        return cls(**{f.name: data[f.name] for f in fields(cls) if f.name in data})
-
 
 @dataclass(frozen=True, kw_only=True)
 class Choice:
@@ -81,10 +76,6 @@ class Claim:
     paper: str
     ours: str
     holds: bool | None
-
-    def undecided(self, why: str = QUICK) -> "Claim":
-        """Return the claim with its figures and no verdict."""
-        return replace(self, ours=f"{self.ours} ({why})", holds=None)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -145,4 +136,4 @@ def judged(
 ) -> tuple[Claim, ...]:
     """Return the claims that the figures tell of; a quick run judges none."""
     claims = [read for reader in readers if (read := reader(figures)) is not None]
-    return tuple(read.undecided(why) if quick else read for read in claims)
+    return tuple(replace(read, ours=f"{read.ours} ({why})", holds=None) if quick else read for read in claims)

@@ -10,17 +10,14 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from overtone_cloud.corpora.registry import model_licence
 from overtone_cloud.errors import TrainingError
 from overtone_common.files import write_arrays
 from overtone_models.window_model import CALIBRATION, DESCRIPTION, TEST, WEIGHTS, WindowModel
-from overtone_papers.common.data import Scaler
+from overtone_papers.common.data import Rows, Scaler
 
 CALIBRATION_ROWS, TEST_ROWS = 64, 200
-
-Rows = NDArray[np.int64]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,30 +61,14 @@ class SavedNetwork:
             split=self.split,
             window_s=self.window_s,
         ).save(folder)
-        write_rows(folder, train=train, test=test, inputs=inputs, classes=classes, seed=self.seed)
+        generator = np.random.default_rng(self.seed)
+        calibration = generator.permutation(np.asarray(train))[:CALIBRATION_ROWS]
+        tested = generator.permutation(np.asarray(test))[:TEST_ROWS]
+        for name, rows, more in ((CALIBRATION, calibration, {}), (TEST, tested, {"y": classes(tested)})):
+            arrays = {f"x{i}": x for i, x in enumerate(inputs(rows))}
+            write_arrays(folder / name, arrays | more, error=TrainingError)
 
 
 def saved_files(folder: Path) -> list[Path]:
     """Return the files of a saved network: what a step that trains it leaves behind."""
     return [folder / name for name in (DESCRIPTION, WEIGHTS, CALIBRATION, TEST)]
-
-
-def write_rows(
-    folder: Path,
-    *,
-    train: Sequence[int] | Rows,
-    test: Sequence[int] | Rows,
-    inputs: Callable[[Rows], Sequence[Any]],
-    classes: Callable[[Rows], Any],
-    seed: int,
-) -> None:
-    """Write some of the training rows' raw inputs, and some of the test rows' with their classes."""
-    generator = np.random.default_rng(seed)
-    calibration = generator.permutation(np.asarray(train))[:CALIBRATION_ROWS]
-    tested = generator.permutation(np.asarray(test))[:TEST_ROWS]
-    write_arrays(folder / CALIBRATION, _numbered(inputs(calibration)), error=TrainingError)
-    write_arrays(folder / TEST, {**_numbered(inputs(tested)), "y": classes(tested)}, error=TrainingError)
-
-
-def _numbered(inputs: Sequence[Any]) -> dict[str, Any]:
-    return {f"x{i}": x for i, x in enumerate(inputs)}

@@ -45,10 +45,12 @@ def grouped(results: Iterable[Result], *places: str) -> dict[tuple[Any, ...], li
     return groups
 
 
-def at(result: Result, place: str) -> Any:
-    """Return the figure at a place such as `scores.uar`."""
+def at(result: Result, place: str, *otherwise: Any) -> Any:
+    """Return the figure at a place such as `scores.uar`, or `otherwise` where there is none."""
     figure: Any = result
     for name in place.split("."):
+        if otherwise and name not in figure:
+            return otherwise[0]
         figure = figure[name]
     return figure
 

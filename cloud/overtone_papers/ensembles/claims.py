@@ -1,10 +1,10 @@
 """The ensembles paper's claims checked on this data, and what it leaves open."""
 
 from collections.abc import Mapping, Sequence
-from statistics import fmean
 from typing import Any
 
 from overtone_papers.common.report import Choice, Claim, Part, Verdict, choices_of, claim, judged
+from overtone_papers.common.tables import mean_of
 from overtone_papers.ensembles.networks import RECIPES, Settings
 
 Figures = Mapping[str, Any]
@@ -38,7 +38,7 @@ augmentation | {augment} | none is mentioned; --option augment=masks
 
 def choices(settings: Settings) -> tuple[Choice, ...]:
     """Return what the paper leaves open."""
-    own = ", ".join(f"{recipe.title} {recipe.length.epochs}" for recipe in RECIPES.values())
+    own = ", ".join(f"{recipe.title} {recipe.epochs}" for recipe in RECIPES.values())
     return choices_of(
         CHOICES,
         calm=settings.calm,
@@ -58,8 +58,7 @@ def claims(parts: Sequence[Part], *, quick: bool) -> tuple[Claim, ...]:
                 _add(evidence, part.name, result)
     scaling = [_scaling("CNN1D-LSTM", "62.2 against 59.3 %"), _scaling("CNN2D-LSTM", "66.2 against 65.1 %")]
     readers = (_best, _cnn1d, _transformer, _means, *scaling, _voting, _stacking, _origins)
-    speakers = judged((_speakers,), parts, quick=quick)
-    return (*judged(readers, evidence, quick=quick), *speakers)
+    return (*judged(readers, evidence, quick=quick), *judged((_speakers,), parts, quick=quick))
 
 
 def _add(evidence: dict[str, list[Figures]], part: str, result: Figures) -> None:
@@ -70,13 +69,9 @@ def _add(evidence: dict[str, list[Figures]], part: str, result: Figures) -> None
             own.append(result)
 
 
-def _mean(results: Sequence[Figures], name: str = "accuracy") -> float:
-    return fmean(result[name] for result in results)
-
-
 def _means_of(evidence: Evidence, *keys: str, name: str = "accuracy") -> list[float] | None:
     """Return the mean of a figure for each key, None where one of them is missing."""
-    return [_mean(evidence[key], name) for key in keys] if set(keys) <= set(evidence) else None
+    return [mean_of(evidence[key], name) for key in keys] if set(keys) <= set(evidence) else None
 
 
 def _words(names: Sequence[str], values: Sequence[float]) -> str:
@@ -85,7 +80,7 @@ def _words(names: Sequence[str], values: Sequence[float]) -> str:
 
 @claim("CNN2D-LSTM is the best single network", "71.4 % against 71.1 % at most")
 def _best(evidence: Evidence) -> Verdict | None:
-    singles = {key: _mean(results) for key, results in evidence.items() if key in RECIPES}
+    singles = {key: mean_of(results, "accuracy") for key, results in evidence.items() if key in RECIPES}
     if "e-cnn2d-lstm" not in singles or len(singles) < 2:
         return None
     words = _words([RECIPES[key].title for key in singles], list(singles.values()))
@@ -97,7 +92,7 @@ def _cnn1d(evidence: Evidence) -> Verdict | None:
     results = evidence.get("e-cnn1d-lstm")
     if results is None:
         return None
-    accuracy, f1 = _mean(results), _mean(results, "macro_f1")
+    accuracy, f1 = (mean_of(results, name) for name in ("accuracy", "macro_f1"))
     return f"{100 * accuracy:.1f} % / {100 * f1:.1f} % on the corpora at hand", accuracy >= 0.626 and f1 >= 0.641
 
 
@@ -141,7 +136,7 @@ def _voting(evidence: Evidence) -> Verdict | None:
     values = _means_of(evidence, "mean", "genetic", "genetic-reported")
     if values is None:
         return None
-    best = max(_mean(results) for key, results in evidence.items() if key in RECIPES)
+    best = max(mean_of(results, "accuracy") for key, results in evidence.items() if key in RECIPES)
     words = _words(("best single", "mean", "genetic", "on the reported set"), [best, *values])
     return words, values[0] > best and values[1] > values[0]
 
@@ -157,7 +152,7 @@ def _origins(evidence: Evidence) -> Verdict | None:
     results = evidence.get("genetic")
     if results is None:
         return None
-    ours = {name: fmean(r["origins"][name]["accuracy"] for r in results) for name in results[0]["origins"]}
+    ours = {name: mean_of(results, f"origins.{name}.accuracy") for name in results[0]["origins"]}
     goals = {"tess": 0.998, "ravdess": 0.67}
     holds = all(round(ours[name], 3) >= goal for name, goal in goals.items()) if set(goals) <= set(ours) else None
     return _words(list(ours), list(ours.values())), holds
@@ -172,7 +167,7 @@ def _speakers(parts: Sequence[Part]) -> Verdict | None:
         unseen = [r for r in results if not r["split"].startswith("random")]
         if shared and unseen:
             best = max(shared, key=lambda r: r["accuracy"])["title"]
-            values = [_mean([r for r in own if r["title"] == best]) for own in (shared, unseen)]
+            values = [mean_of([r for r in own if r["title"] == best], "accuracy") for own in (shared, unseen)]
             words = f"{best}: {_words(('speakers shared', 'speakers unseen'), values)}"
             return words, values[1] >= values[0] - 0.05
     return None

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from overtone_cloud.corpora.splits import at_random, by_speaker, inner_speakers
+from overtone_cloud.corpora.splits import MIN_SPEAKERS_FOR_INNER, at_random, by_corpus, by_speaker, inner_speakers
 from overtone_cloud.corpora.utterance import Reading, Utterance
 from overtone_cloud.errors import CorpusError
 from overtone_models.features.log_mel import LogMelSpec
@@ -22,7 +22,6 @@ SPECS: Mapping[str, Feature] = {LOG_MEL: LogMelSpec(), MEANS: MeanVectorSpec()}
 MIN_STD = 1e-3
 """Cells after the end of every recording hardly vary; they are only centred."""
 FOLDS, INNER_FOLDS = 5, 8
-ENOUGH_SPEAKERS = 4
 QUICK_INNER, QUICK_TEST = 28, 70
 SPLITS = {
     "random": "random 80/20, stratified by class, speakers shared",
@@ -32,14 +31,8 @@ SPLITS = {
 
 def pool_of(readings: Mapping[str, Reading], calm: str) -> tuple[Utterance, ...]:
     """Return the utterances with one of the seven labels, corpora sorted; calm is dropped or merged into neutral."""
-    merged = {"calm": "neutral"} if calm == "merge" else {}
-    renamed = {
-        name: replace(
-            reading, utterances=tuple(replace(u, label=merged.get(str(u.label), u.label)) for u in reading.utterances)
-        )
-        for name, reading in sorted(readings.items())
-    }
-    return pooled(renamed, LABELS)
+    pool = pooled(dict(sorted(readings.items())), (*LABELS, "calm") if calm == "merge" else LABELS)
+    return tuple(replace(u, label="neutral") if u.label == "calm" else u for u in pool)
 
 
 @dataclass(frozen=True, eq=False)
@@ -68,17 +61,9 @@ class Pool:
             self._features[name] = np.stack(arrays)[..., None].astype(np.float32)
         return self._features[name]
 
-    def inputs(self, names: Sequence[str], rows: Rows) -> list[F32]:
-        """Return the unscaled inputs of some rows."""
-        return [self.feature(name)[rows] for name in names]
-
     def rows(self, ids: Sequence[str]) -> Rows:
         """Return the rows of these utterances."""
         return rows_of(self.utterances, ids)
-
-    def thinned(self, ids: Sequence[str], count: int, seed: int) -> tuple[str, ...]:
-        """Return at most about `count` of the utterances, the classes' shares kept and none lost."""
-        return thinned([self.utterances[row] for row in self.rows(ids)], count, seed)
 
 
 def fit_scaler(x: F32, kind: str) -> Scaler:
@@ -94,27 +79,21 @@ def divide(utterances: Sequence[Utterance], kind: str, *, seed: int, quick: bool
 
     With `quick`, inner and test are random samples of those, the same for all networks.
     """
-    test = _random(utterances, FOLDS, seed) if kind == "random" else _speaker_test(utterances, seed)
-    rest = [u for u in utterances if u.id not in test]
+    tested = _random(utterances, FOLDS, seed) if kind == "random" else _speaker_test(utterances, seed)
+    rest = [u for u in utterances if u.id not in tested]
     inner = _random(rest, INNER_FOLDS, seed + 1) if kind == "random" else _speaker_inner(rest, seed)
-    fold = InnerFold(
-        name=kind,
-        train=tuple(u.id for u in rest if u.id not in inner),
-        inner=tuple(u.id for u in rest if u.id in inner),
-        test=tuple(u.id for u in utterances if u.id in test),
-    )
-    if not quick:
-        return fold
-    return replace(
-        fold,
-        inner=thinned([u for u in rest if u.id in inner], QUICK_INNER, seed),
-        test=thinned([u for u in utterances if u.id in test], QUICK_TEST, seed),
-    )
+    parts = {
+        "train": [u for u in rest if u.id not in inner],
+        "inner": [u for u in rest if u.id in inner],
+        "test": [u for u in utterances if u.id in tested],
+    }
+    sizes = {"inner": QUICK_INNER, "test": QUICK_TEST} if quick else {}
+    return InnerFold(name=kind, **{part: thinned(own, sizes.get(part), seed) for part, own in parts.items()})
 
 
-def thinned(utterances: Sequence[Utterance], count: int, seed: int) -> tuple[str, ...]:
-    """Return the ids of at most about `count` utterances, the classes' shares kept and none lost."""
-    if len(utterances) <= count:
+def thinned(utterances: Sequence[Utterance], count: int | None, seed: int) -> tuple[str, ...]:
+    """Return the ids of at most about `count` utterances (None: all), the classes' shares kept and none lost."""
+    if count is None or len(utterances) <= count:
         return tuple(u.id for u in utterances)
     generator = np.random.default_rng(seed)
     sample: set[str] = set()
@@ -132,7 +111,7 @@ def _random(utterances: Sequence[Utterance], folds: int, seed: int) -> set[str]:
 def _speaker_test(utterances: Sequence[Utterance], seed: int) -> set[str]:
     """Return the test ids: in each corpus the speakers of fold `seed`, which differ from seed to seed."""
     tested: set[str] = set()
-    for own in _by_corpus(utterances):
+    for own in by_corpus(utterances).values():
         folds = min(FOLDS, len({u.speaker for u in own}))
         tested |= set(by_speaker(own, folds=folds).folds[seed % folds].test)
     return tested
@@ -141,14 +120,10 @@ def _speaker_test(utterances: Sequence[Utterance], seed: int) -> set[str]:
 def _speaker_inner(rest: Sequence[Utterance], seed: int) -> set[str]:
     """Return inner ids: whole speakers where a corpus has enough of them left, else random utterances."""
     inner: set[str] = set()
-    for own in _by_corpus(rest):
-        if len({u.speaker for u in own}) < ENOUGH_SPEAKERS:
+    for own in by_corpus(rest).values():
+        if len({u.speaker for u in own}) < MIN_SPEAKERS_FOR_INNER:
             inner |= _random(own, INNER_FOLDS, seed + 1)
         else:
             speakers = inner_speakers(own, fraction=1 / INNER_FOLDS, seed=seed)
             inner |= {u.id for u in own if u.speaker in speakers}
     return inner
-
-
-def _by_corpus(utterances: Sequence[Utterance]) -> list[list[Utterance]]:
-    return [[u for u in utterances if u.corpus == name] for name in sorted({u.corpus for u in utterances})]

@@ -12,10 +12,9 @@ from overtone_papers.common import scoring
 from overtone_papers.common.data import InnerFold
 from overtone_papers.common.saved_network import saved_files
 from overtone_papers.common.study import Study
-from overtone_papers.ensembles import stacking
 from overtone_papers.ensembles.data import LABELS, SPECS, Pool, divide
-from overtone_papers.ensembles.networks import Job, Settings, plan_of
-from overtone_papers.ensembles.training import read_arrays, train
+from overtone_papers.ensembles.networks import Job, Settings
+from overtone_papers.ensembles.training import STACKING, read_arrays, stacking_name, train, train_stacking
 
 Result = dict[str, Any]
 """One network's (or ensemble's) figures on one split with one seed, as in report.json."""
@@ -55,19 +54,21 @@ class Experiment:
         """Return a training's result, trained now or earlier; its title is the network's by default."""
         if job.name not in self._results:
             trained = self._trained(job)
-            scored = self.scored(self.predictions(job.name)["test"], job.split, job.seed)
-            extra = {"options": dict(job.options), "scaled": job.scaled}
-            self._results[job.name] = {**_named(job.network, job.split, job.seed), **trained, **scored, **extra}
+            scored = self.scored(job.network, job.split, job.seed, self.predictions(job.name)["test"])
+            self._results[job.name] = {**trained, **scored, "options": dict(job.options), "scaled": job.scaled}
         return {**self._results[job.name], "title": title or job.recipe.title}
 
-    def scored(self, probabilities: F32, split: str, seed: int) -> Result:
-        """Return scores of test probabilities: `scoring.scores`, loss, and accuracy by origin."""
+    def scored(self, network: str, split: str, seed: int, probabilities: F32) -> Result:
+        """Return the scores of a network's or ensemble's test probabilities, its loss, and accuracy by origin."""
         test = self.pool.rows(self.fold(split, seed).test)
         y, origins = self.pool.y[test], self.pool.origins[test]
         right = probabilities.argmax(1) == y
         target = np.maximum(probabilities[np.arange(len(y)), y], SMALLEST)
         by_origin = {str(name): right[origins == name] for name in np.unique(origins)}
         return {
+            "network": network,
+            "split": SPLIT_WORDS[split],
+            "seed": seed,
             **scoring.scores(probabilities, y, LABELS),
             "loss": round(float(-np.log(target).mean()), 6),
             "origins": {n: {"accuracy": round(float(own.mean()), 6), "n": len(own)} for n, own in by_origin.items()},
@@ -80,13 +81,13 @@ class Experiment:
 
     def _trained(self, job: Job) -> Result:
         """Return a training's curves, times and parameters."""
-        plan, recipe = plan_of(job, self.settings, quick=self.study.quick), job.recipe
+        recipe = job.recipe
         makes = [self.folder / f"{job.name}.npz"]
         makes += [self.folder / f"{job.name}-weights.npz"] if job.target is not None else []
         makes += self._saved(job.network) if job.saved else []
         trained: Result = self.study.step(
             job.name,
-            lambda: train(self.pool, self.fold(job.split, job.seed), job, plan, self.folder),
+            lambda: train(self.pool, self.fold(job.split, job.seed), job, self.folder),
             makes=makes,
             **self.inputs(),
             network=job.network,
@@ -95,8 +96,8 @@ class Experiment:
             seed=job.seed,
             target=job.target,
             scaled=job.scaled,
-            plan=[plan.epochs, plan.samples, plan.scaler, plan.augment],
-            training=[recipe.learning_rate, recipe.batch, recipe.length.patience],
+            plan=[job.epochs, job.samples, job.scaler, job.augment],
+            training=[recipe.learning_rate, recipe.batch, recipe.patience],
         )
         return trained
 
@@ -106,30 +107,25 @@ class Experiment:
     def stacked(self, jobs: Sequence[Job]) -> Result:
         """Return the stacking's result over binary trainings, which run first."""
         base = [self._trained(job) for job in jobs]
-        split, seed, folder, name = jobs[0].split, jobs[0].seed, self.folder, stacking.step_name(jobs)
-        fold, plan = self.fold(split, seed), plan_of(jobs[0], self.settings, quick=self.study.quick)
-        saves = split == "random" and seed == 0
-
-        def work() -> Result:
-            trained = stacking.train_perceptron(self.pool, fold, jobs, folder)
-            if saves:
-                stacking.save_stacking(self.pool, fold, jobs, plan, folder)
-            return trained
-
-        makes = [folder / f"{name}.npz", *(self._saved(stacking.NETWORK) if saves else [])]
-        trained = self.study.step(name, work, makes=makes, **self.inputs(), base=base, split=split, seed=seed)
-        total = {key: sum(each[key] for each in base) for key in ("inference_s", "seconds", "parameters")}
+        first, name = jobs[0], stacking_name(jobs)
+        trained = self.study.step(
+            name,
+            lambda: train_stacking(self.pool, self.fold(first.split, first.seed), jobs, self.folder),
+            makes=[self.folder / f"{name}.npz", *(self._saved(STACKING) if first.first else [])],
+            **self.inputs(),
+            base=base,
+            split=first.split,
+            seed=first.seed,
+        )
         return {
-            **_named(stacking.NETWORK, split, seed),
-            "title": f"Stacking of {jobs[0].recipe.title}",
-            **trained,
-            **self.scored(self.predictions(name)["test"], split, seed),
-            "inference_n": base[0]["inference_n"],
-            "inference_s": trained["inference_s"] + total["inference_s"],
-            "seconds": trained["seconds"] + total["seconds"],
-            "parameters": PERCEPTRON_PARAMETERS + total["parameters"],
+            **self.scored(STACKING, first.split, first.seed, self.predictions(name)["test"]),
+            "title": f"Stacking of {first.recipe.title}",
+            "history": trained["history"],
+            **totals([*base, {**trained, "parameters": PERCEPTRON_PARAMETERS}]),
         }
 
 
-def _named(network: str, split: str, seed: int) -> Result:
-    return {"network": network, "split": SPLIT_WORDS[split], "seed": seed}
+def totals(results: Sequence[Result]) -> Result:
+    """Return the seconds and parameters of networks that recognise together."""
+    sums = {key: sum(each[key] for each in results) for key in ("inference_s", "seconds", "parameters")}
+    return {**sums, "inference_n": results[0]["inference_n"]}

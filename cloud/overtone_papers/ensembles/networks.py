@@ -1,11 +1,12 @@
 """System E's six networks, its options, and the trainings that each part consists of."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import NamedTuple
+from dataclasses import dataclass
+from itertools import product
+from typing import Any, NamedTuple
 
 from overtone_cloud.errors import ConfigError
-from overtone_papers.common.options import whole, word, words
+from overtone_papers.common.options import quick_constant, whole, word, words
 from overtone_papers.ensembles.data import LABELS, LOG_MEL, MEANS, SPLITS
 
 PARTS = ("statistics", "1d", "2d", "fused", "lstm-cnn", "transformer", "ablation", "ensemble", "stacking", "search")
@@ -22,57 +23,36 @@ USED = {"e-cnn1d-lstm": 40, "e-lstm-cnn-1d": 52}
 TWO_AXES = ("e-cnn2d-lstm", "e-fused", "e-lstm-cnn-2d")
 """Networks with the option `axis`."""
 QUICK_BINARY_SAMPLES, QUICK_BINARY_EPOCHS = 14, 1
-SEARCH_EPOCHS, QUICK_SEARCH_EPOCHS = 30, 4
+"""Of binary networks that take fewer than `FEW_SAMPLES` under `--quick`."""
+FEW_SAMPLES = 800
 WHOLE = 1_000_000_000
 
 
-class Length(NamedTuple):
-    """Most epochs, and epochs without a better inner loss after which a training ends."""
+class Recipe(NamedTuple):
+    """One network's training: its size, also under `--quick`, and seconds per sample on one core, measured.
 
-    epochs: int
-    patience: int
-
-
-class Quick(NamedTuple):
-    """Size of a training under `--quick`."""
-
-    samples: int
-    epochs: int
-
-
-@dataclass(frozen=True, kw_only=True)
-class Recipe:
-    """One network's training; `train_s` and `predict_s` are seconds per sample on one core, measured."""
+    It ends after `patience` epochs without a better inner loss.
+    """
 
     title: str
     inputs: tuple[str, ...]
     learning_rate: float
-    length: Length
     batch: int
+    epochs: int
+    patience: int
     train_s: float
     predict_s: float
-    quick: Quick
+    quick_samples: int
+    quick_epochs: int
 
 
 RECIPES: Mapping[str, Recipe] = {
-    name: Recipe(
-        title=title,
-        inputs=inputs,
-        learning_rate=rate,
-        length=length,
-        batch=batch,
-        train_s=train_s,
-        predict_s=predict_s,
-        quick=quick,
-    )
-    for name, title, inputs, rate, length, batch, train_s, predict_s, quick in (
-        ("e-cnn2d-lstm", "CNN2D-LSTM", (LOG_MEL,), 1e-4, Length(40, 10), 16, 0.52, 0.15, Quick(16, 2)),
-        ("e-cnn1d-lstm", "CNN1D-LSTM", (MEANS,), 2e-4, Length(200, 40), 32, 6e-4, 4e-4, Quick(800, 15)),
-        ("e-fused", "Fused CNN1D-2D-LSTM", (LOG_MEL, MEANS), 1e-4, Length(40, 10), 16, 0.52, 0.155, Quick(16, 2)),
-        ("e-lstm-cnn-1d", "LSTM-CNN 1-D", (MEANS,), 2e-4, Length(200, 40), 32, 8e-4, 5e-4, Quick(800, 12)),
-        ("e-lstm-cnn-2d", "LSTM-CNN 2-D", (LOG_MEL,), 2e-4, Length(80, 20), 32, 2.6e-3, 1e-3, Quick(800, 4)),
-        ("e-cnn-transformer", "CNN-Transformer", (LOG_MEL,), 1e-4, Length(60, 15), 32, 0.052, 0.0135, Quick(64, 3)),
-    )
+    "e-cnn2d-lstm": Recipe("CNN2D-LSTM", (LOG_MEL,), 1e-4, 16, 40, 10, 0.52, 0.15, 16, 2),
+    "e-cnn1d-lstm": Recipe("CNN1D-LSTM", (MEANS,), 2e-4, 32, 200, 40, 6e-4, 4e-4, 800, 15),
+    "e-fused": Recipe("Fused CNN1D-2D-LSTM", (LOG_MEL, MEANS), 1e-4, 16, 40, 10, 0.52, 0.155, 16, 2),
+    "e-lstm-cnn-1d": Recipe("LSTM-CNN 1-D", (MEANS,), 2e-4, 32, 200, 40, 8e-4, 5e-4, 800, 12),
+    "e-lstm-cnn-2d": Recipe("LSTM-CNN 2-D", (LOG_MEL,), 2e-4, 32, 80, 20, 2.6e-3, 1e-3, 800, 4),
+    "e-cnn-transformer": Recipe("CNN-Transformer", (LOG_MEL,), 1e-4, 32, 60, 15, 0.052, 0.0135, 64, 3),
 }
 MEMBERS = tuple(RECIPES)
 """The six networks of the paper's ensembles."""
@@ -103,6 +83,13 @@ class Settings:
         ("e-cnn1d-lstm", "e-cnn2d-lstm"), "networks that are also trained without scaling", MEMBERS
     )
     search: tuple[str, ...] = words(("e-cnn1d-lstm",), "networks whose hyperparameters Hyperband searches", BASES)
+    search_epochs: int = quick_constant(30, quick=4)
+    quick: bool = quick_constant(False, quick=True)
+
+    @property
+    def searched_splits(self) -> tuple[str, ...]:
+        """The splits whose inner part is searched on."""
+        return self.splits[:1] if self.quick else self.splits
 
     def check(self, parts: Sequence[str]) -> None:
         """Raise ConfigError for options that exclude one another."""
@@ -114,13 +101,18 @@ class Settings:
 class Job:
     """One training: a network with options, on one kind of split with one seed.
 
-    `target` is the class of a binary network, `scaled` is False in the ablation.
+    It learns from at most `samples` utterances; `scaler` is that of its log-mels, which may be augmented. `target` is
+    the class of a binary network, `scaled` is False in the ablation.
     """
 
     network: str
     split: str
     seed: int
-    options: Mapping[str, str | int] = field(default_factory=dict)
+    options: Mapping[str, str | int]
+    epochs: int
+    samples: int
+    scaler: str
+    augment: bool
     scaled: bool = True
     target: str | None = None
 
@@ -140,8 +132,12 @@ class Job:
     @property
     def saved(self) -> bool:
         """Whether the trained network is saved for devices: the plain one, random split, first seed."""
-        plain = self.scaled and self.target is None and "used" not in self.options
-        return plain and self.split == "random" and self.seed == 0
+        return self.first and self.scaled and self.target is None and "used" not in self.options
+
+    @property
+    def first(self) -> bool:
+        """Whether it is on the random split with the first seed."""
+        return self.split == "random" and self.seed == 0
 
     @property
     def variant(self) -> str:
@@ -154,63 +150,48 @@ class Job:
         return ", ".join(terms)
 
 
-@dataclass(frozen=True, kw_only=True)
-class Plan:
-    """Length and size of a training, scaling of its log-mels, and whether they are augmented."""
-
-    epochs: int
-    samples: int
-    scaler: str
-    augment: bool = False
-
-
-def plan_of(job: Job, settings: Settings, *, quick: bool) -> Plan:
-    """Return length and size of a training."""
-    recipe = job.recipe
-    samples, epochs = recipe.quick if quick else (WHOLE, recipe.length.epochs)
-    if quick and job.target is not None and recipe.quick.samples < 800:
-        samples, epochs = QUICK_BINARY_SAMPLES, QUICK_BINARY_EPOCHS
-    varies = settings.augment == "masks" and LOG_MEL in recipe.inputs
-    return Plan(epochs=settings.epochs or epochs, samples=samples, scaler=settings.scaler, augment=varies)
-
-
-def job_of(
-    settings: Settings, network: str, split: str, seed: int, *, used: int | None = None, scaled: bool = True
-) -> Job:
-    """Return the training of a network; options at their default are left out."""
-    options: dict[str, str | int] = {}
+def job_of(settings: Settings, network: str, split: str, seed: int, *, used: int | None = None, **more: Any) -> Job:
+    """Return the training of a network, of which `more` is known; options at their default are left out."""
+    recipe, options = RECIPES[network], dict[str, str | int]()
     if settings.axis != "mel" and network in TWO_AXES:
         options["axis"] = settings.axis
     if used is not None and used != USED[network]:
         options["used"] = used
-    return Job(network=network, split=split, seed=seed, options=options, scaled=scaled)
+    samples, epochs = (recipe.quick_samples, recipe.quick_epochs) if settings.quick else (WHOLE, recipe.epochs)
+    if more.get("target") is not None and samples < FEW_SAMPLES:
+        samples, epochs = QUICK_BINARY_SAMPLES, QUICK_BINARY_EPOCHS
+    return Job(
+        network=network,
+        split=split,
+        seed=seed,
+        options=options,
+        epochs=settings.epochs or epochs,
+        samples=samples,
+        scaler=settings.scaler,
+        augment=settings.augment == "masks" and LOG_MEL in recipe.inputs,
+        **more,
+    )
+
+
+def places(settings: Settings, seeds: int) -> list[tuple[str, int]]:
+    """Return every split with every seed."""
+    return list(product(settings.splits, range(seeds)))
 
 
 def jobs_of(part: str, settings: Settings, seeds: int) -> tuple[Job, ...]:
     """Return the trainings of a part, for every split and seed."""
-    return tuple(
-        job for split in settings.splits for seed in range(seeds) for job in jobs_at(part, settings, split, seed)
-    )
+    return tuple(job for place in places(settings, seeds) for job in jobs_at(part, settings, *place))
 
 
 def jobs_at(part: str, settings: Settings, split: str, seed: int) -> list[Job]:
-    """Return the trainings of a part on one split with one seed."""
-
-    def job(network: str, used: int | None = None, scaled: bool = True) -> Job:
-        return job_of(settings, network, split, seed, used=used, scaled=scaled)
-
+    """Return the trainings of a part on one split with one seed; the stacking's binary ones in order of labels."""
+    chosen: list[tuple[str, dict[str, Any]]] = []
     if part in NETWORKS_OF:
-        return [job(n, used) for n in NETWORKS_OF[part] for used in (INPUTS_1D if n in USED else (None,))]
-    if part == "ensemble":
-        return [job(n) for n in settings.members]
-    if part == "stacking":
-        return [job(settings.base), *binaries(settings, split, seed)]
-    if part == "ablation":
-        return [job(n, scaled=scaled) for n in settings.ablation for scaled in (True, False)]
-    return []
-
-
-def binaries(settings: Settings, split: str, seed: int) -> list[Job]:
-    """Return the seven binary trainings of the stacking, in the order of the labels."""
-    options = job_of(settings, settings.base, split, seed).options
-    return [Job(network=settings.base, split=split, seed=seed, options=options, target=label) for label in LABELS]
+        chosen = [(n, {"used": used}) for n in NETWORKS_OF[part] for used in (INPUTS_1D if n in USED else (None,))]
+    elif part == "ensemble":
+        chosen = [(n, {}) for n in settings.members]
+    elif part == "stacking":
+        chosen = [(settings.base, {"target": label}) for label in (None, *LABELS)]
+    elif part == "ablation":
+        chosen = [(n, {"scaled": scaled}) for n in settings.ablation for scaled in (True, False)]
+    return [job_of(settings, network, split, seed, **more) for network, more in chosen]

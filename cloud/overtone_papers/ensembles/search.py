@@ -3,7 +3,8 @@
 import contextlib
 import io
 import warnings
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any
 
 from overtone_cloud.errors import ConfigError, TrainingError
@@ -12,8 +13,8 @@ from overtone_models.networks import tf
 from overtone_models.networks.papers import build
 from overtone_papers.ensembles.data import LABELS
 from overtone_papers.ensembles.experiment import Experiment
-from overtone_papers.ensembles.networks import QUICK_SEARCH_EPOCHS, SEARCH_EPOCHS, Job, job_of, plan_of
-from overtone_papers.ensembles.training import Prepared, one_or_all, prepare
+from overtone_papers.ensembles.networks import Job, job_of
+from overtone_papers.ensembles.training import Prepared, prepare
 
 Value = str | int | float
 NAMES = ("kernel", "blocks", "first", "following", "units", "rate", "optimizer", "dropout")
@@ -38,20 +39,15 @@ def search(experiment: Experiment, network: str, split: str) -> dict[str, Any]:
     Trials are stored in the study's folder, so that an interrupted search resumes. What the tuner prints is discarded.
     """
     study, settings = experiment.study, experiment.settings
-    epochs = QUICK_SEARCH_EPOCHS if study.quick else SEARCH_EPOCHS
+    epochs = settings.search_epochs
     job = job_of(settings, network, split, SEED)
-    plan = plan_of(job, settings, quick=study.quick)
-    data = prepare(experiment.pool, experiment.fold(split, SEED), job, plan)
-    inputs = {
-        "corpora": study.digests,
-        "calm": settings.calm,
-        "samples": len(data.rows["train"]),
-        "options": dict(job.options),
-    }
+    data = prepare(experiment.pool, experiment.fold(split, SEED), job)
+    samples = len(data.rows["train"])
+    inputs = {"corpora": study.digests, "calm": settings.calm, "samples": samples, "options": dict(job.options)}
     with contextlib.redirect_stdout(io.StringIO()), warnings.catch_warnings():
         warnings.filterwarnings("ignore", "Skipping variable loading for optimizer")  # trials resume from weights alone
         tuner = _hyperband()(
-            _builder(network, job),
+            partial(_built, job),
             objective="val_accuracy",
             max_epochs=epochs,
             factor=FACTOR,
@@ -61,7 +57,14 @@ def search(experiment: Experiment, network: str, split: str) -> dict[str, Any]:
             overwrite=False,
         )
         _run(tuner, data, job, study.log)
-    return _ranked(tuner, epochs, len(data.rows["train"]))
+    trials = [t for t in tuner.oracle.trials.values() if t.score is not None]
+    rows = [_trial(t) for t in sorted(trials, key=lambda t: (-t.score, t.trial_id))]
+    return {"trials": rows, "best": rows[0], "epochs": epochs, "samples": samples}
+
+
+def _trial(trial: Any) -> dict[str, Any]:
+    values = {name: v for name, v in trial.hyperparameters.values.items() if not name.startswith("tuner/")}
+    return {"score": round(float(trial.score), 4), **values}
 
 
 def _hyperband() -> Any:
@@ -79,61 +82,34 @@ def _hyperband() -> Any:
     return Hyperband
 
 
-def _run(tuner: Any, data: Prepared, job: Job, log: Any) -> None:
+def _run(tuner: Any, data: Prepared, job: Job, log: Callable[[str], None]) -> None:
+    def ended(logs: Mapping[str, float] | None) -> None:
+        log(f"search of {job.network}: a trial ends at {100 * (logs or {}).get('val_accuracy', 0.0):.1f} %")
+
     try:
         tuner.search(
-            one_or_all(data.inputs["train"]),
+            data.inputs["train"][0],
             data.targets["train"],
-            validation_data=(one_or_all(data.inputs["inner"]), data.targets["inner"]),
+            validation_data=(data.inputs["inner"][0], data.targets["inner"]),
             batch_size=job.recipe.batch,
             verbose=0,
-            callbacks=[_TrialLog(log, job.network)],
+            callbacks=[tf.keras.callbacks.LambdaCallback(on_train_end=ended)],
         )
     except RuntimeError as error:  # what the tuner raises when one trial after the other fails
         reason = str(error).strip().splitlines()
         raise TrainingError(f"search of {job.network}: {reason[-1] if reason else error!r}") from error
 
 
-def _builder(network: str, job: Job) -> Any:
-    choices = ranges(network)
-
-    def build_model(parameters: Any) -> Any:
-        values = {name: parameters.Choice(name, list(options)) for name, options in choices.items()}
-        model = build(network, **{"classes": len(LABELS), **job.options, **options_of(network, values)})
-        model.compile(
-            optimizer=getattr(tf.keras.optimizers, values["optimizer"])(values["rate"]),
-            loss=tf.keras.losses.SparseCategoricalCrossentropy(from_logits=True),
-            metrics=["accuracy"],
-        )
-        return model
-
-    return build_model
-
-
-def _ranked(tuner: Any, epochs: int, samples: int) -> dict[str, Any]:
-    trials = [t for t in tuner.oracle.trials.values() if t.score is not None]
-    ranked = sorted(trials, key=lambda t: (-t.score, t.trial_id))
-    rows = [{"score": round(float(t.score), 4), **_values(t.hyperparameters.values)} for t in ranked]
-    return {"trials": rows, "best": rows[0], "epochs": epochs, "samples": samples}
-
-
-def _values(values: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in values.items() if not name.startswith("tuner/")}
-
-
-class _TrialLog(tf.keras.callbacks.Callback):  # type: ignore[misc]
-    """Logs each trial's result."""
-
-    def __init__(self, log: Any, network: str) -> None:
-        super().__init__()
-        self._log, self._network = log, network
-
-    def __deepcopy__(self, _memo: Any) -> "_TrialLog":
-        return _TrialLog(self._log, self._network)  # the tuner copies callbacks for each trial
-
-    def on_train_end(self, logs: Mapping[str, float] | None = None) -> None:
-        """Log the trial's last inner accuracy."""
-        self._log(f"search of {self._network}: a trial ends at {100 * (logs or {}).get('val_accuracy', 0.0):.1f} %")
+def _built(job: Job, parameters: Any) -> Any:
+    """Return the compiled network of a trial."""
+    values = {name: parameters.Choice(name, list(options)) for name, options in ranges(job.network).items()}
+    model = build(job.network, **{"classes": len(LABELS), **job.options, **options_of(job.network, values)})
+    model.compile(
+        optimizer=getattr(tf.keras.optimizers, values["optimizer"])(values["rate"]),
+        loss=tf.keras.losses.SparseCategoricalCrossentropy(from_logits=True),
+        metrics=["accuracy"],
+    )
+    return model
 
 
 def ranges(network: str) -> dict[str, tuple[Value, ...]]:

@@ -11,17 +11,7 @@ from overtone_papers.common.study import Study
 from overtone_papers.common.system import System
 from overtone_papers.ensembles.claims import choices, claims
 from overtone_papers.ensembles.data import INNER_FOLDS, LABELS, QUICK_INNER, QUICK_TEST, Pool, pool_of
-from overtone_papers.ensembles.networks import (
-    PARTS,
-    QUICK_SEARCH_EPOCHS,
-    RECIPES,
-    SEARCH_EPOCHS,
-    Job,
-    Plan,
-    Settings,
-    jobs_of,
-    plan_of,
-)
+from overtone_papers.ensembles.networks import PARTS, RECIPES, Job, Settings, jobs_of
 
 LEAST = 40
 """Fewest utterances per class: with fewer, a fifth of them and an eighth of the rest are no evidence."""
@@ -77,21 +67,21 @@ def estimate(study: Study) -> str:
 def _seconds(study: Study, settings: Settings, jobs: list[Job]) -> float:
     """Return the most seconds that the trainings take on this machine's processor."""
     count = len(pool_of(study.readings, settings.calm))
-    total = sum(_cost_s(job, plan_of(job, settings, quick=study.quick), count, study.quick) for job in jobs)
+    total = sum(_cost_s(job, count, settings.quick) for job in jobs)
     if "search" in study.parts:
-        epochs, searches = (QUICK_SEARCH_EPOCHS, 1) if study.quick else (SEARCH_EPOCHS, len(settings.splits))
         for recipe in (RECIPES[network] for network in settings.search):
-            samples = min(0.7 * count, recipe.quick.samples if study.quick else count)
-            total += searches * SEARCH_TRAININGS * epochs * samples * recipe.train_s
+            samples = min(0.7 * count, recipe.quick_samples if settings.quick else count)
+            searches = len(settings.searched_splits)
+            total += searches * SEARCH_TRAININGS * settings.search_epochs * samples * recipe.train_s
     cores = os.cpu_count() or 1
     return total if cores == 1 else total / (TWO_CORES * cores / 2)
 
 
-def _cost_s(job: Job, plan: Plan, count: int, quick: bool) -> float:
+def _cost_s(job: Job, count: int, quick: bool) -> float:
     test, inner = (QUICK_TEST, QUICK_INNER) if quick else (0.2 * count, 0.8 * count / INNER_FOLDS)
-    train = min(plan.samples, 0.8 * count - inner)
-    predicted = test + inner * (plan.epochs + 1) + (train if job.target else 0)
-    return plan.epochs * train * job.recipe.train_s + predicted * job.recipe.predict_s
+    train = min(job.samples, 0.8 * count - inner)
+    predicted = test + inner * (job.epochs + 1) + (train if job.target else 0)
+    return job.epochs * train * job.recipe.train_s + predicted * job.recipe.predict_s
 
 
 def run(study: Study) -> Report:

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from statistics import fmean, pstdev
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from overtone_models.networks.papers.ensembles import PARAMETERS
 from overtone_papers.common.pictures import Album
@@ -76,20 +76,12 @@ def share(place: str) -> Callable[[Group], Cell]:
     """Return a column: the mean of a share in per cent, with its deviation over several seeds; None where unknown."""
 
     def cell(group: Group) -> Cell:
-        values = [100 * value for value in (_optional(result, place) for result in group) if value is not None]
+        values = [100 * value for result in group if (value := at(result, place, None)) is not None]
         if not values:
             return None
         return fmean(values) if len(values) == 1 else f"{fmean(values):.1f} ± {pstdev(values):.1f}"
 
     return cell
-
-
-def _optional(result: Mapping[str, Any], place: str) -> float | None:
-    try:
-        value: float | None = at(result, place)
-    except KeyError:
-        return None
-    return value
 
 
 OVERALL: Columns = {

@@ -6,7 +6,7 @@ gene, elitism; every chromosome's weights sum to 1 and its fitness is the macro 
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -38,8 +38,7 @@ class GeneticSettings:
         return max(1, round(self.elitism * self.population))
 
 
-@dataclass(frozen=True, kw_only=True, eq=False)
-class Weighting:
+class Weighting(NamedTuple):
     """Weights that sum to 1, and their macro F1 on the set they were searched on."""
 
     weights: F64

@@ -6,7 +6,7 @@ means the same batches on TensorFlow Federated and on the product's round engine
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -60,31 +60,50 @@ class ClientData:
             raise TrainingError(f"client {empty[0] + 1} has no utterance" if empty else "there are no clients")
 
 
+@dataclass(frozen=True, kw_only=True)
+class Round:
+    """Course of one round: its clients' mean loss and accuracy in training, before they are averaged.
+
+    `watched` is the share of the watched rows that the server recognises afterwards; `seconds` are training alone.
+    """
+
+    number: int
+    loss: float
+    accuracy: float
+    watched: float | None
+    seconds: float
+
+    def line(self, name: str, rounds: int) -> str:
+        """Return the progress line of the round."""
+        return (
+            f"{name}: round {self.number} of {rounds}, training loss {self.loss:.3f}, "
+            f"accuracy {100 * self.accuracy:.1f} %, {self.seconds:.1f} s"
+        )
+
+
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Outcome:
     """Weights in Keras order after the last round, and the course of the rounds."""
 
     engine: str
     weights: list[F32]
-    loss: list[float]
-    """Mean training loss of a round's clients, before its averaging."""
-    accuracy: list[float]
-    watched_accuracy: list[float]
-    seconds: float
-    """Training alone: without start, evaluation and saving."""
+    rounds: list[Round]
     start_seconds: float = 0.0
     """Time before the first round, for engines with a process of their own."""
 
-
-class Engine(Protocol):
-    """A federated engine; `weights` are the first ones, in Keras order."""
+    @property
+    def seconds(self) -> float:
+        """Training alone: without start, evaluation and saving."""
+        return sum(each.seconds for each in self.rounds)
 
     @property
-    def name(self) -> str:
-        """ "tff" or "own"."""
-
-    def run(self, plan: Plan, data: ClientData, weights: Sequence[F32], *, log: Log, name: str) -> Outcome:
-        """Return the outcome of `plan.rounds` rounds that start from `weights`."""
+    def curves(self) -> dict[str, list[float]]:
+        """Loss and accuracy of each round; `val_accuracy` are the watched rows, empty where there are none."""
+        return {
+            "loss": [each.loss for each in self.rounds],
+            "accuracy": [each.accuracy for each in self.rounds],
+            "val_accuracy": [each.watched for each in self.rounds if each.watched is not None],
+        }
 
 
 def orders(plan: Plan, data: ClientData) -> list[I32]:
@@ -95,11 +114,3 @@ def orders(plan: Plan, data: ClientData) -> list[I32]:
         passes = [draw.permutation(rows) for _ in range(plan.rounds * plan.local_epochs)]
         by_client.append(np.array(passes, np.int32).reshape(plan.rounds, plan.local_epochs, len(rows)))
     return by_client
-
-
-def round_line(name: str, plan: Plan, number: int, loss: float, accuracy: float, seconds: float) -> str:
-    """Return the progress line of one round."""
-    return (
-        f"{name}: round {number} of {plan.rounds}, training loss {loss:.3f}, accuracy {100 * accuracy:.1f} %, "
-        f"{seconds:.1f} s"
-    )

@@ -10,24 +10,13 @@ rejects a round.
 
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
+from overtone_cloud.aggregator import rounds
 from overtone_cloud.aggregator.averaging import average
 from overtone_cloud.aggregator.cohort import Candidate, ModelKey
-from overtone_cloud.aggregator.rounds import (
-    Close,
-    DevicesPresent,
-    Open,
-    Reply,
-    RoundConfig,
-    RoundState,
-    UpdateAccepted,
-    following,
-    step,
-)
 from overtone_cloud.aggregator.server_optimizers import server_optimizer
 from overtone_cloud.errors import TrainingError
 from overtone_models.front_end import F32
@@ -42,16 +31,15 @@ from overtone_papers.federated.federation import (
     OptimizerChoice,
     Outcome,
     Plan,
+    Round,
     orders,
-    round_line,
 )
 
 FEATURES_KEY = bytes(32)
 """Stands for the front end, which all clients share."""
 
 
-@dataclass(frozen=True, eq=False)
-class Update:
+class Update(NamedTuple):
     """One client's change of the weights `(size,)`, its examples, and their mean loss and accuracy during training."""
 
     delta: F32
@@ -60,98 +48,83 @@ class Update:
     accuracy: float
 
 
-class OwnEngine:
-    """The project's round engine."""
+def run_rounds(plan: Plan, data: ClientData, weights: Sequence[F32], *, log: Log, name: str) -> Outcome:
+    """Return the outcome of `plan.rounds` rounds that start from `weights`, in Keras order.
 
-    name = "own"
-
-    def run(self, plan: Plan, data: ClientData, weights: Sequence[F32], *, log: Log, name: str) -> Outcome:
-        """Return the outcome of `plan.rounds` rounds; raise TrainingError when the weights become infinite."""
-        return _Federation(plan, data, weights, log=log, name=name).run()
+    Raise TrainingError when the weights become infinite.
+    """
+    federation, course = _Federation(plan, data, weights, name), list[Round]()
+    count = len(data.clients)
+    config = rounds.RoundConfig(scope="full", min_devices=count, max_devices=count, quorum=count, gather_s=0.0)
+    state = rounds.RoundState(number=1, config=config, model=federation.key())
+    for number in range(1, plan.rounds + 1):
+        started = time.monotonic()
+        state, loss, accuracy = federation.round(state)
+        seconds = time.monotonic() - started
+        watched = None if data.watched is None else federation.client.accuracy(federation.tensors(), *data.watched)
+        course.append(Round(number=number, loss=loss, accuracy=accuracy, watched=watched, seconds=seconds))
+        log(course[-1].line(name, plan.rounds))
+        state = rounds.following(state, federation.key(), config, 0.0)
+    return Outcome(engine="own", weights=federation.tensors(), rounds=course)
 
 
 class _Federation:
     """The server and its clients in one process."""
 
-    def __init__(self, plan: Plan, data: ClientData, weights: Sequence[F32], *, log: Log, name: str) -> None:
-        self.plan, self.data, self.log, self.name = plan, data, log, name
-        self.layout = _layout(weights)
-        self.base = self.layout.flatten({str(i): np.asarray(w, np.float32) for i, w in enumerate(weights)})
+    def __init__(self, plan: Plan, data: ClientData, weights: Sequence[F32], name: str) -> None:
+        head = len(weights) - 2  # the last two tensors are the head's
+        tensors = (Tensor(str(i), tuple(w.shape), head=i >= head) for i, w in enumerate(weights))
+        self.data, self.name, self.layout = data, name, WeightLayout(tuple(tensors))
+        self.base = self._flat(weights)
         self.client = LocalTrainer(plan)
         self.orders = {f"client-{index:03d}": order for index, order in enumerate(orders(plan, data))}
         server = plan.server
         self.optimizer = server_optimizer(server.kind, learning_rate=server.learning_rate, epsilon=server.epsilon)
         self.server_state = self.optimizer.init(self.layout.size)
-        self.loss: list[float] = []
-        self.accuracy: list[float] = []
 
-    def run(self) -> Outcome:
-        count = len(self.orders)
-        config = RoundConfig(scope="full", min_devices=count, max_devices=count, quorum=count, gather_s=0.0)
-        state = RoundState(number=1, config=config, model=self._key())
-        watched, seconds = list[float](), 0.0
-        for number in range(1, self.plan.rounds + 1):
-            started = time.monotonic()
-            state = self._round(state)
-            took = time.monotonic() - started
-            seconds += took
-            self.log(round_line(self.name, self.plan, number, self.loss[-1], self.accuracy[-1], took))
-            if self.data.watched is not None:
-                watched.append(self.client.accuracy(self._tensors(), *self.data.watched))
-            state = following(state, self._key(), config, 0.0)
-        return Outcome(
-            engine=OwnEngine.name,
-            weights=self._tensors(),
-            loss=self.loss,
-            accuracy=self.accuracy,
-            watched_accuracy=watched,
-            seconds=seconds,
-        )
+    def round(self, state: rounds.RoundState) -> tuple[rounds.RoundState, float, float]:
+        """Open a round, train the clients that it selects, and move the weights when it closes.
 
-    def _round(self, state: RoundState) -> RoundState:
-        """Open a round, train the clients that it selects, and move the weights when it closes."""
+        The clients' mean loss and accuracy come with the state after it.
+        """
         present = tuple(
             Candidate(device=device, model=state.model, examples=order.shape[-1])
             for device, order in self.orders.items()
         )
-        state, actions = step(state, DevicesPresent(present), 0.0)
-        cohort = next(action for action in actions if isinstance(action, Open)).devices
+        state, actions = rounds.step(state, rounds.DevicesPresent(present), 0.0)
+        cohort = next(action for action in actions if isinstance(action, rounds.Open)).devices
         for device in cohort:
-            state, _ = step(state, Reply(device, joining=True), 0.0)
+            state, _ = rounds.step(state, rounds.Reply(device, joining=True), 0.0)
         updates: dict[str, Update] = {}
         for device in cohort:
             updates[device] = self._update(self.orders[device][state.number - 1])
-            state, actions = step(state, UpdateAccepted(device), 0.0)
-        closed = next(action for action in actions if isinstance(action, Close))
-        self._aggregate([updates[device] for device in closed.devices])
-        return state
+            state, actions = rounds.step(state, rounds.UpdateAccepted(device), 0.0)
+        closed = next(action for action in actions if isinstance(action, rounds.Close))
+        return state, *self._aggregate([updates[device] for device in closed.devices])
 
-    def _update(self, order: I32) -> Update:
-        after, loss, accuracy = self.client.train(self._tensors(), self.data.x, self.data.y, order)
-        delta = self.layout.flatten({str(i): w for i, w in enumerate(after)}) - self.base
-        return Update(delta=delta, examples=order.shape[1], loss=loss, accuracy=accuracy)
-
-    def _aggregate(self, updates: Sequence[Update]) -> None:
-        examples = [update.examples for update in updates]
-        mean = average([update.delta for update in updates], examples)
-        if not np.isfinite(mean).all():
-            raise TrainingError(f"{self.name}: an update is not finite: lower the learning rate")
-        self.base, self.server_state = self.optimizer.apply(self.base, mean, self.server_state)
-        self.loss.append(float(np.average([update.loss for update in updates], weights=examples)))
-        self.accuracy.append(float(np.average([update.accuracy for update in updates], weights=examples)))
-
-    def _tensors(self) -> list[F32]:
+    def tensors(self) -> list[F32]:
+        """Return the server's weights in Keras order."""
         return list(self.layout.unflatten(self.base).values())
 
-    def _key(self) -> ModelKey:
+    def key(self) -> ModelKey:
+        """Return the key of the server's weights."""
         base, layout = weights_digest(self.base), self.layout.digest
         return ModelKey(base=bytes.fromhex(base), layout=bytes.fromhex(layout), front_end=FEATURES_KEY)
 
+    def _update(self, order: I32) -> Update:
+        after, loss, accuracy = self.client.train(self.tensors(), self.data.x, self.data.y, order)
+        return Update(self._flat(after) - self.base, order.shape[1], loss, accuracy)
 
-def _layout(weights: Sequence[F32]) -> WeightLayout:
-    """Return the layout of a network whose last two tensors are its head's."""
-    last = len(weights) - 2
-    return WeightLayout(tuple(Tensor(str(i), tuple(w.shape), head=i >= last) for i, w in enumerate(weights)))
+    def _aggregate(self, updates: Sequence[Update]) -> tuple[float, float]:
+        deltas, examples, losses, accuracies = zip(*updates, strict=True)
+        mean = average(deltas, examples)
+        if not np.isfinite(mean).all():
+            raise TrainingError(f"{self.name}: an update is not finite: lower the learning rate")
+        self.base, self.server_state = self.optimizer.apply(self.base, mean, self.server_state)
+        return float(np.average(losses, weights=examples)), float(np.average(accuracies, weights=examples))
+
+    def _flat(self, weights: Sequence[F32]) -> F32:
+        return self.layout.flatten({str(i): np.asarray(w, np.float32) for i, w in enumerate(weights)})
 
 
 class LocalTrainer:
@@ -163,7 +136,8 @@ class LocalTrainer:
         self.model: Any = papers.build(plan.network, **plan.network_options)
         self.optimizer = keras_optimizer(plan.client)
         self.optimizer.build(self.model.trainable_variables)
-        self._initial = [_initial(variable) for variable in self.optimizer.variables]
+        # Scalars are the learning rate and the step; moments, which are large, start at zero.
+        self._initial = [None if len(v.shape) else np.asarray(v) for v in self.optimizer.variables]
         inputs = tf.TensorSpec((None, *self.model.input_shape[1:]), tf.float32)
         self._step = tf.function(self._train_step, input_signature=(inputs, tf.TensorSpec((None,), tf.int64)))
 
@@ -202,8 +176,3 @@ def keras_optimizer(choice: OptimizerChoice) -> Any:
     if choice.kind == "sgd":
         return tf.keras.optimizers.SGD(choice.learning_rate)
     return tf.keras.optimizers.Adam(choice.learning_rate, epsilon=choice.epsilon)
-
-
-def _initial(variable: Any) -> Any:
-    """Return a scalar's value (the learning rate, the step), None for moments, which start at zero."""
-    return np.asarray(variable) if len(variable.shape) == 0 else None

@@ -1,9 +1,9 @@
 """System A's tables and pictures: the paper's figures beside ours, the majority class among them."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-from overtone_papers.common.pictures import Album, lines_png
+from overtone_papers.common.pictures import Album
 from overtone_papers.common.report import Cell, Part, Picture, Table
 from overtone_papers.common.study import Study
 from overtone_papers.common.tables import Columns, Group, Result, class_rows, grouped, mean_of, summed, table
@@ -62,20 +62,25 @@ MAJORITY = 100 * max(SUPPORT.values()) / sum(SUPPORT.values())
 """34.0: the accuracy of always answering neutral; the paper's Dense and Conv baselines lie below it."""
 
 
-def settings_part(study: Study, settings: Settings, results: Group) -> Part:
-    """Return the first experiment: one table per split, one for the paper's corpus, confusions and curves."""
-    by_split = [(kind, [r for r in results if r["split"] == kind]) for kind in settings.splits]
-    tables = [_comparison(settings, own, kind) for kind, own in by_split]
-    tables += [_per_class(own, kind) for kind, own in by_split]
+def _part(name: str, title: str, split: str, results: Group, *tables: Table, pictures: Sequence[Picture] = ()) -> Part:
     return Part(
-        name="settings",
-        title="Central training, random clients and one emotion per client",
-        split=_splits(settings),
-        tables=tuple(tables),
-        pictures=tuple(_pictures(study, results)),
-        seconds=_seconds(results),
+        name=name,
+        title=title,
+        split=split,
+        tables=tables,
+        pictures=tuple(pictures),
+        seconds=float(sum(r["seconds"] + r.get("start_seconds", 0.0) for r in results)),
         figures={"results": list(results)},
     )
+
+
+def settings_part(study: Study, settings: Settings, results: Group) -> Part:
+    """Return the first experiment: one table per split, one for the paper's corpus, confusions and curves."""
+    by_split = {kind: [r for r in results if r["split"] == kind] for kind in settings.splits}
+    tables = [_comparison(settings, own, kind) for kind, own in by_split.items()]
+    tables += [_per_class(own, kind) for kind, own in by_split.items()]
+    title = "Central training, random clients and one emotion per client"
+    return _part("settings", title, _splits(settings), results, *tables, pictures=_pictures(study, results))
 
 
 def _comparison(settings: Settings, results: Group, kind: str) -> Table:
@@ -101,21 +106,12 @@ def _comparison(settings: Settings, results: Group, kind: str) -> Table:
 
 
 def _per_class(results: Group, kind: str) -> Table:
-    rows = [
-        (f"{NAMES[network]}, {SETTINGS[setting]}", ENGINES[engine], *_recall_and_f1(own))
-        for (network, setting, engine), own in grouped(results, "network", "setting", "engine").items()
-    ]
-    columns = [f"{label} {figure} %" for label in LABELS for figure in ("recall", "F1")]
-    return Table(
-        title=f"Per emotion, {kind} split",
-        columns=("training", "engine", *columns),
-        rows=tuple(rows),
-        note=SPLIT_TEXTS[kind],
-    )
-
-
-def _recall_and_f1(group: Group) -> list[Cell]:
-    return [cell for _, recall, _, f1, _ in class_rows(summed(group), LABELS) for cell in (recall, f1)]
+    rows: list[tuple[Cell, ...]] = []
+    for (network, setting, engine), own in grouped(results, "network", "setting", "engine").items():
+        figures = [cell for _, recall, _, f1, _ in class_rows(summed(own), LABELS) for cell in (recall, f1)]
+        rows.append((f"{NAMES[network]}, {SETTINGS[setting]}", ENGINES[engine], *figures))
+    columns = ("training", "engine", *(f"{label} {figure} %" for label in LABELS for figure in ("recall", "F1")))
+    return Table(title=f"Per emotion, {kind} split", columns=columns, rows=tuple(rows), note=SPLIT_TEXTS[kind])
 
 
 def _pictures(study: Study, results: Group) -> list[Picture]:
@@ -141,32 +137,24 @@ def _pictures(study: Study, results: Group) -> list[Picture]:
 
 def clients_part(study: Study, settings: Settings, results: Group) -> Part:
     """Return the second experiment: F1 against the number of clients."""
-    lines: dict[str, tuple[Sequence[float], Sequence[float]]] = {}
+    lines: dict[str, dict[int, float]] = {}
     rows: dict[tuple[Cell, ...], Group] = {}
     for (network, engine), own in grouped(results, "network", "engine").items():
-        f1 = f1_by_count(own)
-        lines[f"{NAMES[network]} ({ENGINES[engine]})"] = (list(f1), list(f1.values()))
+        lines[f"{NAMES[network]} ({ENGINES[engine]})"] = f1_by_count(own)
         rows |= {(NAMES[network], ENGINES[engine], k): group for k, group in by_count(own).items()}
-    path = study.folder("clients") / "f1.png"
-    lines_png(path, lines, x_label="clients", y_label="macro F1 (%)", title=f"{settings.clients_rounds} rounds")
-    split = SPLIT_TEXTS[settings.splits[0]]
-    return Part(
-        name="clients",
-        title="F1 against the number of clients",
-        split=split,
-        tables=(
-            table(
-                "1 to 8 random clients",
-                {head: SCORES[head] for head in ("F1 %", "accuracy %", "training s")},
-                rows,
-                heads=("network", "engine", "clients"),
-                note=f"{split}; {settings.clients_rounds} rounds; {_counts(results)}",
-            ),
-        ),
-        pictures=(Picture(path="clients/f1.png", caption="F1 against the number of clients"),),
-        seconds=_seconds(results),
-        figures={"results": list(results)},
+    rounds, split = f"{settings.clients_rounds} rounds", SPLIT_TEXTS[settings.splits[0]]
+    by_clients = table(
+        "1 to 8 random clients",
+        {head: SCORES[head] for head in ("F1 %", "accuracy %", "training s")},
+        rows,
+        heads=("network", "engine", "clients"),
+        note=f"{split}; {rounds}; {_counts(results)}",
     )
+    title = "F1 against the number of clients"
+    picture = Album(study, "clients").lines(
+        "f1", lines, x_label="clients", y_label="macro F1 (%)", title=rounds, caption=title
+    )
+    return _part("clients", title, split, results, by_clients, pictures=(picture,))
 
 
 def by_count(results: Group) -> dict[int, list[Result]]:
@@ -187,24 +175,15 @@ def speakers_part(settings: Settings, results: Group) -> Part:
         sizes = own[0]["clients"]
         clients = SETTINGS[setting] + (f", alpha {settings.alpha:g}" if setting == "dirichlet" else "")
         rows[(kind, clients, ENGINES[engine], f"{len(sizes)} clients of {min(sizes)} to {max(sizes)}")] = own
-    sizes_text = [f"{k}: {SPLIT_TEXTS[k]}, {_counts([r for r in results if r['split'] == k])}" for k in settings.splits]
-    return Part(
-        name="speakers",
-        title="One client per speaker, and Dirichlet clients",
-        split=_splits(settings),
-        tables=(
-            table(
-                f"{NAMES[results[0]['network']]}: how the training utterances are dealt",
-                SCORES,
-                rows,
-                heads=("split", "clients", "engine", "dealt"),
-                note=f"The paper names one client per speaker as future work. {settings.rounds} rounds; "
-                + "; ".join(sizes_text),
-            ),
-        ),
-        seconds=_seconds(results),
-        figures={"results": list(results)},
+    dealt = [f"{k}: {SPLIT_TEXTS[k]}, {_counts([r for r in results if r['split'] == k])}" for k in settings.splits]
+    by_speaker = table(
+        f"{NAMES[results[0]['network']]}: how the training utterances are dealt",
+        SCORES,
+        rows,
+        heads=("split", "clients", "engine", "dealt"),
+        note=f"The paper names one client per speaker as future work. {settings.rounds} rounds; {'; '.join(dealt)}",
     )
+    return _part("speakers", "One client per speaker, and Dirichlet clients", _splits(settings), results, by_speaker)
 
 
 def _splits(settings: Settings) -> str:
@@ -217,7 +196,3 @@ def _counts(results: Group) -> str:
         return "no training"
     seeds = len(grouped(results, "seed"))
     return f"{results[0]['train_n']} training and {results[0]['scores']['n']} test utterances, {seeds} seed(s)"
-
-
-def _seconds(results: Sequence[Mapping[str, Any]]) -> float:
-    return float(sum(r["seconds"] + r.get("start_seconds", 0.0) for r in results))

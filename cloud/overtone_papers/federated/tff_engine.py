@@ -8,7 +8,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -20,16 +20,12 @@ import overtone_common
 import overtone_models
 from overtone_cloud.errors import ConfigError, TrainingError
 from overtone_models.front_end import F32
-from overtone_papers.federated.federation import ClientData, Log, Outcome, Plan, orders, round_line
+from overtone_papers.federated.federation import ClientData, Log, Outcome, Plan, Round, orders
 
 WORKER = Path(__file__).with_name("tff_worker.py")
 VARIABLE = "OVERTONE_TFF_PYTHON"
 POLL_S = 0.2
-MEMORY = {
-    "MALLOC_ARENA_MAX": "1",
-    "MALLOC_MMAP_MAX_": "0",
-    "MALLOC_TRIM_THRESHOLD_": str(1 << 40),
-}
+MEMORY = {"MALLOC_ARENA_MAX": "1", "MALLOC_MMAP_MAX_": "0", "MALLOC_TRIM_THRESHOLD_": str(1 << 40)}
 """Keeps freed memory in the process: a round of the Dense network frees and allocates gigabytes in pieces of 100 MB,
 and half of its time went into fresh pages."""
 HINT = f"run `make setup-tff` in the checkout, name its Python in {VARIABLE}, or give --option engine=own"
@@ -64,26 +60,28 @@ class TffEngine:
 
     python: Path = field(default_factory=require_python)
     concurrency: int = 2
-    name: str = "tff"
 
     def run(self, plan: Plan, data: ClientData, weights: Sequence[F32], *, log: Log, name: str) -> Outcome:
-        """Return the outcome of `plan.rounds` rounds; raise TrainingError with the worker's last line."""
+        """Return the outcome of `plan.rounds` rounds that start from `weights`, in Keras order.
+
+        Raise TrainingError with the worker's last line.
+        """
         with tempfile.TemporaryDirectory(prefix=f"overtone-tff-{os.getpid()}-") as temporary:
             folder = Path(temporary)
             self._prepare(folder, plan, data, weights)
-            began = time.monotonic()
-            lines = [*self._progress(folder, lambda line: _log(line, name, plan, log))]
-            whole = time.monotonic() - began
-            return _outcome(folder, lines, whole, name)
+            began, rounds = time.monotonic(), list[Round]()
+            for line in self._progress(folder):
+                if "started" in line:
+                    log(f"{name}: TensorFlow Federated {line['tff']} is there after {line['started']:.0f} s")
+                else:
+                    rounds.append(Round(**line))
+                    log(rounds[-1].line(name, plan.rounds))
+            start_s = time.monotonic() - began - sum(each.seconds for each in rounds)
+            return Outcome(engine="tff", weights=_weights(folder, name), rounds=rounds, start_seconds=start_s)
 
     def _prepare(self, folder: Path, plan: Plan, data: ClientData, weights: Sequence[F32]) -> None:
-        about = {
-            **asdict(plan),
-            "clients": len(data.clients),
-            "concurrency": self.concurrency,
-            "parent": os.getpid(),
-        }
-        (folder / "plan.json").write_text(json.dumps(about))
+        more = {"clients": len(data.clients), "concurrency": self.concurrency, "parent": os.getpid()}
+        (folder / "plan.json").write_text(json.dumps(asdict(plan) | more))
         arrays: dict[str, Any] = {"x": data.x, "y": data.y}
         arrays |= {f"order{index}": order for index, order in enumerate(orders(plan, data))}
         arrays |= {f"weight{index}": weight for index, weight in enumerate(weights)}
@@ -95,7 +93,7 @@ class TffEngine:
         for package in (overtone_common, overtone_models):
             (folder / "modules" / package.__name__).symlink_to(Path(str(package.__file__)).resolve().parent)
 
-    def _progress(self, folder: Path, say: Callable[[dict[str, Any]], None]) -> Iterator[dict[str, Any]]:
+    def _progress(self, folder: Path) -> Iterator[dict[str, Any]]:
         """Yield the worker's progress lines while it runs; raise TrainingError when it fails."""
         path, seen = folder / "progress.jsonl", 0
         with self._worker(folder) as process:
@@ -104,9 +102,7 @@ class TffEngine:
                 lines = path.read_text().splitlines(keepends=True) if path.exists() else []
                 for text in (line for line in lines[seen:] if line.endswith("\n")):
                     seen += 1
-                    line = json.loads(text)
-                    say(line)
-                    yield line
+                    yield json.loads(text)
                 if ended:
                     break
                 time.sleep(POLL_S)
@@ -139,26 +135,9 @@ class TffEngine:
             process.wait()
 
 
-def _log(line: dict[str, Any], name: str, plan: Plan, log: Log) -> None:
-    if "started" in line:
-        log(f"{name}: TensorFlow Federated {line['tff']} is there after {line['started']:.0f} s")
-    else:
-        log(round_line(name, plan, line["round"], line["loss"], line["accuracy"], line["seconds"]))
-
-
-def _outcome(folder: Path, lines: list[dict[str, Any]], whole_s: float, name: str) -> Outcome:
-    rounds = [line for line in lines if "round" in line]
+def _weights(folder: Path, name: str) -> list[F32]:
     with np.load(folder / "result.npz", allow_pickle=False) as stored:
         weights = [stored[f"weight{index}"] for index in range(len(stored.files))]
     if not all(np.isfinite(weight).all() for weight in weights):
         raise TrainingError(f"{name}: the weights are not finite: lower the learning rate")
-    seconds = sum(line["seconds"] for line in rounds)
-    return Outcome(
-        engine="tff",
-        weights=weights,
-        loss=[line["loss"] for line in rounds],
-        accuracy=[line["accuracy"] for line in rounds],
-        watched_accuracy=[line["watched"] for line in rounds if line["watched"] is not None],
-        seconds=seconds,
-        start_seconds=whole_s - seconds,
-    )
+    return weights

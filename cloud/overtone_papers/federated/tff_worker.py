@@ -8,6 +8,7 @@ nothing of the cloud package, whose libraries that environment does not have.
 """
 
 import contextlib
+import functools
 import json
 import os
 import signal
@@ -43,7 +44,7 @@ def main(folder: Path) -> None:
         state = out.state
         took = time.monotonic() - started
         figures = out.metrics["client_work"]["train"]
-        line = {"round": number + 1, "loss": float(figures["loss"]), "accuracy": float(figures["accuracy"])}
+        line = {"number": number + 1, "loss": float(figures["loss"]), "accuracy": float(figures["accuracy"])}
         watched = _watched(plan, data, _weights(state))
         _write_line(progress, {**line, "watched": watched, "seconds": took})
         _end_with_parent(plan["parent"])
@@ -88,11 +89,8 @@ def _weights(state: Any) -> list[Any]:
 
 def _dataset(x: Any, y: Any, order: Any, batch: int) -> Any:
     """Return the batches of `(local_epochs, n)` rows; none spans two epochs."""
-    batches = None
-    for rows in order:
-        part = tf.data.Dataset.from_tensor_slices((x[rows], y[rows])).batch(batch)
-        batches = part if batches is None else batches.concatenate(part)
-    return batches
+    epochs = [tf.data.Dataset.from_tensor_slices((x[rows], y[rows])).batch(batch) for rows in order]
+    return functools.reduce(tf.data.Dataset.concatenate, epochs)
 
 
 def _watched(plan: Json, data: dict[str, Any], weights: list[Any]) -> float | None:

@@ -20,7 +20,7 @@ from overtone_papers.federated.data import (
     random_clients,
     speaker_clients,
 )
-from overtone_papers.federated.federation import ClientData, Engine, OptimizerChoice, Plan
+from overtone_papers.federated.federation import ClientData, OptimizerChoice, Plan
 from overtone_papers.federated.tff_engine import TffEngine
 
 Result = dict[str, Any]
@@ -98,16 +98,15 @@ class Experiment:
     def _result(self, training: Training) -> Result:
         """Train, or take the earlier result; the first network of random clients is saved for devices."""
         settings, network, kind, seed = self.settings, training.network, training.split, training.seed
-        first = replace(
-            training,
+        saved = Training(
+            network=network,
             split=settings.splits[0],
             seed=0,
             partition="random",
             engine=settings.engines[0],
             rounds=settings.rounds,
-            clients=CLIENTS,
         )
-        folder = self.study.folder(f"networks/{network}") if training == first else None
+        folder = self.study.folder(f"networks/{network}") if training == saved else None
         recipe = settings.recipe(network)
         inputs = (
             {key: getattr(training, key) for key in ("partition", "engine", "rounds", "clients")}
@@ -193,27 +192,11 @@ class Experiment:
     def _federated(
         self, model: Any, training: Training, options: Mapping[str, Any], x: F32, train: Rows, test: Rows
     ) -> Result:
-        """Train by rounds from the model's weights, which are replaced."""
-        clients = self._clients(training, train)
-        data = ClientData(x=x, y=self.data.y, clients=clients, watched=(x[test], self.data.y[test]))
-        plan = self._plan(training, options)
-        engine = _engine(training.engine)
-        outcome = engine.run(plan, data, model.get_weights(), log=self.study.log, name=training.name)
-        model.set_weights(outcome.weights)
-        seconds = round(outcome.seconds, 3)
-        curves = {"loss": outcome.loss, "accuracy": outcome.accuracy, "val_accuracy": outcome.watched_accuracy}
-        return {
-            "seconds": seconds,
-            "start_seconds": round(outcome.start_seconds, 3),
-            "engine": outcome.engine,
-            "clients": [len(rows) for rows in clients],
-            "history": {"name": training.name, **curves, "epochs": training.rounds, "seconds": seconds},
-        }
+        """Train by rounds from the model's weights, which are replaced; Adam on clients and server."""
+        from overtone_papers.federated.own_engine import run_rounds
 
-    def _plan(self, training: Training, options: Mapping[str, Any]) -> Plan:
-        """Return the plan of a federated training: Adam on clients and server."""
-        recipe = self.settings.recipe(training.network)
-        return Plan(
+        recipe, clients = self.settings.recipe(training.network), self._clients(training, train)
+        plan = Plan(
             network=training.network,
             network_options=options,
             rounds=training.rounds,
@@ -225,6 +208,18 @@ class Experiment:
             ),
             seed=training.seed,
         )
+        data = ClientData(x=x, y=self.data.y, clients=clients, watched=(x[test], self.data.y[test]))
+        run = TffEngine().run if training.engine == "tff" else run_rounds
+        outcome = run(plan, data, model.get_weights(), log=self.study.log, name=training.name)
+        model.set_weights(outcome.weights)
+        seconds = round(outcome.seconds, 3)
+        return {
+            "seconds": seconds,
+            "start_seconds": round(outcome.start_seconds, 3),
+            "engine": outcome.engine,
+            "clients": [len(rows) for rows in clients],
+            "history": {"name": training.name, **outcome.curves, "epochs": training.rounds, "seconds": seconds},
+        }
 
     def _clients(self, training: Training, rows: Rows) -> Sequence[Rows]:
         data, seed = self.data, training.seed
@@ -235,9 +230,3 @@ class Experiment:
         if training.partition == "dirichlet":
             return dirichlet_clients(rows, data.y, training.clients, alpha=self.settings.alpha, seed=seed)
         return random_clients(rows, training.clients, seed=seed)
-
-
-def _engine(name: str) -> Engine:
-    from overtone_papers.federated.own_engine import OwnEngine
-
-    return TffEngine() if name == "tff" else OwnEngine()

@@ -10,8 +10,9 @@ from sklearn import metrics
 from overtone_cloud.errors import TrainingError
 from overtone_models.networks import tf
 from overtone_papers.common import fitting, scoring
-from overtone_papers.common.pictures import confusion_png, curves_png, grid_png, lines_png
+from overtone_papers.common.pictures import Album, grid_png
 from overtone_papers.common.report import History
+from overtone_papers.common.study import Study
 
 LABELS = ("neutral", "sad", "angry")
 PNG = b"\x89PNG"
@@ -46,7 +47,7 @@ def test_fit_learns_and_keeps_one_value_an_epoch() -> None:
     assert [len(c) for c in (history.loss, history.accuracy, history.val_loss, history.val_accuracy)] == [12] * 4
     assert history.loss[-1] < history.loss[0]
     assert history.val_accuracy[-1] > 0.9
-    assert History.from_json(history.to_json()) == history
+    assert History(**history.to_json()) == history
 
 
 def test_equal_seeds_give_equal_trainings() -> None:
@@ -103,7 +104,7 @@ def test_class_weights_move_the_decision() -> None:
     weights = scoring.balanced_weights(y[y < 2], 3)
     assert weights == {0: 1.0, 1: 1.0, 2: 0.0}
     model = small()
-    train(model, x, y, class_weights=(0.01, 0.01, 5.0))
+    train(model, x, y, class_weights={0: 0.01, 1: 0.01, 2: 5.0})
     assert set(fitting.predict(model, x).argmax(1)) == {2}
 
 
@@ -131,18 +132,31 @@ def test_a_class_without_samples_counts_in_no_mean() -> None:
     assert scoring.auc_one_vs_rest(np.ones((2, 3), np.float32), np.array([1, 1])) is None
 
 
+def album(out: Path) -> Album:
+    return Album(Study(system="C", readings={}, parts=(), out=out), "pictures")
+
+
 def test_pictures_are_png(tmp_path: Path) -> None:
     history = History(name="lstm", loss=[2.0, 1.0], accuracy=[0.2, 0.5], val_loss=[2.0, 3.0], val_accuracy=[0.2, 0.3])
-    made = (
-        curves_png(tmp_path / "a.png", history, history.to_json(), title="TESS"),
-        confusion_png(tmp_path / "b.png", [[3, 0], [1, 2]], ("sad", "angry"), "random"),
-        lines_png(tmp_path / "c.png", {"dense": ((1, 2), (50.0, 40.0))}, x_label="k", y_label="F1 (%)"),
-        grid_png(tmp_path / "d.png", [np.zeros((8, 8), np.float32)] * 5, titles=("epoch 1",)),
+    rounds = {"loss": [2.0, 1.0], "accuracy": [0.2, 0.5], "val_accuracy": []}
+    pictures = album(tmp_path)
+    drawn = (
+        pictures.curves("a", [history.to_json(), rounds], title="TESS", caption="Curves"),
+        pictures.confusion("b", [[3, 0], [1, 2]], ("sad", "angry"), title="random"),
+        pictures.lines(
+            "c", {"dense": {1: 50.0, 2: 40.0}}, x_label="k", y_label="F1 (%)", title="F1", caption="F1 by k"
+        ),
     )
-    assert all(path.read_bytes().startswith(PNG) for path in made)
+    assert [(each.path, each.caption) for each in drawn] == [
+        ("pictures/a.png", "Curves"),
+        ("pictures/b.png", "random"),
+        ("pictures/c.png", "F1 by k"),
+    ]
+    grid = grid_png(tmp_path / "d.png", [np.zeros((8, 8), np.float32)] * 5, title="epoch 1")
+    assert all(path.read_bytes().startswith(PNG) for path in (*(tmp_path / each.path for each in drawn), grid))
 
 
 def test_a_picture_that_cannot_be_written_is_one_line(tmp_path: Path) -> None:
-    (tmp_path / "file").write_text("")
-    with pytest.raises(TrainingError, match="cannot be written"):
-        curves_png(tmp_path / "file" / "a.png", History())
+    (tmp_path / "pictures" / "a.png").mkdir(parents=True)
+    with pytest.raises(TrainingError, match=r"a\.png: picture cannot be written"):
+        album(tmp_path).confusion("a", [[1, 0], [0, 1]], ("sad", "angry"), title="random")

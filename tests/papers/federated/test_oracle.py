@@ -12,7 +12,7 @@ import pytest
 
 from overtone_cloud.errors import ConfigError, TrainingError
 from overtone_papers.federated import tff_engine
-from overtone_papers.federated.own_engine import OwnEngine
+from overtone_papers.federated.own_engine import run_rounds
 from overtone_papers.federated.tff_engine import TffEngine, find_python
 
 with_tff = pytest.mark.skipif(find_python() is None, reason="no .venv-tff: `make setup-tff` makes it")
@@ -33,11 +33,11 @@ def test_plain_sgd_agrees_after_five_rounds(make_plan: Make) -> None:
     plan, data, weights = make_plan("sgd", 0.05, 1.0)
     lines: list[str] = []
     theirs = TffEngine().run(plan, data, weights, log=lines.append, name="small")
-    ours = OwnEngine().run(plan, data, weights, log=no_log, name="small")
+    ours = run_rounds(plan, data, weights, log=no_log, name="small")
     assert farthest(ours.weights, weights) > 1e-2
     assert farthest(ours.weights, theirs.weights) <= 1e-5
-    np.testing.assert_allclose(ours.loss, theirs.loss, atol=1e-5)
-    assert ours.watched_accuracy == theirs.watched_accuracy
+    np.testing.assert_allclose(ours.curves["loss"], theirs.curves["loss"], atol=1e-5)
+    assert ours.curves["val_accuracy"] == theirs.curves["val_accuracy"]
     assert "TensorFlow Federated 0." in lines[0] and lines[5].startswith("small: round 5 of 5, training loss ")
     assert not left_behind()
 
@@ -48,7 +48,7 @@ def test_plain_sgd_agrees_on_the_papers_conv_network(make_plan: Make) -> None:
     """With tanh: a relu's kinks blow rounding errors up, see the next test."""
     plan, data, weights = make_plan("sgd", 0.01, 1.0, options={"dropout": 0.0, "activation": "tanh"})
     theirs = TffEngine().run(plan, data, weights, log=no_log, name="a-conv")
-    ours = OwnEngine().run(plan, data, weights, log=no_log, name="a-conv")
+    ours = run_rounds(plan, data, weights, log=no_log, name="a-conv")
     assert farthest(ours.weights, weights) > 1e-2
     assert farthest(ours.weights, theirs.weights) <= 1e-5
 
@@ -60,10 +60,10 @@ def test_with_relu_the_engines_differ_as_one_engine_does_after_a_change_in_the_l
     signs = np.random.default_rng(1)
     nudged = [(w * (1 + 6e-8 * signs.choice([-1, 1], w.shape))).astype(np.float32) for w in weights]
     one_round = replace(plan, rounds=1)
-    first = [engine.run(one_round, data, weights, log=no_log, name="one") for engine in (OwnEngine(), TffEngine())]
+    first = [run(one_round, data, weights, log=no_log, name="one") for run in (run_rounds, TffEngine().run)]
     assert farthest(first[0].weights, first[1].weights) <= 1e-6
     theirs = TffEngine().run(plan, data, weights, log=no_log, name="a-conv")
-    ours, ours_nudged = (OwnEngine().run(plan, data, w, log=no_log, name="a-conv") for w in (weights, nudged))
+    ours, ours_nudged = (run_rounds(plan, data, w, log=no_log, name="a-conv") for w in (weights, nudged))
     assert farthest(ours.weights, theirs.weights) <= 10 * max(1e-6, farthest(ours.weights, ours_nudged.weights))
 
 
@@ -72,8 +72,8 @@ def test_with_relu_the_engines_differ_as_one_engine_does_after_a_change_in_the_l
 def test_adam_on_both_sides_agrees_closely(make_plan: Make) -> None:
     plan, data, weights = make_plan("adam", 1e-3, 1e-2)
     theirs = TffEngine().run(plan, data, weights, log=no_log, name="small")
-    ours = OwnEngine().run(plan, data, weights, log=no_log, name="small")
-    np.testing.assert_allclose(ours.loss, theirs.loss, atol=1e-4)
+    ours = run_rounds(plan, data, weights, log=no_log, name="small")
+    np.testing.assert_allclose(ours.curves["loss"], theirs.curves["loss"], atol=1e-4)
     assert farthest(ours.weights, theirs.weights) <= 1e-3
 
 

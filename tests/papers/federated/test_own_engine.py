@@ -9,7 +9,7 @@ import pytest
 from overtone_cloud.errors import TrainingError
 from overtone_models.networks import papers, tf
 from overtone_papers.federated.federation import ClientData, Plan, orders
-from overtone_papers.federated.own_engine import OwnEngine
+from overtone_papers.federated.own_engine import run_rounds
 
 Make = Callable[..., Any]
 
@@ -46,7 +46,7 @@ def plain_loop(plan: Plan, data: ClientData, weights: list[np.ndarray]) -> list[
 
 def test_equals_the_plain_loop(make_plan: Make) -> None:
     plan, data, weights = make_plan("sgd", 0.05, 1.0, rounds=2)
-    outcome = OwnEngine().run(plan, data, weights, log=no_log, name="small")
+    outcome = run_rounds(plan, data, weights, log=no_log, name="small")
     for ours, plain in zip(outcome.weights, plain_loop(plan, data, weights), strict=True):
         np.testing.assert_allclose(ours, plain, atol=1e-6)
 
@@ -54,22 +54,22 @@ def test_equals_the_plain_loop(make_plan: Make) -> None:
 def test_adam_learns_and_every_round_is_reported(make_plan: Make) -> None:
     plan, data, weights = make_plan("adam", 3e-3, 1e-2, rounds=8)
     lines: list[str] = []
-    outcome = OwnEngine().run(plan, data, weights, log=lines.append, name="small")
-    assert len(lines) == len(outcome.loss) == len(outcome.accuracy) == len(outcome.watched_accuracy) == 8
+    outcome = run_rounds(plan, data, weights, log=lines.append, name="small")
+    assert len(lines) == len(outcome.rounds) == 8 and {len(curve) for curve in outcome.curves.values()} == {8}
     assert lines[0].startswith("small: round 1 of 8, training loss ")
-    assert outcome.loss[-1] < outcome.loss[0] and outcome.watched_accuracy[-1] > 0.5
+    assert outcome.rounds[-1].loss < outcome.rounds[0].loss and outcome.curves["val_accuracy"][-1] > 0.5
 
 
 def test_the_same_seed_gives_the_same_weights(make_plan: Make) -> None:
     plan, data, weights = make_plan("adam", 1e-3, 1e-2, rounds=2)
-    first, again = (OwnEngine().run(plan, data, weights, log=no_log, name="small") for _ in range(2))
+    first, again = (run_rounds(plan, data, weights, log=no_log, name="small") for _ in range(2))
     assert all(np.array_equal(a, b) for a, b in zip(first.weights, again.weights, strict=True))
 
 
 def test_one_client_is_enough_and_none_is_not(make_plan: Make) -> None:
     plan, data, weights = make_plan("sgd", 0.05, 1.0, rounds=1)
     alone = ClientData(x=data.x, y=data.y, clients=[np.arange(90)])
-    assert OwnEngine().run(plan, alone, weights, log=no_log, name="alone").watched_accuracy == []
+    assert run_rounds(plan, alone, weights, log=no_log, name="alone").curves["val_accuracy"] == []
     with pytest.raises(TrainingError, match="client 2 has no utterance"):
         ClientData(x=data.x, y=data.y, clients=[np.arange(3), np.arange(0)])
     with pytest.raises(TrainingError, match="there are no clients"):
@@ -79,4 +79,4 @@ def test_one_client_is_enough_and_none_is_not(make_plan: Make) -> None:
 def test_infinite_weights_end_the_training(make_plan: Make) -> None:
     plan, data, weights = make_plan("sgd", 1e30, 1.0, rounds=2)
     with pytest.raises(TrainingError, match="lower the learning rate"):
-        OwnEngine().run(plan, data, weights, log=no_log, name="wild")
+        run_rounds(plan, data, weights, log=no_log, name="wild")
