@@ -5,10 +5,9 @@ from dataclasses import replace
 
 import numpy as np
 
-from overtone_papers.common.report import Choice, Claim, Verdict, choices_of, claim, judged
-from overtone_papers.fusion.data import Settings
+from overtone_papers.common.report import Claim, Verdict, claim, judged
 from overtone_papers.fusion.experiment import LOOK_UP, CorpusResult, Outcome
-from overtone_papers.fusion.tables import TITLES, figure
+from overtone_papers.fusion.tables import figure
 
 FEELS = 0.02
 """A smaller difference of AUC is none: the paper's own seeds differ by up to a hundredth."""
@@ -19,32 +18,19 @@ split of the 232 dimensions | 104 audio + 128 text
 kernels, activations | 5 frames for audio, 3 tokens for text, ReLU | the paper's figure 1 has them, its text does not
 batch and epochs | batch {batch}, {epochs} epochs, {fusion_epochs} for fusions that start from trained branches; no
   early stopping | the paper chose epochs on the folds it reports; here they are fixed beforehand
-padding | zeros to the longest track (at most {max_s} s and {max_tokens} tokens), masked in every layer and in the batch
-  statistics | the paper masks padding; like this no figure depends on how long it is
+padding | zeros to the longest track (at most {max_s:g} s and {max_tokens} tokens), masked in every layer and in the
+  batch statistics | the paper masks padding; like this no figure depends on how long it is
 acoustic features | {audio}
   | openSMILE's licence forbids commercial products; --option audio=opensmile takes it
 frozen branches | run as at inference, without dropout
   | their outputs are then computed once, and a pre-trained fusion takes seconds
-warm start | trains the last convolutions, the text's last batch normalisation and the layers after merging at {rate}
-  | the paper names one rate for fine-tuning; the logits of late fusion's branches stay frozen
+warm start | trains the last convolutions, the text's last batch normalisation and the layers after merging at
+  {fine_tuning_rate:g} | the paper names one rate for fine-tuning; the logits of late fusion's branches stay frozen
 scripts | the corpus' sentences in halves; on IEMOCAP the third script is tested only; where a corpus names no sentence,
   equal transcripts are one script | the paper describes IEMOCAP only
 """
-
-
-def choices(settings: Settings, encoder: str) -> tuple[Choice, ...]:
-    """Return what the paper's text leaves open, and how it was chosen here."""
-    return choices_of(
-        CHOICES,
-        encoder=encoder,
-        batch=settings.batch,
-        epochs=settings.epochs,
-        fusion_epochs=settings.fusion_epochs,
-        max_s=f"{settings.max_s:g}",
-        max_tokens=settings.max_tokens,
-        audio="openSMILE" if settings.audio == "opensmile" else "own descriptors (features/acoustic.py)",
-        rate=f"{settings.fine_tuning_rate:g}",
-    )
+"""What the paper's text leaves open, and how it was chosen here."""
+AUDIO = {"own": "own descriptors (features/acoustic.py)", "opensmile": "openSMILE"}
 
 
 def claims(results: Sequence[CorpusResult], *, quick: bool = False) -> tuple[Claim, ...]:
@@ -111,9 +97,7 @@ def _scripts_spare_audio(result: CorpusResult) -> Verdict | None:
 
 @claim("contextual embeddings beat word vectors", "AUC .792 against .736 on IEMOCAP, .749 against .736 on MSP-Podcast")
 def _context_helps(result: CorpusResult) -> Verdict | None:
-    texts: dict[str, Outcome] = {
-        name: result.by_script[name] for name in ("encoder", "glove") if name in result.by_script
-    }
+    texts = {name: result.by_script[name] for name in ("encoder", "glove") if name in result.by_script}
     if len(texts) < 2:
         return None
     if not any(above_chance(outcome) for outcome in texts.values()):
@@ -123,7 +107,7 @@ def _context_helps(result: CorpusResult) -> Verdict | None:
 
 @claim("fusion gains on the best single network", "average recall 16 % better, relatively, on both corpora")
 def _fusion_helps(result: CorpusResult) -> Verdict | None:
-    fused = {s: o for s, o in _fusions(result).items() if s in TITLES}
+    fused = _fusions(result)
     single = {s: o for s, o in result.by_script.items() if s in ("audio", "encoder", "glove")}
     if not fused:
         return None

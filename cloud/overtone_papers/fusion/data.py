@@ -1,9 +1,9 @@
 """Options of system D, and a corpus as its networks read it: acoustic tracks, token vectors, four classes."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -11,6 +11,7 @@ from overtone_cloud.corpora.splits import Fold
 from overtone_cloud.corpora.utterance import Reading, Utterance
 from overtone_cloud.errors import ConfigError, CorpusError
 from overtone_cloud.features.text import TextEncoder, embed
+from overtone_cloud.features.transcripts import transcripts_of
 from overtone_models.features.acoustic import AcousticSpec
 from overtone_models.features.spec import Feature
 from overtone_models.front_end import F32
@@ -20,11 +21,10 @@ from overtone_papers.common.study import Study
 
 LABELS = ("neutral", "happy", "sad", "angry")
 SYSTEMS = ("EF-CS", "EF-WS", "EF-PT", "LF-PT", "LF-CS", "LF-WS")
-PAPERS_SYSTEMS = SYSTEMS[:4]
+"""The first four are the paper's."""
 PREFERRED = ("EF-WS", "EF-PT", "EF-CS", "LF-PT", "LF-WS", "LF-CS")
 """Of several fusions of one architecture, the first of these is saved."""
 WINDOW_S, HOP_S = 0.032, 0.01
-STD_FLOOR = 1e-6
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,7 +44,7 @@ class Settings:
         "own, or opensmile (pip install opensmile; its licence forbids commercial products)",
         ("own", "opensmile"),
     )
-    systems: tuple[str, ...] = words(PAPERS_SYSTEMS, f"fusions to train, of {', '.join(SYSTEMS)}", SYSTEMS)
+    systems: tuple[str, ...] = words(SYSTEMS[:4], f"fusions to train, of {', '.join(SYSTEMS)}", SYSTEMS)
     folds: int = whole(5, "folds by speaker and at random", 2)
     script_folds: int = whole(2, "folds of scripts, for every fold of speakers", 2)
     epochs: int = whole(30, "epochs of a training", quick=10)
@@ -63,11 +63,6 @@ class Settings:
     warmup_steps: int = 40
 
     @property
-    def max_frames(self) -> int:
-        """The longest audio track, in hops of 10 ms."""
-        return round(self.max_s / HOP_S)
-
-    @property
     def fusions(self) -> tuple[str, ...]:
         """The fusions to train, in the order of the paper's table."""
         return tuple(name for name in SYSTEMS if name in self.systems)
@@ -78,18 +73,11 @@ class Settings:
         return {name: value for name, value in asdict(self).items() if name not in left_out}
 
 
-@dataclass(frozen=True, kw_only=True, eq=False)
-class TextSource:
+class TextSource(NamedTuple):
     """An encoder or word vectors, and its title for readers."""
 
     title: str
     encoder: TextEncoder
-
-    def vectors(self, study: Study, texts: Iterable[str]) -> Mapping[str, F32]:
-        """Return the `(tokens, width)` of each text, by text; equal texts are encoded once and cached on disk."""
-        wanted = list(dict.fromkeys(texts))
-        study.log(f"{self.title}: {len(wanted)} different transcripts")
-        return embed(wanted, self.encoder, cache=study.cache, log=study.log)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -104,11 +92,8 @@ class Data:
     features: Mapping[str, Any]
     """How the tracks were computed, as JSON."""
     digest: str = ""
-
-    @property
-    def frames(self) -> int:
-        """Frames of the longest track, to which all are padded."""
-        return max(len(track) for track in self.tracks)
+    text_digests: Mapping[str, str] = field(default_factory=dict)
+    """The digest of each text source."""
 
     def rows(self, ids: Sequence[str]) -> Rows:
         """Return the places of these utterances; those that could not be read are passed over."""
@@ -119,24 +104,29 @@ class Data:
 class Inputs:
     """One fold's arrays: scaled and padded `x[source][part]`, classes `y[part]`; part is train or test."""
 
-    x: Mapping[str, tuple[F32, F32]]
+    x: Mapping[str, tuple[F32, ...]]
     y: tuple[Rows, Rows]
     rows: tuple[Rows, Rows]
     scaler: Scaler
     """Of the tracks; token vectors are not scaled."""
 
 
+def network_of(system: str) -> str:
+    """Return the name of a system's network."""
+    return {"audio": "d-audio", "EF": "d-early", "LF": "d-late"}.get(system.partition("-")[0], "d-text")
+
+
 def saved_systems(systems: Iterable[str]) -> dict[str, str]:
     """Return which of the trained systems is saved for each network: `{"d-audio": "audio", ...}`."""
-    trained = list(systems)
-    wanted = {
-        "d-audio": ["audio"],
-        "d-text": [name for name in trained if name != "audio" and "-" not in name],
-        "d-early": [name for name in PREFERRED if name.startswith("EF")],
-        "d-late": [name for name in PREFERRED if name.startswith("LF")],
-    }
-    chosen = {network: [name for name in names if name in trained] for network, names in wanted.items()}
-    return {network: names[0] for network, names in chosen.items() if names}
+    saved: dict[str, str] = {}
+    for system in sorted(systems, key=lambda name: PREFERRED.index(name) if name in PREFERRED else -1):
+        saved.setdefault(network_of(system), system)
+    return saved
+
+
+def seconds_of(frames: int) -> float:
+    """Return the duration that acoustic frames cover."""
+    return WINDOW_S + HOP_S * (frames - 1)
 
 
 def audio_feature(settings: Settings) -> Feature:
@@ -160,29 +150,20 @@ def text_keys(settings: Settings) -> tuple[str, ...]:
     return keys
 
 
-def text_sources(settings: Settings, texts: Iterable[str]) -> dict[str, TextSource]:
-    """Return the encoder and the word vectors that the options name; of the latter only those of words in `texts`."""
-    makers: dict[str, Callable[[], TextSource]] = {
-        "encoder": lambda: _encoder(settings),
-        "glove": lambda: _glove(settings, texts),
-    }
-    return {key: makers[key]() for key in text_keys(settings)}
-
-
-def _encoder(settings: Settings) -> TextSource:
+def text_sources(settings: Settings, readings: Iterable[Reading]) -> dict[str, TextSource]:
+    """Return the encoder and the word vectors that the options name; of the latter only those of the words spoken."""
     from overtone_cloud.features.encoder_folder import read_encoder
-
-    assert settings.encoder is not None
-    name = "/".join(settings.encoder.resolve().parts[-2:])  # packages call theirs just "model"
-    return TextSource(title=f"encoder {name}", encoder=read_encoder(settings.encoder, width=settings.width))
-
-
-def _glove(settings: Settings, texts: Iterable[str]) -> TextSource:
     from overtone_cloud.features.word_vectors import read_word_vectors
 
-    assert settings.glove is not None
-    vectors = read_word_vectors(settings.glove, texts)
-    return TextSource(title=f"word vectors {settings.glove.name}", encoder=vectors)
+    texts = [str(u.text) for reading in readings for u in spoken(reading, settings.transcripts)]
+    sources = {}
+    if settings.encoder is not None:
+        title = "encoder " + "/".join(settings.encoder.resolve().parts[-2:])  # packages call theirs just "model"
+        sources["encoder"] = TextSource(title, read_encoder(settings.encoder, width=settings.width))
+    if settings.glove is not None:
+        vectors = read_word_vectors(settings.glove, texts)
+        sources["glove"] = TextSource(f"word vectors {settings.glove.name}", vectors)
+    return sources
 
 
 def usable(name: str, utterances: Sequence[Utterance]) -> tuple[Utterance, ...]:
@@ -198,8 +179,6 @@ def usable(name: str, utterances: Sequence[Utterance]) -> tuple[Utterance, ...]:
 
 def spoken(reading: Reading, transcripts: Path | None) -> tuple[Utterance, ...]:
     """Return the labelled utterances whose words are known; raise CorpusError, which names the option, for none."""
-    from overtone_cloud.features.transcripts import transcripts_of
-
     words = transcripts_of(reading, table=transcripts)
     return tuple(replace(u, text=words[u.id]) for u in reading.labelled if u.id in words)
 
@@ -220,15 +199,20 @@ def read(
     readable, tracks = study.extract(used, feature)
     utterances = usable(name, readable)
     texts = [str(u.text) for u in utterances]
-    vectors = {key: source.vectors(study, texts) for key, source in sources.items()}
+    tokens = {}
+    for key, source in sources.items():
+        study.log(f"{source.title}: {len(set(texts))} different transcripts")
+        vectors = embed(texts, source.encoder, cache=study.cache, log=study.log)
+        tokens[key] = tuple(vectors[text][: settings.max_tokens] for text in texts)
     return Data(
         name=name,
         utterances=utterances,
-        tracks=tuple(track[: settings.max_frames] for track in tracks),
-        tokens={key: tuple(own[text][: settings.max_tokens] for text in texts) for key, own in vectors.items()},
+        tracks=tuple(track[: round(settings.max_s / HOP_S)] for track in tracks),
+        tokens=tokens,
         y=classes_of(utterances, LABELS),
         features=feature.to_json(),
         digest=reading.digest,
+        text_digests={key: source.encoder.digest for key, source in sources.items()},
     )
 
 
@@ -239,12 +223,10 @@ def inputs(data: Data, fold: Fold) -> Inputs:
         if not len(own):
             raise CorpusError(f"corpus {data.name}, fold {fold.name!r} has nothing to {part} that could be read")
     scaler = track_scaler([data.tracks[row] for row in rows[0]])
-    train, test = (padded([scaler(data.tracks[row]) for row in part], data.frames) for part in rows)
-    x = {"audio": (train, test)}
-    for source, tokens in data.tokens.items():
-        longest = max(map(len, tokens))
-        train, test = (padded([tokens[row] for row in part], longest) for part in rows)
-        x[source] = (train, test)
+    x = {}
+    for source, sequences in {"audio": tuple(map(scaler, data.tracks)), **data.tokens}.items():
+        longest = max(map(len, sequences))
+        x[source] = tuple(padded([sequences[row] for row in part], longest) for part in rows)
     return Inputs(x=x, y=(data.y[rows[0]], data.y[rows[1]]), rows=rows, scaler=scaler)
 
 
@@ -255,17 +237,14 @@ def track_scaler(tracks: Sequence[F32]) -> Scaler:
     and lose no mean.
     """
     half = tracks[0].shape[1] // 2
-    static = Scaler.fit(np.concatenate([track[:, :half] for track in tracks]), floor=STD_FLOOR, dtype=np.float64)
+    static = Scaler.fit(np.concatenate([track[:, :half] for track in tracks]), dtype=np.float64)
     mean = np.concatenate([static.mean, np.zeros(half, np.float32)])
     return Scaler(mean=mean, std=np.concatenate([static.std, static.std]))
 
 
-def padded(sequences: Sequence[F32], length: int, filling: F32 | None = None) -> F32:
-    """Return `(n, length, width)`: cut, or followed by zeros (or by `filling`, for raw features)."""
-    result = np.zeros((len(sequences), length, sequences[0].shape[1]), np.float32)
-    if filling is not None:
-        result += filling
+def padded(sequences: Sequence[F32], length: int, filling: F32 | float = 0.0) -> F32:
+    """Return `(n, length, width)`: each sequence followed by zeros, or for raw features by `filling`."""
+    result = np.full((len(sequences), length, sequences[0].shape[1]), filling, np.float32)
     for row, sequence in enumerate(sequences):
-        cut = sequence[:length]
-        result[row, : len(cut)] = cut
+        result[row, : len(sequence)] = sequence
     return result

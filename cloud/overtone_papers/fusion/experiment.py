@@ -36,31 +36,27 @@ class Outcome:
     """The first fold's curves with the first seed."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class Finding:
-    """What one criterion's folds gave: systems by name ("audio", "encoder", "EF-CS", "look-up", "audio x2")."""
-
-    split: str
-    outcomes: Mapping[str, Outcome]
+Outcomes = Mapping[str, Outcome]
+"""By system: "audio", "encoder", "EF-CS", "look-up", "audio x2"."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class CorpusResult:
-    """A corpus' findings by criterion, and how its scripts lie over the classes."""
+    """A corpus' outcomes and the split they stand on, by criterion, and how its scripts lie over the classes."""
 
     name: str
-    findings: Mapping[str, Finding]
+    splits: Mapping[str, str]
+    outcomes: Mapping[str, Outcomes]
     scripts: Mapping[str, int] = field(default_factory=dict)
 
     def by_criterion(self, system: str) -> dict[str, Outcome]:
         """Return a system's outcomes by criterion, where it was trained."""
-        return {c: f.outcomes[system] for c, f in self.findings.items() if system in f.outcomes}
+        return {criterion: own[system] for criterion, own in self.outcomes.items() if system in own}
 
     @property
-    def by_script(self) -> dict[str, Outcome]:
+    def by_script(self) -> Outcomes:
         """The systems' outcomes on folds by speaker and script."""
-        finding = self.findings.get("speaker-script")
-        return dict(finding.outcomes) if finding is not None else {}
+        return self.outcomes.get("speaker-script", {})
 
 
 def trained_systems(study: Study, settings: Settings, criterion: str, texts: Sequence[str]) -> tuple[str, ...]:
@@ -70,14 +66,14 @@ def trained_systems(study: Study, settings: Settings, criterion: str, texts: Seq
     return ("audio", *texts, *(settings.fusions if "fusion" in study.parts else ()))
 
 
-def run_corpus(study: Study, settings: Settings, data: Data, digests: Mapping[str, str]) -> CorpusResult:
-    """Train whatever the study's parts ask for on one corpus; `digests` name the text vectors."""
-    findings = {}
+def run_corpus(study: Study, settings: Settings, data: Data) -> CorpusResult:
+    """Train whatever the study's parts ask for on one corpus."""
+    splits, outcomes = {}, {}
     for criterion in CRITERIA:
         systems = trained_systems(study, settings, criterion, tuple(data.tokens))
         if systems:
-            findings[criterion] = _finding(study, settings, data, digests, criterion, systems)
-    return CorpusResult(name=data.name, findings=findings, scripts=scripts_of(data))
+            splits[criterion], outcomes[criterion] = _trained(study, settings, data, criterion, systems)
+    return CorpusResult(name=data.name, splits=splits, outcomes=outcomes, scripts=scripts_of(data))
 
 
 def scripts_of(data: Data) -> dict[str, int]:
@@ -89,40 +85,35 @@ def scripts_of(data: Data) -> dict[str, int]:
     return {"scripts": len(labels), "in_every_class": in_all, "utterances": len(data.utterances)}
 
 
-def _finding(
-    study: Study, settings: Settings, data: Data, digests: Mapping[str, str], criterion: str, systems: tuple[str, ...]
-) -> Finding:
+def _trained(
+    study: Study, settings: Settings, data: Data, criterion: str, systems: tuple[str, ...]
+) -> tuple[str, Outcomes]:
     """Train one criterion's folds, or take the results of an earlier run; the first by speaker and script is saved."""
     split, folds = make(data.name, data.utterances, criterion, settings)
     outcomes = {LOOK_UP: look_up_outcome(data, folds)}
     sizes = {"": 1.0, **(SIZES if settings.sizes and "folds" in study.parts else {})}
 
     def trained(fold: Fold, names: Sequence[str], seed: int, scale: float) -> dict[str, Any]:
-        from overtone_papers.fusion.training import train_fold
+        from overtone_papers.fusion.training import FoldTrainer
 
         saves = (criterion, fold.name, seed, scale) == ("speaker-script", folds[0].name, 0, 1.0)
         folder = study.folder("networks") if saves else None
         networks = [folder / f"{network}-{data.name}" for network in saved_systems(names)] if folder else []
-        described = f"{split}; this is {fold.name!r}"
+        words = f"{split}; this is {fold.name!r}"
+
+        def work() -> dict[str, Any]:
+            trainer = FoldTrainer(data, fold, settings, seed=seed, scale=scale, log=study.log)
+            return trainer.results(names, folder=folder, split=words)
+
         result: dict[str, Any] = study.step(
             f"{data.name}-{criterion}-{fold.name}-x{scale:g}-seed{seed}",
-            lambda: train_fold(
-                data,
-                fold,
-                settings,
-                systems=names,
-                seed=seed,
-                scale=scale,
-                folder=folder,
-                split=described,
-                log=study.log,
-            ),
+            work,
             makes=[file for network in networks for file in saved_files(network)],
             corpus=data.name,
             train=list(fold.train),
             test=list(fold.test),
             systems=list(names),
-            texts={key: digests[key] for key in data.tokens},
+            texts=dict(data.text_digests),
             features=dict(data.features),
             settings=settings.training(),
             seed=seed,
@@ -134,7 +125,7 @@ def _finding(
         names = [name for name in systems if not suffix or "-" not in name]
         results = [[trained(fold, names, seed, scale) for fold in folds] for seed in range(study.seeds)]
         outcomes |= {name + suffix: outcome(results, name) for name in names}
-    return Finding(split=split, outcomes=outcomes)
+    return split, outcomes
 
 
 def outcome(results: Sequence[Sequence[Mapping[str, Any]]], system: str) -> Outcome:

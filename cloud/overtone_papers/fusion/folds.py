@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from overtone_cloud.corpora.splits import Fold, Split, at_random, by_session, by_speaker, by_speaker_and_script
+from overtone_cloud.corpora.splits import Fold, Split, by_session, make_split
 from overtone_cloud.corpora.utterance import Utterance
 from overtone_cloud.errors import CorpusError, SplitError
 from overtone_models.front_end import F32
@@ -18,14 +18,14 @@ PAPER_CORPUS, PAPER_SCRIPT = "iemocap", "script03"
 
 
 def make(
-    name: str, utterances: Sequence[Utterance], criterion: str, settings: Settings, seed: int = 0
+    name: str, utterances: Sequence[Utterance], criterion: str, settings: Settings
 ) -> tuple[str, tuple[Fold, ...]]:
     """Return what reports say of a criterion's split, and the folds that are trained.
 
     Raise CorpusError in one line that names the option that stands in.
     """
     try:
-        split = _split(utterances, criterion, settings, seed)
+        split = _split(utterances, criterion, settings)
     except SplitError as error:
         speakers = {u.speaker for u in utterances if u.speaker is not None}
         raise CorpusError(
@@ -40,15 +40,13 @@ def make(
     return f"{split.describe()}; only {len(chosen)} of them trained", tuple(folds[i] for i in chosen)
 
 
-def _split(utterances: Sequence[Utterance], criterion: str, settings: Settings, seed: int) -> Split:
-    if criterion == "random":
-        return at_random(utterances, folds=settings.folds, seed=seed)
+def _split(utterances: Sequence[Utterance], criterion: str, settings: Settings) -> Split:
     ours = utterances[0].corpus == PAPER_CORPUS
-    if criterion == "speaker":
-        return by_session(utterances) if ours else by_speaker(utterances, folds=settings.folds, seed=seed)
-    if ours and any(_third(u) for u in utterances):
+    if ours and criterion == "speaker":
+        return by_session(utterances)
+    if ours and criterion == "speaker-script" and any(_third(u) for u in utterances):
         return _as_published(utterances)
-    return by_speaker_and_script(utterances, folds=settings.folds, script_folds=settings.script_folds, seed=seed)
+    return make_split(utterances, criterion, folds=settings.folds, script_folds=settings.script_folds)
 
 
 def _as_published(utterances: Sequence[Utterance]) -> Split:

@@ -5,27 +5,19 @@ from collections.abc import Mapping
 from overtone_cloud.corpora.utterance import Reading
 from overtone_cloud.errors import CorpusError
 from overtone_papers.common.options import described
-from overtone_papers.common.report import Report
+from overtone_papers.common.report import Report, choices_of
 from overtone_papers.common.study import Study
 from overtone_papers.common.system import System
-from overtone_papers.fusion.claims import choices, claims
-from overtone_papers.fusion.data import (
-    Settings,
-    audio_feature,
-    read,
-    spoken,
-    text_keys,
-    text_sources,
-    transcribed,
-    usable,
-)
+from overtone_papers.fusion.claims import AUDIO, CHOICES, claims
+from overtone_papers.fusion.data import Settings, audio_feature, read, text_keys, text_sources, transcribed, usable
 from overtone_papers.fusion.experiment import run_corpus, trained_systems
 from overtone_papers.fusion.folds import CRITERIA, make
 from overtone_papers.fusion.tables import folds_part, fusion_part
 
 MIN_SPEAKERS = 2
-SECONDS_PER_FRAME = {"audio": 6e-6, "text": 0.6e-6, "cold": 7e-6, "warm": 6e-6, "frozen": 0.1e-6}
-"""Measured on 2 cores: an epoch of one utterance, divided by its frames."""
+SECONDS_PER_FRAME = {"audio": 6e-6, "CS": 7e-6, "WS": 6e-6, "PT": 0.1e-6}
+TEXT_SECONDS_PER_FRAME = 0.6e-6
+"""Measured on 2 cores: an epoch of one utterance, divided by its frames; fusions by how they start."""
 START_S = 3.0
 """What a training costs before its first step."""
 TYPICAL_S, FRAMES_PER_SECOND = 4.0, 100
@@ -67,10 +59,10 @@ def estimate(study: Study) -> str:
 
 def _seconds(system: str, utterances: int, settings: Settings) -> float:
     """Return about how long a system trains on a fold, without its branches."""
-    cost = _cost(system)
-    epochs = settings.fusion_epochs if cost in ("warm", "frozen") else settings.epochs
+    start = system.rpartition("-")[2]
+    epochs = settings.fusion_epochs if start in ("WS", "PT") else settings.epochs
     frames = utterances * min(settings.max_s, TYPICAL_S) * FRAMES_PER_SECOND
-    return START_S + epochs * frames * SECONDS_PER_FRAME[cost]
+    return START_S + epochs * frames * SECONDS_PER_FRAME.get(start, TEXT_SECONDS_PER_FRAME)
 
 
 def run(study: Study) -> Report:
@@ -78,24 +70,18 @@ def run(study: Study) -> Report:
     settings = study.settings(Settings)
     text_keys(settings)
     feature = audio_feature(settings)
-    utterances = [u for reading in study.readings.values() for u in spoken(reading, settings.transcripts)]
-    sources = text_sources(settings, (str(u.text) for u in utterances))
-    digests = {key: source.encoder.digest for key, source in sources.items()}
+    sources = text_sources(settings, study.readings.values())
     results = [
-        run_corpus(study, settings, read(study, settings, name, reading, sources, feature), digests)
+        run_corpus(study, settings, read(study, settings, name, reading, sources, feature))
         for name, reading in study.readings.items()
     ]
     encoders = ", ".join(f"{source.title} ({source.encoder.width} wide)" for source in sources.values())
     parts = [folds_part(results, study.seeds)] if "folds" in study.parts else []
     if "fusion" in study.parts:
         parts.append(fusion_part(results, study, encoders))
-    return Report(parts=tuple(parts), choices=choices(settings, encoders), claims=claims(results, quick=study.quick))
-
-
-def _cost(system: str) -> str:
-    if system == "audio":
-        return "audio"
-    return {"CS": "cold", "WS": "warm", "PT": "frozen"}.get(system.rpartition("-")[2], "text")
+    values = {**vars(settings), "encoder": encoders, "audio": AUDIO[settings.audio]}
+    choices = choices_of(CHOICES, **values)
+    return Report(parts=tuple(parts), choices=choices, claims=claims(results, quick=study.quick))
 
 
 SYSTEM = System(

@@ -1,16 +1,17 @@
 """System D's parts of the report: the folds' effect, the fusions beside the paper's table, classes, pictures."""
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
 
 from overtone_papers.common.pictures import Album
-from overtone_papers.common.report import Cell, Part, Picture, Table
+from overtone_papers.common.report import Part, Picture, Table
 from overtone_papers.common.study import Study
-from overtone_papers.common.tables import Columns, table
+from overtone_papers.common.tables import Columns, at, table
 from overtone_papers.fusion.data import LABELS
-from overtone_papers.fusion.experiment import LOOK_UP, CorpusResult, Finding, Outcome
+from overtone_papers.fusion.experiment import LOOK_UP, CorpusResult, Outcome, Outcomes
 
 PAPER = {
     "audio": ("56.0 ± 1.9 / .782 ± .006", "45.7 ± 1.4 / .726 ± .010"),
@@ -39,10 +40,22 @@ CRITERION_TITLES = {
     "speaker-script": "by speaker and script",
 }
 
+
+def per_cent_at(place: str, scores: Mapping[str, Any]) -> float | None:
+    """Return a share among scores in per cent."""
+    share = at(scores, place)
+    return None if share is None else 100 * share
+
+
 COSTS: Columns = {
     "parameters": lambda outcome: outcome.parameters,
     "training of a fold (s)": lambda outcome: outcome.seconds,
     "inference (ms an utterance)": lambda outcome: f"{outcome.inference_ms:.2f}",
+}
+CLASSES: Columns = {
+    **{label: partial(per_cent_at, f"per_class.{label}.recall") for label in LABELS},
+    "macro F1": partial(per_cent_at, "macro_f1"),
+    "accuracy": partial(per_cent_at, "accuracy"),
 }
 
 
@@ -56,11 +69,11 @@ def figure(values: Sequence[float], *, percent: bool) -> str:
     return written(middle) if len(values) < 2 else f"{written(middle)} ± {written(high - low)}"
 
 
-def both(outcome: Outcome | None) -> str | None:
-    """Return average recall in per cent and average AUC, as `56.0 ± 1.9 / .782 ± .006`."""
-    if outcome is None:
+def both(name: str, outcomes: Outcomes) -> str | None:
+    """Return average recall in per cent and average AUC of an outcome, as `56.0 ± 1.9 / .782 ± .006`."""
+    if name not in outcomes:
         return None
-    return f"{figure(outcome.uar, percent=True)} / {figure(outcome.auc, percent=False)}"
+    return f"{figure(outcomes[name].uar, percent=True)} / {figure(outcomes[name].auc, percent=False)}"
 
 
 def title(system: str) -> str:
@@ -74,7 +87,7 @@ def folds_part(results: Sequence[CorpusResult], seeds: int) -> Part:
     return Part(
         name="folds",
         title="What the folds say: random, by speaker, by speaker and script",
-        split="; ".join(finding.split for result in results for finding in result.findings.values()),
+        split="; ".join(split for result in results for split in result.splits.values()),
         tables=(*(_criteria(result, seeds) for result in results), _scripts(results)),
         figures={result.name: _figures(result) for result in results},
     )
@@ -82,141 +95,95 @@ def folds_part(results: Sequence[CorpusResult], seeds: int) -> Part:
 
 def fusion_part(results: Sequence[CorpusResult], study: Study, encoder: str) -> Part:
     """Return table 1: single networks and fusions on folds by speaker and script, beside the paper's."""
-    findings = {r.name: r.findings["speaker-script"] for r in results}
-    costs = {
-        (name, title(system)): outcome
-        for name, finding in findings.items()
-        for system, outcome in finding.outcomes.items()
-        if system != LOOK_UP
-    }
+    costs = {(r.name, title(s)): outcome for r in results for s, outcome in r.by_script.items() if s != LOOK_UP}
+    note = "Pre-trained fusions train behind the frozen branches only: the branches' own training comes on top."
     return Part(
         name="fusion",
         title="Audio, text and their fusions",
-        split="; ".join(finding.split for finding in findings.values()),
+        split="; ".join(r.splits["speaker-script"] for r in results),
         tables=(
-            _systems(findings, study.seeds, encoder),
-            *(_classes(name, finding) for name, finding in findings.items()),
-            table(
-                "Size and time",
-                COSTS,
-                costs,
-                heads=("corpus", "system"),
-                note="Pre-trained fusions train behind the frozen branches only: the branches' own training comes on "
-                "top.",
-            ),
+            _systems(results, study.seeds, encoder),
+            *map(_classes, results),
+            table("Size and time", COSTS, costs, heads=("corpus", "system"), note=note),
         ),
-        pictures=tuple(picture for name, finding in findings.items() for picture in _pictures(study, name, finding)),
+        pictures=tuple(picture for result in results for picture in _pictures(study, result)),
         figures={r.name: _figures(r) for r in results},
     )
 
 
 def _criteria(result: CorpusResult, seeds: int) -> Table:
-    systems = dict.fromkeys(s for f in result.findings.values() for s in f.outcomes if s == LOOK_UP or "-" not in s)
-    rows: list[tuple[Cell, ...]] = [
-        (
-            CRITERION_TITLES[criterion],
-            "yes" if criterion == "random" else "no",
-            "no" if criterion == "speaker-script" else "yes",
-            *(both(finding.outcomes.get(name)) for name in systems),
-        )
-        for criterion, finding in result.findings.items()
-    ]
-    return Table(
-        title=f"{result.name}: average recall (%) / average AUC by the folds' criterion",
-        columns=("folds", "speakers shared", "scripts shared", *map(title, systems)),
-        rows=tuple(rows),
+    systems = dict.fromkeys(s for own in result.outcomes.values() for s in own if s == LOOK_UP or "-" not in s)
+    shared = {"random": ("yes", "yes"), "speaker": ("no", "yes"), "speaker-script": ("no", "no")}
+    return table(
+        f"{result.name}: average recall (%) / average AUC by the folds' criterion",
+        {title(system): partial(both, system) for system in systems},
+        {(CRITERION_TITLES[c], *shared[c]): outcomes for c, outcomes in result.outcomes.items()},
+        heads=("folds", "speakers shared", "scripts shared"),
         note=f"{_statistic(seeds)}; chance is 25.0 / .500. The paper draws this as figure 2, without numbers.",
     )
 
 
 def _scripts(results: Sequence[CorpusResult]) -> Table:
-    rows: list[tuple[Cell, ...]] = []
-    for result in results:
-        counts, looked_up = result.scripts, result.by_criterion(LOOK_UP)
-        numbers = (counts["utterances"], counts["scripts"], counts["in_every_class"])
-        rows.append((result.name, *numbers, *(both(looked_up.get(criterion)) for criterion in CRITERION_TITLES)))
-    return Table(
-        title="What the script alone gives away: the labels it had in training, looked up",
-        columns=("corpus", "utterances", "scripts", "spoken in all 4 classes", *CRITERION_TITLES.values()),
-        rows=tuple(rows),
-        note=(
-            "No network: above chance (25.0 / .500) is what a text network can learn by heart. Sentences that are each "
-            "spoken in every emotion give nothing away, and text cannot help; below chance comes from equal counts: "
-            "what a script had more of in training it has less of in the test. By script nothing can be looked up."
-        ),
+    return table(
+        "What the script alone gives away: the labels it had in training, looked up",
+        {words: partial(both, criterion) for criterion, words in CRITERION_TITLES.items()},
+        {
+            (r.name, *(r.scripts[key] for key in ("utterances", "scripts", "in_every_class"))): r.by_criterion(LOOK_UP)
+            for r in results
+        },
+        heads=("corpus", "utterances", "scripts", "spoken in all 4 classes"),
+        note="No network: above chance (25.0 / .500) is what a text network can learn by heart. Sentences that are "
+        "each spoken in every emotion give nothing away, and text cannot help; below chance comes from equal counts: "
+        "what a script had more of in training it has less of in the test. By script nothing can be looked up.",
     )
 
 
-def _systems(findings: Mapping[str, Finding], seeds: int, encoder: str) -> Table:
-    names = dict.fromkeys(s for f in findings.values() for s in f.outcomes if s != LOOK_UP and " " not in s)
-    rows: list[tuple[Cell, ...]] = [
-        (title(s), *PAPER.get(s, (None, None)), *(both(finding.outcomes.get(s)) for finding in findings.values()))
-        for s in names
-    ]
-    return Table(
-        title="Average recall (%) / average AUC by speaker and script",
-        columns=("system", "paper, IEMOCAP", "paper, MSP-Podcast", *findings),
-        rows=tuple(rows),
+def _systems(results: Sequence[CorpusResult], seeds: int, encoder: str) -> Table:
+    systems = dict.fromkeys(s for r in results for s in r.by_script if s != LOOK_UP and " " not in s)
+    return table(
+        "Average recall (%) / average AUC by speaker and script",
+        {r.name: partial(both, r.name) for r in results},
+        {
+            (title(s), *PAPER.get(s, (None, None))): {r.name: r.by_script[s] for r in results if s in r.by_script}
+            for s in systems
+        },
+        heads=("system", "paper, IEMOCAP", "paper, MSP-Podcast"),
         note=f"{_statistic(seeds)}. The paper: 10 seeds, BERT-base and GloVe. Here the text is of: {encoder}.",
     )
 
 
-def _classes(name: str, finding: Finding) -> Table:
-    rows: list[tuple[Cell, ...]] = []
-    for system, outcome in finding.outcomes.items():
-        scores = outcome.scores
-        recalls = [scores["per_class"][label]["recall"] for label in LABELS]
-        shares = (*recalls, scores["macro_f1"], scores["accuracy"])
-        rows.append((title(system), *(None if share is None else 100 * share for share in shares)))
-    return Table(
-        title=f"{name}: recall of each class, macro F1 and accuracy (%), first seed",
-        columns=("system", *LABELS, "macro F1", "accuracy"),
-        rows=tuple(rows),
-        note=finding.split,
+def _classes(result: CorpusResult) -> Table:
+    return table(
+        f"{result.name}: recall of each class, macro F1 and accuracy (%), first seed",
+        CLASSES,
+        {(title(system),): outcome.scores for system, outcome in result.by_script.items()},
+        heads=("system",),
+        note=result.splits["speaker-script"],
     )
 
 
-def _pictures(study: Study, name: str, finding: Finding) -> list[Picture]:
-    album = Album(study, "pictures")
-    best = max((s for s in finding.outcomes if s != LOOK_UP), key=lambda s: finding.outcomes[s].auc[0])
-    confusions = [
-        album.confusion(
-            f"confusion-{name}-{system.replace(' ', '-')}",
-            finding.outcomes[system].scores["confusion"],
-            LABELS,
-            title=f"{name}: {title(system)}",
-            caption=f"{name}, {title(system)}, by speaker and script",
-        )
-        for system in dict.fromkeys(("audio", best))
-    ]
-    curves = album.curves(
-        f"curves-{name}",
-        [o.history for o in finding.outcomes.values() if o.history is not None],
-        title=f"{name}: first fold, first seed",
-        caption=f"{name}: accuracy and loss in training",
-    )
-    return [*confusions, curves]
+def _pictures(study: Study, result: CorpusResult) -> list[Picture]:
+    album, name, outcomes, pictures = Album(study, "pictures"), result.name, result.by_script, list[Picture]()
+    best = max((s for s in outcomes if s != LOOK_UP), key=lambda s: outcomes[s].auc[0])
+    for system in dict.fromkeys(("audio", best)):
+        confusion, words = outcomes[system].scores["confusion"], title(system)
+        path, caption = f"confusion-{name}-{system.replace(' ', '-')}", f"{name}, {words}, by speaker and script"
+        pictures.append(album.confusion(path, confusion, LABELS, title=f"{name}: {words}", caption=caption))
+    histories = [outcome.history for outcome in outcomes.values() if outcome.history is not None]
+    first, caption = f"{name}: first fold, first seed", f"{name}: accuracy and loss in training"
+    return [*pictures, album.curves(f"curves-{name}", histories, title=first, caption=caption)]
 
 
 def _figures(result: CorpusResult) -> dict[str, Any]:
-    return {
-        "scripts": dict(result.scripts),
-        "criteria": {
-            criterion: {
-                "split": finding.split,
-                "systems": {
-                    name: {
-                        "uar": [round(v, 5) for v in o.uar],
-                        "auc": [round(v, 5) for v in o.auc],
-                        "scores": dict(o.scores),
-                        "curves": None if o.history is None else dict(o.history),
-                    }
-                    for name, o in finding.outcomes.items()
-                },
-            }
-            for criterion, finding in result.findings.items()
-        },
+    def of(outcome: Outcome) -> dict[str, Any]:
+        figures = {"uar": [round(v, 5) for v in outcome.uar], "auc": [round(v, 5) for v in outcome.auc]}
+        return {**figures, "scores": outcome.scores, "curves": outcome.history}
+
+    criteria = {
+        criterion: {"split": split, "systems": {s: of(o) for s, o in result.outcomes[criterion].items()}}
+        for criterion, split in result.splits.items()
     }
+    return {"scripts": dict(result.scripts), "criteria": criteria}
 
 
 def _statistic(seeds: int) -> str:

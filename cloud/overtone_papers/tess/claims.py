@@ -7,8 +7,7 @@ from typing import Any
 import numpy as np
 
 from overtone_cloud.corpora.utterance import Reading
-from overtone_papers.common.report import Choice, Claim, Verdict, choices_of, claim, judged
-from overtone_papers.tess.data import Settings
+from overtone_papers.common.report import Claim, Verdict, claim, judged
 from overtone_papers.tess.tables import accuracy, late, training_accuracy
 
 ENOUGH_EPOCHS = 30
@@ -23,6 +22,7 @@ which epoch counts | the last of {epochs} | early stopping is mentioned, but the
 window of the features | 3 s from 0.5 s on, at 22,050 Hz
   | 'standardised duration and rate': the values of the common TESS notebooks
 """
+"""What the paper leaves open."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,11 +32,6 @@ class Evidence:
     reading: Reading | None
     voices: Mapping[str, Mapping[str, float]] | None
     trainings: Mapping[str, Sequence[Mapping[str, Any]]]
-
-
-def choices(settings: Settings) -> tuple[Choice, ...]:
-    """Return what the paper leaves open."""
-    return choices_of(CHOICES, scale=settings.scale, epochs=settings.epochs)
 
 
 def claims(evidence: Evidence) -> tuple[Claim, ...]:
@@ -78,9 +73,8 @@ def _loudness(evidence: Evidence) -> Verdict | None:
 @claim("The network learns its training data", "training accuracy above 90 %")
 def _training(evidence: Evidence) -> Verdict | None:
     reached = {kind: training_accuracy(group) for kind, group in evidence.trainings.items()}
-    if not reached:
-        return None
-    return ", ".join(f"{kind} {100 * value:.1f} %" for kind, value in reached.items()), min(reached.values()) > 0.9
+    words = ", ".join(f"{kind} {100 * value:.1f} %" for kind, value in reached.items())
+    return (words, min(reached.values()) > 0.9) if reached else None
 
 
 @claim(
@@ -93,15 +87,12 @@ def _half(evidence: Evidence) -> Verdict | None:
         return None
     last, mean = late(tail), float(np.mean(late(tail)))
     losses = [r["history"]["val_loss"] for r in tail]
-    others = [
-        f"{kind} {100 * accuracy(evidence.trainings[kind]):.1f} %"
-        for kind in ("random", "speaker")
-        if kind in evidence.trainings
-    ]
+    others = [kind for kind in ("random", "speaker") if kind in evidence.trainings]
+    shares = ", ".join(f"{kind} {100 * accuracy(evidence.trainings[kind]):.1f} %" for kind in others)
     words = (
         f"in the tail split, {100 * mean:.1f} % on average over the last epochs ({100 * min(last):.1f} to "
-        f"{100 * max(last):.1f}), the loss at the end {float(np.mean([curve[-1] for curve in losses])):.1f}"
-        f"{'; in the others: ' if others else ''}{', '.join(others)}"
+        f"{100 * max(last):.1f}), the loss at the end {np.mean([curve[-1] for curve in losses]):.1f}"
+        f"{'; in the others: ' if others else ''}{shares}"
     )
     return words, 0.35 <= mean <= 0.65 if min(map(len, losses)) >= ENOUGH_EPOCHS else None
 

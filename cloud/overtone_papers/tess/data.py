@@ -13,7 +13,7 @@ from overtone_cloud.errors import CorpusError
 from overtone_models.features.means import MeanMfccSpec
 from overtone_models.labels import ordered
 from overtone_papers.common.data import Examples, classes_of
-from overtone_papers.common.options import whole, word, words
+from overtone_papers.common.options import quick_constant, whole, word, words
 from overtone_papers.common.study import Study
 
 KINDS = ("random", "tail", "speaker")
@@ -34,6 +34,8 @@ class Settings:
     )
     folds: int = whole(3, "speaker folds of corpora with more speakers than that", 2)
     splits: tuple[str, ...] = words(KINDS, "which of random, tail, speaker", KINDS)
+    tested_folds: int | None = quick_constant(None, 2)
+    """Of each kind of split only so many folds are trained; None for all."""
 
 
 def read(study: Study, name: str, reading: Reading) -> Examples:

@@ -6,13 +6,13 @@ from overtone_cloud.corpora.utterance import Reading
 from overtone_cloud.errors import CorpusError
 from overtone_papers.common.exploration import exploration_part
 from overtone_papers.common.options import described
-from overtone_papers.common.report import Report
+from overtone_papers.common.report import Report, choices_of
 from overtone_papers.common.study import Study
 from overtone_papers.common.system import System
-from overtone_papers.tess.claims import Evidence, choices, claims
+from overtone_papers.tess.claims import CHOICES, Evidence, claims
 from overtone_papers.tess.data import Settings, divide, read
 from overtone_papers.tess.tables import Results, parts
-from overtone_papers.tess.training import QUICK_FOLDS, train_kind
+from overtone_papers.tess.training import train_kind
 
 SECONDS_PER_CLIP = 1.2e-3
 """Measured: an epoch of 1,120 clips with its validation takes 1.2 to 1.4 s on 2 cores."""
@@ -38,7 +38,7 @@ def estimate(study: Study) -> str:
         len(fold.train)
         for reading in study.readings.values()
         for kind in settings.splits
-        for fold in divide(reading.labelled, kind, folds=settings.folds, seed=0)[: QUICK_FOLDS if study.quick else None]
+        for fold in divide(reading.labelled, kind, folds=settings.folds, seed=0)[: settings.tested_folds]
     ]
     minutes = study.seeds * sum(trained) * settings.epochs * SECONDS_PER_CLIP / 60 + 1
     trainings = study.seeds * len(trained)
@@ -59,8 +59,8 @@ def run(study: Study) -> Report:
     voices = exploration[0].figures.get("tess", {}).get("voices") if exploration else None
     evidence = Evidence(reading=study.readings.get("tess"), voices=voices, trainings=results.get("tess", {}))
     return Report(
-        parts=(*exploration, *parts(study, settings.epochs, results)),
-        choices=choices(settings),
+        parts=(*exploration, *parts(study, settings, results)),
+        choices=choices_of(CHOICES, **vars(settings)),
         claims=claims(evidence),
     )
 

@@ -1,7 +1,6 @@
 """Tables and pictures of system C's report."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 import numpy as np
 
@@ -9,8 +8,9 @@ from overtone_papers.common.pictures import Album
 from overtone_papers.common.report import Cell, Part, Picture, Table
 from overtone_papers.common.study import Study
 from overtone_papers.common.tables import CLASS_COLUMNS, Columns, Group, class_rows, over_seeds, summed, table
+from overtone_papers.tess.data import Settings
 
-Results = Mapping[str, Mapping[str, Sequence[Mapping[str, Any]]]]
+Results = Mapping[str, Mapping[str, Group]]
 """Corpus -> kind of split -> one result for each seed and fold."""
 
 LAST_EPOCHS = 20
@@ -52,16 +52,23 @@ TRAININGS: Columns = {
 }
 
 
-def parts(study: Study, epochs: int, results: Results) -> tuple[Part, ...]:
+def parts(study: Study, settings: Settings, results: Results) -> tuple[Part, ...]:
     """Return the comparison of the splits, then one part for each kind of split."""
     if not results:
         return ()
-    kinds = [kind for kind in SPLITS if any(kind in by_kind for by_kind in results.values())]
-    split = "; ".join(f"{kind}: {SPLITS[kind]}" for kind in kinds)
-    comparison = Part(
-        name="splits", title="The splits side by side", split=split, tables=(_comparison(results, kinds, epochs),)
+    kinds = [kind for kind in SPLITS if kind in settings.splits]
+    comparison = table(
+        "Accuracy of the LSTM",
+        COMPARISON,
+        {(f"{corpus}, here", kind): own[kind] for corpus, own in results.items() for kind in kinds},
+        heads=("network on", "split"),
+        paper=[PAPER] if "tess" in results else [],
+        note=f"{EXPLANATION} {settings.epochs} epochs; sd is over seeds; the last epochs are {LAST_EPOCHS}, or the "
+        "second half.",
     )
-    return (comparison, *(_kind(study, kind, results) for kind in kinds))
+    split = "; ".join(f"{kind}: {SPLITS[kind]}" for kind in kinds)
+    first = Part(name="splits", title="The splits side by side", split=split, tables=(comparison,))
+    return (first, *(_kind(study, kind, {corpus: own[kind] for corpus, own in results.items()}) for kind in kinds))
 
 
 def accuracy(group: Group) -> float:
@@ -81,24 +88,16 @@ def late(group: Group) -> list[float]:
     return [float(v) for curve in curves for v in curve[-min(LAST_EPOCHS, max(1, len(curve) // 2)) :]]
 
 
-def _comparison(results: Results, kinds: Sequence[str], epochs: int) -> Table:
-    return table(
-        "Accuracy of the LSTM",
-        COMPARISON,
-        {(f"{corpus}, here", kind): own[kind] for corpus, own in results.items() for kind in kinds if kind in own},
-        heads=("network on", "split"),
-        paper=[PAPER] if "tess" in results else [],
-        note=f"{EXPLANATION} {epochs} epochs; sd is over seeds; the last epochs are {LAST_EPOCHS}, or the second half.",
-    )
-
-
-def _kind(study: Study, kind: str, results: Results) -> Part:
+def _kind(study: Study, kind: str, groups: Mapping[str, Group]) -> Part:
     tables: list[Table] = []
     pictures: list[Picture] = []
-    groups = {corpus: own[kind] for corpus, own in results.items() if kind in own}
     for corpus, group in groups.items():
-        tables += [_classes(corpus, group), table(f"{corpus}: each training", TRAININGS, group)]
-        pictures += _pictures(Album(study, "splits"), corpus, kind, group)
+        labels = tuple(group[0]["scores"]["per_class"])
+        title = f"{corpus}: per emotion, all trainings of this split together"
+        rows = tuple(class_rows(summed(group), labels))
+        tables.append(Table(title=title, columns=("emotion", *CLASS_COLUMNS), rows=rows))
+        tables.append(table(f"{corpus}: each training", TRAININGS, group))
+        pictures += _pictures(Album(study, "splits"), corpus, kind, group, labels)
     return Part(
         name=kind,
         title=TITLES[kind],
@@ -110,30 +109,10 @@ def _kind(study: Study, kind: str, results: Results) -> Part:
     )
 
 
-def _classes(corpus: str, group: Group) -> Table:
-    return Table(
-        title=f"{corpus}: per emotion, all trainings of this split together",
-        columns=("emotion", *CLASS_COLUMNS),
-        rows=tuple(class_rows(summed(group), tuple(group[0]["scores"]["per_class"]))),
-    )
-
-
-def _pictures(album: Album, corpus: str, kind: str, group: Group) -> list[Picture]:
+def _pictures(album: Album, corpus: str, kind: str, group: Group, labels: Sequence[str]) -> tuple[Picture, Picture]:
     first = [r for r in group if r["seed"] == 0]
     histories = [{**r["history"], "name": r["name"] if len(first) > 1 else ""} for r in first]
-    name, labels = f"{corpus}-{kind}", tuple(first[0]["scores"]["per_class"])
-    return [
-        album.curves(
-            f"{name}-curves",
-            histories,
-            title=f"{corpus}, {SPLITS[kind]}",
-            caption=f"{corpus}: accuracy and loss, {kind}",
-        ),
-        album.confusion(
-            f"{name}-confusion",
-            summed(group),
-            labels,
-            title=f"{corpus}, {kind}",
-            caption=f"{corpus}: confusions, {kind}",
-        ),
-    ]
+    name, title, caption = f"{corpus}-{kind}", f"{corpus}, {SPLITS[kind]}", f"{corpus}: accuracy and loss, {kind}"
+    curves = album.curves(f"{name}-curves", histories, title=title, caption=caption)
+    title, caption = f"{corpus}, {kind}", f"{corpus}: confusions, {kind}"
+    return curves, album.confusion(f"{name}-confusion", summed(group), labels, title=title, caption=caption)

@@ -1,5 +1,6 @@
 """Trainings of paper C's network: one step of the study for each corpus, kind of split, fold and seed."""
 
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -11,50 +12,38 @@ from overtone_papers.common.study import Study
 from overtone_papers.tess.data import Settings, describe, divide, known_pairs
 
 NETWORK = "c-lstm"
-LEARNING_RATE = 1e-3
-QUICK_FOLDS = 2
+Result = dict[str, Any]
 
 
-def train_kind(study: Study, settings: Settings, name: str, data: Examples, kind: str) -> list[dict[str, Any]]:
-    """Return one result for each seed and fold of a kind of split."""
-    return [
-        _step(study, settings, name, data, kind, fold, seed)
-        for seed in range(study.seeds)
-        for fold in divide(data.utterances, kind, folds=settings.folds, seed=seed)[
-            : QUICK_FOLDS if study.quick else None
-        ]
-    ]
-
-
-def _step(
-    study: Study, settings: Settings, name: str, data: Examples, kind: str, fold: Fold, seed: int
-) -> dict[str, Any]:
-    """Train once, or take the result of an earlier run; the random split's first network is saved for devices."""
-    saves = kind == "random" and seed == 0
-    folder = study.folder(f"networks/{NETWORK}-{name}") if saves else None
-    result: dict[str, Any] = study.step(
-        f"{name}-{kind}-{fold.name}-seed{seed}",
-        lambda: _train(study, settings, name, data, fold, seed, folder),
-        makes=saved_files(folder) if folder else [],
-        corpus=name,
-        kind=kind,
-        fold=fold.name,
-        seed=seed,
-        epochs=settings.epochs,
-        batch=settings.batch,
-        scale=settings.scale,
-        folds=settings.folds,
-        features=MeanMfccSpec().to_json(),
-    )
-    pairs, held = known_pairs(data.utterances, fold), describe(data.utterances, fold)
-    return {**result, "name": fold.name, "seed": seed, "heard_before": pairs, "held_back": held}
+def train_kind(study: Study, settings: Settings, name: str, data: Examples, kind: str) -> list[Result]:
+    """Return one result for each seed and fold of a kind of split; the random split's first network is saved."""
+    results = []
+    for seed in range(study.seeds):
+        for fold in divide(data.utterances, kind, folds=settings.folds, seed=seed)[: settings.tested_folds]:
+            folder = study.folder(f"networks/{NETWORK}-{name}") if kind == "random" and seed == 0 else None
+            result = study.step(
+                f"{name}-{kind}-{fold.name}-seed{seed}",
+                partial(_train, study, settings, name, data, fold, seed, folder),
+                makes=saved_files(folder) if folder else [],
+                corpus=name,
+                kind=kind,
+                fold=fold.name,
+                seed=seed,
+                epochs=settings.epochs,
+                batch=settings.batch,
+                scale=settings.scale,
+                folds=settings.folds,
+                features=MeanMfccSpec().to_json(),
+            )
+            known, held = known_pairs(data.utterances, fold), describe(data.utterances, fold)
+            results.append({**result, "name": fold.name, "seed": seed, "heard_before": known, "held_back": held})
+    return results
 
 
 def _train(
     study: Study, settings: Settings, name: str, data: Examples, fold: Fold, seed: int, folder: Path | None
-) -> dict[str, Any]:
+) -> Result:
     """Return curves, scores and times of one training as JSON; save the network into `folder` where given."""
-    from overtone_models.networks import tf
     from overtone_models.networks.papers import build
     from overtone_papers.common import fitting
 
@@ -69,7 +58,6 @@ def _train(
         x[train],
         data.y[train],
         validation=(x[test], data.y[test]),
-        optimizer=tf.keras.optimizers.Adam(LEARNING_RATE),
         epochs=settings.epochs,
         batch=settings.batch,
         seed=seed,

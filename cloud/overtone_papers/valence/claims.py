@@ -1,17 +1,18 @@
 """The paper's claims checked against our figures: a difference counts where it is larger than two standard errors."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from overtone_papers.common.report import Choice, Claim, Verdict, choices_of, claim, judged
+from overtone_papers.common.report import Claim, Verdict, claim, judged
 from overtone_papers.common.tables import mean_of, over_seeds
 from overtone_papers.valence.experiment import Result
 from overtone_papers.valence.tables import PAPER
 
 LEAST_PAIRS = 3
 QUICK = "quick run: too little training and one fold, no evidence either way"
+RATED, NOT_RATED = "rated by people", "that our table sets by category, not ratings by people"
 TRANSFER = " (the networks differ in size and rates too, as in the paper's table 1)"
 CHOICES = """
 hop of the spectrogram | 256 samples (16 ms); a crop of 128 frames is 2.0 s, one of 64 frames 1.0 s
@@ -46,6 +47,7 @@ cost of a search trial | equal for all (--option trial-cost; 0 trains each to it
   validation speakers; draws of which one batch costs more are drawn again
   | the number of draws is not given; short trials favour small networks
 """
+"""What the paper leaves open."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,11 +61,21 @@ class Evidence:
 
 @dataclass(frozen=True, kw_only=True)
 class Difference:
-    """The mean of one network's accuracy of five classes less another's over equal folds and seeds, in points."""
+    """A mean over trainings, or over pairs of them with equal folds and seeds, which is judged by its distance from 0.
+
+    Of two networks it is the gain of accuracy of five classes in points.
+    """
 
     mean: float
     error: float | None
     pairs: int
+
+    @classmethod
+    def of(cls, figures: Iterable[float]) -> "Difference":
+        """Return mean and standard error of figures; the error of one is None."""
+        values = np.array(list(figures))
+        error = float(values.std(ddof=1) / np.sqrt(len(values))) if len(values) > 1 else None
+        return cls(mean=float(values.mean()), error=error, pairs=len(values))
 
     @property
     def verdict(self) -> bool | None:
@@ -77,11 +89,6 @@ class Difference:
         return f"{self.mean:+.1f} points{error} over {self.pairs} pair{'' if self.pairs == 1 else 's'} of trainings"
 
 
-def choices() -> tuple[Choice, ...]:
-    """Return what the paper leaves open."""
-    return choices_of(CHOICES)
-
-
 def claims(evidence: Evidence, *, quick: bool) -> tuple[Claim, ...]:
     """Return the paper's claims with the verdicts of our figures."""
     return judged(READERS, evidence, quick=quick, why=QUICK)
@@ -92,9 +99,8 @@ def difference(results: Mapping[str, Sequence[Result]], one: str, other: str) ->
     if one not in results or other not in results:
         return None
     theirs = {(r["fold"], r["seed"]): r["figures"]["acc5"] for r in results[other]}
-    keys = ((r, (r["fold"], r["seed"])) for r in results[one])
-    gains = np.array([100 * (r["figures"]["acc5"] - theirs[key]) for r, key in keys if key in theirs])
-    return Difference(mean=float(gains.mean()), error=_standard_error(gains, 2), pairs=len(gains))
+    ours = {(r["fold"], r["seed"]): r["figures"]["acc5"] for r in results[one]}
+    return Difference.of(100 * (ours[key] - theirs[key]) for key in ours if key in theirs)
 
 
 def _compared(words: str, one: str, other: str, *, unlabelled: bool) -> Callable[[Evidence], Claim | None]:
@@ -128,12 +134,9 @@ def _absolute(evidence: Evidence) -> Verdict | None:
 
     best = max(results, key=lambda network: accuracy(network, "acc5"))
     chance = 100 * mean_of(results[best], "figures.chance5")
-    labels = (
-        "labels rated by people" if evidence.rated else "labels that our table sets by category, not ratings by people"
-    )
     words = (
         f"{best[2:]}: {accuracy(best, 'acc5'):.1f} % and {accuracy(best, 'acc3'):.1f} %, chance of five {chance:.1f} "
-        f"%; {labels}, so not comparable"
+        f"%; labels {RATED if evidence.rated else NOT_RATED}, so not comparable"
     )
     return words, None  # other speech and other labels: nearness to the paper's number would prove nothing
 
@@ -142,15 +145,9 @@ def _absolute(evidence: Evidence) -> Verdict | None:
 def _correlates(evidence: Evidence) -> Verdict | None:
     if "b-basic-dcgan" not in evidence.results:
         return None
-    values = np.array([r["figures"]["rho"] for r in evidence.results["b-basic-dcgan"]])
-    error, mean = _standard_error(values, LEAST_PAIRS), float(values.mean())
-    spread = "" if error is None else f" +- {error:.3f} (standard error)"
-    holds = None if error is None or abs(mean) <= 2 * error else mean > 0
-    return f"rho {mean:.3f}{spread} over {len(values)} trainings", holds
-
-
-def _standard_error(values: "np.ndarray[tuple[int], np.dtype[np.float64]]", least: int) -> float | None:
-    return float(values.std(ddof=1) / np.sqrt(len(values))) if len(values) >= least else None
+    rho = Difference.of(r["figures"]["rho"] for r in evidence.results["b-basic-dcgan"])
+    spread = "" if rho.pairs < LEAST_PAIRS else f" +- {rho.error:.3f} (standard error)"
+    return f"rho {rho.mean:.3f}{spread} over {rho.pairs} trainings", rho.verdict
 
 
 READERS = (

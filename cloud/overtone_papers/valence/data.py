@@ -9,9 +9,9 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from overtone_cloud.corpora.utterance import Utterance
+from overtone_cloud.corpora.utterance import Reading, Utterance
 from overtone_cloud.errors import CorpusError, SplitError
-from overtone_models.features.crops import HOP_SAMPLES, CropSpec, VoicedSpectrogramSpec, cut
+from overtone_models.features.crops import HOP_SAMPLES, VoicedSpectrogramSpec, cut
 from overtone_models.features.spectra import TOP_DB
 from overtone_models.front_end import F32
 from overtone_papers.common.data import InnerFold, Rows, Scaler, rows_of
@@ -77,27 +77,21 @@ class Data:
         return [self.recordings[i] for i in rows]
 
 
-def crop_spec(width: int) -> CropSpec:
-    """Return the feature that a device computes for a network of this crop width."""
-    return CropSpec(width=width, in_decibels=True)
-
-
-def usable(study: Study) -> tuple[Utterance, ...]:
+def usable(readings: Mapping[str, Reading]) -> tuple[Utterance, ...]:
     """Return the utterances that have a rating, or a category that the table rates; ids include the corpus."""
-    rated = (u for r in study.readings.values() for u in r.utterances if dimensions(u) is not None)
+    rated = (u for reading in readings.values() for u in reading.utterances if dimensions(u) is not None)
     return tuple(replace(u, id=f"{u.corpus}/{u.id}") for u in rated)
 
 
 def load(study: Study) -> Data:
     """Return every corpus' labelled recordings; unreadable ones are left out and named in the log."""
-    candidates = usable(study)
+    candidates = usable(study.readings)
     utterances, recordings = spectrograms(candidates, study)
     if not recordings:
         raise CorpusError(f"none of {len(candidates)} recordings can be read")
     ratings = np.array([dimensions(u) for u in utterances], np.float64)
-    words = sum(r.by_words for r in recordings)
-    rest = len(recordings) - words
-    study.log(f"{len(recordings)} recordings; crops on words in {words} of them, on voiced frames in {rest}")
+    count, words = len(recordings), sum(r.by_words for r in recordings)
+    study.log(f"{count} recordings; crops on words in {words} of them, on voiced frames in {count - words}")
     return Data(utterances=utterances, recordings=recordings, valence=ratings[:, 0], activation=ratings[:, 1])
 
 
@@ -142,9 +136,7 @@ def fixed_crops(recordings: Sequence[Recording], width: int, seed: int) -> F32:
     return crops(recordings, width, np.random.default_rng((seed, EVALUATION)))
 
 
-def leave_one_group_out(
-    utterances: Sequence[Utterance], *, groups: int | None = None, seed: int = 0
-) -> tuple[InnerFold, ...]:
+def leave_one_group_out(utterances: Sequence[Utterance], *, groups: int | None = None) -> tuple[InnerFold, ...]:
     """Return one fold per group: each corpus' sessions, or speaker groups balanced by gender.
 
     Some speakers of the held-out group validate (`inner`), the others test. Without `groups` there are as many as
@@ -159,7 +151,7 @@ def leave_one_group_out(
                 f"{name}: {count} groups asked for, its speakers or sessions make 2 to {most} groups of at least "
                 f"{SPEAKERS_PER_GROUP} speakers; --option groups=N"
             )
-    places = {key: place for of in by_corpus.values() for key, place in _speaker_groups(of, count, seed).items()}
+    places = {key: place for of in by_corpus.values() for key, place in _speaker_groups(of, count).items()}
     return tuple(_fold(utterances, places, group) for group in range(count))
 
 
@@ -179,25 +171,23 @@ def has_sessions(utterances: Sequence[Utterance]) -> bool:
 
 def _possible(name: str, utterances: Sequence[Utterance]) -> int:
     """Return the number of groups that a corpus allows."""
-    unlabelled = "give its folder as --option unlabelled=PATH"
     without = sum(1 for u in utterances if u.speaker is None)
-    if without:
-        raise SplitError(
-            f"{name}: {without} of {len(utterances)} utterances have no speaker, so none can be left out; {unlabelled}"
-        )
-    if has_sessions(utterances):
-        return len({u.session for u in utterances})
     speakers, least = len({u.speaker for u in utterances}), 2 * SPEAKERS_PER_GROUP
-    if speakers < least:
-        raise SplitError(
-            f"{name}: {speakers} speakers are too few, {least} are needed to train, validate and test; {unlabelled}"
-        )
+    lack = ""
+    if without:
+        lack = f"{without} of {len(utterances)} utterances have no speaker, so none can be left out"
+    elif has_sessions(utterances):
+        return len({u.session for u in utterances})
+    elif speakers < least:
+        lack = f"{speakers} speakers are too few, {least} are needed to train, validate and test"
+    if lack:
+        raise SplitError(f"{name}: {lack}; give its folder as --option unlabelled=PATH")
     return speakers // SPEAKERS_PER_GROUP
 
 
-def _speaker_groups(utterances: Sequence[Utterance], count: int, seed: int) -> dict[Speaker, tuple[int, int]]:
+def _speaker_groups(utterances: Sequence[Utterance], count: int) -> dict[Speaker, tuple[int, int]]:
     """Return each speaker's group and place in it: women before men, so that every second place is a balanced half."""
-    generator = np.random.default_rng(seed)
+    generator = np.random.default_rng(0)
     genders = {(u.corpus, str(u.speaker)): u.gender or "" for u in utterances}
     order: list[Speaker] = []
     for gender in sorted(set(genders.values())):
@@ -207,10 +197,8 @@ def _speaker_groups(utterances: Sequence[Utterance], count: int, seed: int) -> d
     if has_sessions(utterances):
         sessions = sorted({str(u.session) for u in utterances})
         group_of = {(u.corpus, str(u.speaker)): sessions.index(str(u.session)) % count for u in utterances}
-    members: dict[int, list[Speaker]] = {}
-    for speaker in order:
-        members.setdefault(group_of[speaker], []).append(speaker)
-    return {speaker: (group, place) for group, own in members.items() for place, speaker in enumerate(own)}
+    members = [[speaker for speaker in order if group_of[speaker] == group] for group in range(count)]
+    return {speaker: (group, place) for group, own in enumerate(members) for place, speaker in enumerate(own)}
 
 
 def _fold(utterances: Sequence[Utterance], places: Mapping[Speaker, tuple[int, int]], group: int) -> InnerFold:

@@ -1,7 +1,7 @@
 """System B on a study's corpora: its folds, and every training as a resumable step."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from overtone_models.digests import digest_mapping
-from overtone_models.features.crops import HOP_SAMPLES
+from overtone_models.features.crops import HOP_SAMPLES, CropSpec
 from overtone_papers.common.data import InnerFold
 from overtone_papers.common.fitting import timed_prediction
 from overtone_papers.common.saved_network import SavedNetwork, saved_files
@@ -17,21 +17,13 @@ from overtone_papers.common.scoring import softmax
 from overtone_papers.common.study import Study
 from overtone_papers.valence import data as recordings
 from overtone_papers.valence import unlabelled
-from overtone_papers.valence.data import (
-    SCALER,
-    Data,
-    Recording,
-    crop_spec,
-    fixed_crops,
-    has_sessions,
-    leave_one_group_out,
-    speakers_of,
-)
+from overtone_papers.valence.data import SCALER, fixed_crops, has_sessions, leave_one_group_out, speakers_of
 from overtone_papers.valence.ratings import NAMES, accepted, measure, oversampled, soft
 from overtone_papers.valence.settings import Recipe, Settings, published
 from overtone_papers.valence.training import PREDICT_BATCH, Lesson, Trained, train
 
 Result = dict[str, Any]
+Work = Callable[[], Result]
 METHOD = 2
 """Incremented when a step's method changes, so that no earlier result is reused."""
 
@@ -45,12 +37,12 @@ class Experiment:
         self.files = unlabelled.find(self.options.unlabelled, self.options.unlabelled_hours)
 
     @cached_property
-    def data(self) -> Data:
+    def data(self) -> recordings.Data:
         """The labelled recordings."""
         return recordings.load(self.study)
 
     @cached_property
-    def free(self) -> tuple[Recording, ...]:
+    def free(self) -> tuple[recordings.Recording, ...]:
         """The unlabelled recordings."""
         return unlabelled.load(self.files, self.study)
 
@@ -81,27 +73,18 @@ class Experiment:
 
     def recipe(self, network: str) -> Recipe:
         """Return a network's recipe for this run: the published one, or the search's best."""
-        if self.options.parameters == "paper":
-            return self._applied(published(network))
-        best = Recipe(**best_of(self.search(network))["settings"])
-        epochs = self._applied(published(network)).epochs
-        return self._applied(replace(best, epochs=epochs, epoch_samples=None))
-
-    def _applied(self, recipe: Recipe) -> Recipe:
+        recipe = published(network)
+        if self.options.parameters == "searched":
+            best = best_of(self.search(network))["settings"]
+            recipe = Recipe(**{**best, "epochs": recipe.epochs, "epoch_samples": None})
         return self.options.applied(recipe, whole_pass=self.whole_pass(self.folds[0]), quick=self.study.quick)
 
     def trained(self, recipe: Recipe, fold: InnerFold, seed: int) -> Result:
         """Return the result of a training on a fold for its test speakers; one step of the study."""
         first = fold.name == self.folds[0].name and seed == 0
         folder = self.study.folder(f"networks/{recipe.network}") if first else None
-        return self._step(
-            f"{recipe.network}-{fold.name}-seed{seed}",
-            lambda: self._train_and_test(recipe, fold, seed, folder),
-            recipe,
-            fold,
-            seed,
-            makes=saved_files(folder) if folder is not None else (),
-        )
+        name, makes = f"{recipe.network}-{fold.name}-seed{seed}", saved_files(folder) if folder is not None else ()
+        return self._step(name, lambda: self._train_and_test(recipe, fold, seed, folder), recipe, fold, seed, makes)
 
     def search(self, network: str) -> list[Result]:
         """Return the validation of each search trial on the first fold, whose test speakers stay unseen."""
@@ -112,13 +95,7 @@ class Experiment:
         return results
 
     def _step(
-        self,
-        name: str,
-        work: Callable[[], Result],
-        recipe: Recipe,
-        fold: InnerFold,
-        seed: int,
-        makes: Sequence[Path] = (),
+        self, name: str, work: Work, recipe: Recipe, fold: InnerFold, seed: int, makes: Sequence[Path] = ()
     ) -> Result:
         ratings = np.stack([self.data.valence, self.data.activation], 1).tolist()
         rated = dict(zip([u.id for u in self.data.utterances], ratings, strict=True))
@@ -131,15 +108,15 @@ class Experiment:
 
     def _lesson(self, recipe: Recipe, fold: InnerFold, seed: int) -> Lesson:
         data, rows, inner = self.data, self.data.rows(fold.train), self.data.rows(fold.inner)
-        recordings = data.some(rows)
+        heard = data.some(rows)
         return Lesson(
-            recordings=recordings,
+            recordings=heard,
             valence=data.valence[rows],
             activation=data.activation[rows],
             validation=fixed_crops(data.some(inner), recipe.width, seed),
             validation_valence=data.valence[inner],
             # The training part also serves without its labels; it has no validation and no test speakers.
-            unlabelled=[*self.free, *recordings] if recipe.tasks.real else (),
+            unlabelled=[*self.free, *heard] if recipe.tasks.real else (),
         )
 
     def _train_and_test(self, recipe: Recipe, fold: InnerFold, seed: int, folder: Path | None) -> Result:
@@ -182,7 +159,7 @@ class Experiment:
         """Write the valence network with raw crops; a test row's class is the nearest to its rating, or the lower."""
         data, recipe = self.data, trained.learner.recipe
         train, test = data.rows(fold.train), data.rows(fold.test)
-        spec, shape = crop_spec(recipe.width), recipe.shape
+        spec, shape = CropSpec(width=recipe.width, in_decibels=True), recipe.shape
         corpora = sorted({data.utterances[i].corpus for i in train})
         SavedNetwork(
             network=recipe.network,

@@ -30,9 +30,7 @@ class Learner:
         self.network = discriminator(recipe.shape, recipe.tasks)
         self.valence = valence_network(self.network)
         self.generator = generator(recipe.shape) if recipe.tasks.real else None
-        tasks = recipe.tasks
-        names = ["valence", *(["activation"] if tasks.activation else []), *(["real"] if tasks.real else [])]
-        self._variables = {name: self._task_variables(name) for name in names}
+        self._variables = {task: self._task_variables(task) for task in self.network.output}
         if self.generator is not None:
             self._variables["generator"] = self.generator.trainable_variables
         self._optimizers = {name: self._optimizer(name) for name in self._variables}
@@ -47,16 +45,12 @@ class Learner:
         losses, logits = self._step(*map(tf.constant, (x, valence, activation, real)))
         return {name: float(value) for name, value in losses.items()}, logits.numpy()
 
-    def generated(self, noise: F32) -> F32:
-        """Return crops `(n, rows, width)` in -1..1 of noise `(n, recipe.shape.noise)`."""
+    def generated(self, count: int, seed: int) -> F32:
+        """Return `(count, rows, width)` generated crops in -1..1, always of the same noise for a seed."""
         assert self.generator is not None
+        noise = np.random.default_rng(seed).normal(size=(count, self.recipe.shape.noise)).astype(np.float32)
         result: F32 = self.generator(tf.constant(noise), training=False).numpy()[..., 0]
         return result
-
-    def noise(self, count: int, seed: int) -> F32:
-        """Return `(count, recipe.shape.noise)` normal noise."""
-        shape = (count, self.recipe.shape.noise)
-        return np.random.default_rng(seed).normal(size=shape).astype(np.float32)
 
     def parameters(self) -> dict[str, int]:
         """Return the numbers of weights: valence network, all networks but the generator, generator."""

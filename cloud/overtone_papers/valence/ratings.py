@@ -41,22 +41,14 @@ def dimensions(utterance: Utterance) -> Affect | None:
 
     Raise CorpusError for a rating on another scale.
     """
-    if utterance.valence is not None and utterance.activation is not None:
-        return Affect(
-            _rated(utterance, "valence", utterance.valence), _rated(utterance, "activation", utterance.activation)
-        )
-    if (own := _own_label_affect(utterance)) is not None:
-        return own
-    if utterance.label is None:
-        return None
+    if is_rated(utterance):
+        return Affect(_rated(utterance, "valence"), _rated(utterance, "activation"))
+    corpus = CORPORA.get(utterance.corpus)
+    own = None if corpus is None else corpus.affect.get((utterance.corpus_label or "").lower())
+    if own is not None or utterance.label is None:
+        return own  # a corpus' own label may be more specific: TESS plays a *pleasant* surprise
     emotion, intensity = EMOTIONS[utterance.label], (utterance.intensity or "").lower()
     return emotion.weak if intensity in WEAK else emotion.strong if intensity in STRONG else emotion.normal
-
-
-def _own_label_affect(utterance: Utterance) -> Affect | None:
-    """Return the affect of the corpus' own label, if more specific: TESS plays a *pleasant* surprise."""
-    corpus = CORPORA.get(utterance.corpus)
-    return None if corpus is None else corpus.affect.get((utterance.corpus_label or "").lower())
 
 
 def is_rated(utterance: Utterance) -> bool:
@@ -64,7 +56,8 @@ def is_rated(utterance: Utterance) -> bool:
     return utterance.valence is not None and utterance.activation is not None
 
 
-def _rated(utterance: Utterance, name: str, value: float) -> float:
+def _rated(utterance: Utterance, name: str) -> float:
+    value = float(getattr(utterance, name))
     if not LOWEST - SLACK <= value <= HIGHEST + SLACK:
         raise CorpusError(
             f"{utterance.id}: {name} is {value:g}, limits are {LOWEST:g} and {HIGHEST:g}; "
@@ -140,9 +133,7 @@ def measure(probabilities: F32, ratings: NDArray[np.float64]) -> dict[str, Any]:
         "acc3": three["uar"],
         "rho": round(pearson(expected(probabilities), ratings), 6),
         "n": len(ratings),
-        "accuracy": five["accuracy"],
-        "per_class": five["per_class"],
-        "confusion": five["confusion"],
+        **{name: five[name] for name in ("accuracy", "per_class", "confusion")},
         "confusion3": three["confusion"],
         "chance5": _chance(five["confusion"]),
         "chance3": _chance(three["confusion"]),

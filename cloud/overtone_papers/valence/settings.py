@@ -3,6 +3,7 @@
 import zlib
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, replace
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -111,25 +112,17 @@ class Settings:
 
     def applied(self, recipe: Recipe, *, whole_pass: int, quick: bool) -> Recipe:
         """Return the recipe with the options of this run applied."""
-        result = replace(recipe, dense=self.dense, patience=self.patience)
-        if quick:
-            result = result.within(QUICK_MULTIPLY_ADDS, whole_pass)
-        if self.epochs is not None:
-            result = replace(result, epochs=self.epochs)
-        if self.epoch_samples is not None:
-            result = replace(result, epoch_samples=self.epoch_samples or None)
-        return result
+        result = self._sized(recipe.within(QUICK_MULTIPLY_ADDS, whole_pass) if quick else recipe)
+        return result if self.epoch_samples is None else replace(result, epoch_samples=self.epoch_samples or None)
 
     def trials_of(self, network: str, whole_pass: int) -> list[Recipe]:
         """Return the search's trials of a network, each within the cost of a trial."""
         most = self.trial_cost * TERA
-        candidates = draws(network, most=most)
-        recipes = []
-        for _ in range(self.trials):
-            recipe = replace(next(candidates), dense=self.dense, patience=self.patience)
-            recipe = recipe.within(most, whole_pass, least_epochs=1) if most else recipe
-            recipes.append(recipe if self.epochs is None else replace(recipe, epochs=self.epochs))
-        return recipes
+        recipes = islice(draws(network, most=most), self.trials)
+        return [self._sized(r.within(most, whole_pass, least_epochs=1) if most else r) for r in recipes]
+
+    def _sized(self, recipe: Recipe) -> Recipe:
+        return replace(recipe, dense=self.dense, patience=self.patience, epochs=self.epochs or recipe.epochs)
 
 
 def published(network: str) -> Recipe:

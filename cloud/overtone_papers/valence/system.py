@@ -1,19 +1,20 @@
 """Paper B: valence from a multitask DCGAN on spectrogram crops."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from itertools import product
 
+from overtone_cloud.corpora.splits import Fold
 from overtone_cloud.corpora.utterance import Reading
 from overtone_cloud.errors import CorpusError, SplitError
 from overtone_papers.common.options import described
-from overtone_papers.common.report import Report
+from overtone_papers.common.report import Report, choices_of
 from overtone_papers.common.study import Study
 from overtone_papers.common.system import System
-from overtone_papers.valence.claims import Evidence, choices, claims
+from overtone_papers.valence.claims import CHOICES, Evidence, claims
 from overtone_papers.valence.data import leave_one_group_out, usable
 from overtone_papers.valence.experiment import Experiment, Result
 from overtone_papers.valence.ratings import dimensions, is_rated
-from overtone_papers.valence.settings import TERA, Recipe, Settings, published
+from overtone_papers.valence.settings import TERA, Settings, published
 from overtone_papers.valence.tables import folds_part, search_part
 
 LEAST_CLASSES = 2
@@ -36,25 +37,24 @@ def needs(readings: Mapping[str, Reading]) -> None:
                 "labels"
             )
     try:
-        leave_one_group_out([u for r in readings.values() for u in r.utterances if dimensions(u) is not None])
+        leave_one_group_out(usable(readings))
     except SplitError as error:
         raise CorpusError(str(error)) from error
 
 
 def estimate(study: Study) -> str:
     """Return one line with the number of trainings and about how long they take."""
-    settings = study.settings(Settings)
-    utterances = usable(study)
+    settings, utterances = study.settings(Settings), usable(study.readings)
+    networks = settings.networks
     folds = leave_one_group_out(utterances, groups=settings.groups)
-    costs = [_Cost(settings, network, study.quick, len(folds[0].train)) for network in settings.networks]
     seconds, words = 0.0, []
     if "folds" in study.parts:
         rounds = study.seeds * len(folds[:1] if study.quick else folds)
-        seconds += rounds * sum(cost.training_s(len(folds[0].test)) for cost in costs)
-        words.append(f"{rounds * len(costs)} trainings")
+        seconds += rounds * sum(_training_s(settings, network, folds[0], study.quick) for network in networks)
+        words.append(f"{rounds * len(networks)} trainings")
     if "search" in study.parts or settings.parameters == "searched":
-        seconds += settings.trials * sum(cost.trial_s for cost in costs)
-        words.append(f"{settings.trials * len(costs)} trials")
+        seconds += settings.trials * sum(_trial_s(settings, network, folds[0]) for network in networks)
+        words.append(f"{settings.trials * len(networks)} trials")
     duration = f"{seconds / 60:.0f} min" if seconds < 7200 else f"{seconds / 3600:.0f} h"
     return (
         f"system B: {len(utterances)} utterances, {' and '.join(words)}, about {duration} on 2 cores; an "
@@ -62,34 +62,21 @@ def estimate(study: Study) -> str:
     )
 
 
-@dataclass(frozen=True)
-class _Cost:
-    """Training time of a network in seconds, for the size of its training part."""
-
-    settings: Settings
-    network: str
-    quick: bool
-    utterances: int
-
-    def training_s(self, tested: int) -> float:
-        """Seconds of one training with validation after each epoch, and of its test."""
-        crops = OVERSAMPLED * self.utterances
-        recipe = self.settings.applied(published(self.network), whole_pass=round(crops), quick=self.quick)
-        fixed = self.quick or self.settings.epochs is not None
-        epochs = recipe.epochs if fixed else min(recipe.epochs, USUAL_EPOCHS)
-        tests = (epochs + 1) * tested * recipe.shape.multiply_adds
-        return SETUP_S + _seconds(recipe, epochs * (recipe.epoch_samples or crops)) + tests / MULTIPLY_ADDS_PER_S
-
-    @property
-    def trial_s(self) -> float:
-        """Seconds of one trial of the search."""
-        if self.settings.trial_cost:
-            return SETUP_S + self.settings.trial_cost * TERA / MULTIPLY_ADDS_PER_S
-        return SETUP_S + _seconds(published(self.network), USUAL_EPOCHS * OVERSAMPLED * self.utterances)
+def _training_s(settings: Settings, network: str, fold: Fold, quick: bool) -> float:
+    """Return the seconds of one training with validation after each epoch, and of its test."""
+    whole_pass = OVERSAMPLED * len(fold.train)
+    recipe = settings.applied(published(network), whole_pass=round(whole_pass), quick=quick)
+    fixed = quick or settings.epochs is not None
+    epochs = recipe.epochs if fixed else min(recipe.epochs, USUAL_EPOCHS)
+    training = epochs * (recipe.epoch_samples or whole_pass) * recipe.multiply_adds
+    tests = (epochs + 1) * len(fold.test) * recipe.shape.multiply_adds
+    return SETUP_S + (training + tests) / MULTIPLY_ADDS_PER_S
 
 
-def _seconds(recipe: Recipe, crops: float) -> float:
-    return crops * recipe.multiply_adds / MULTIPLY_ADDS_PER_S
+def _trial_s(settings: Settings, network: str, fold: Fold) -> float:
+    """Return the seconds of one trial of the search."""
+    whole = USUAL_EPOCHS * OVERSAMPLED * len(fold.train) * published(network).multiply_adds
+    return SETUP_S + (settings.trial_cost * TERA or whole) / MULTIPLY_ADDS_PER_S
 
 
 def run(study: Study) -> Report:
@@ -99,21 +86,15 @@ def run(study: Study) -> Report:
     results: dict[str, list[Result]] = {}
     parts = []
     if "folds" in study.parts:
-        recipes = {network: experiment.recipe(network) for network in networks}
-        results = {network: [] for network in networks}
-        for seed in range(study.seeds):
-            for fold in experiment.used_folds:
-                for network, recipe in recipes.items():
-                    results[network].append(experiment.trained(recipe, fold, seed))
+        recipes = [experiment.recipe(network) for network in networks]
+        for seed, fold, recipe in product(range(study.seeds), experiment.used_folds, recipes):
+            results.setdefault(recipe.network, []).append(experiment.trained(recipe, fold, seed))
         parts.append(folds_part(experiment, results))
     if "search" in study.parts:
         parts.append(search_part(experiment, {network: experiment.search(network) for network in networks}))
-    evidence = Evidence(
-        results=results,
-        unlabelled_hours=experiment.files.hours,
-        rated=all(is_rated(u) for u in experiment.data.utterances),
-    )
-    return Report(parts=tuple(parts), choices=choices(), claims=claims(evidence, quick=study.quick))
+    rated = all(is_rated(u) for u in experiment.data.utterances)
+    evidence = Evidence(results=results, unlabelled_hours=experiment.files.hours, rated=rated)
+    return Report(parts=tuple(parts), choices=choices_of(CHOICES), claims=claims(evidence, quick=study.quick))
 
 
 SYSTEM = System(

@@ -8,16 +8,7 @@ import numpy as np
 from overtone_papers.common.pictures import Album
 from overtone_papers.common.report import Cell, Part, Picture, Table
 from overtone_papers.common.study import Study
-from overtone_papers.common.tables import (
-    CLASS_COLUMNS,
-    Columns,
-    class_rows,
-    mean_of,
-    over_seeds,
-    per_cent,
-    summed,
-    table,
-)
+from overtone_papers.common.tables import CLASS_COLUMNS, Columns, class_rows, mean_of, over_seeds, summed, table
 from overtone_papers.valence.data import Data, speakers_of
 from overtone_papers.valence.experiment import Experiment, Result, best_of
 from overtone_papers.valence.ratings import NAMES, accepted, is_rated, soft
@@ -44,6 +35,7 @@ PAPER_CONFUSION = (
 Results = Mapping[str, Sequence[Result]]
 """Network -> one result per fold and seed."""
 
+NAME: Columns = {"network": lambda r: r["network"][2:]}
 SIZES: Columns = {
     "crop width": "settings.width",
     "learning rate": lambda r: f"{r['settings']['learning_rate']:g}",
@@ -52,7 +44,7 @@ SIZES: Columns = {
     "filters": "settings.filters",
 }
 TRAININGS: Columns = {
-    "network": lambda r: r["network"][2:],
+    **NAME,
     "fold and test speakers": lambda r: f"{r['fold']}: {', '.join(r['test_speakers'])}",
     "seed": "seed",
     "best epoch": lambda r: f"{r['history']['best_epoch']} of {r['history']['epochs']}",
@@ -65,7 +57,7 @@ TRAININGS: Columns = {
     "one crop ms": lambda r: f"{r['inference_ms']:.2f}",
 }
 NETWORKS: Columns = {
-    "network": lambda r: r["network"][2:],
+    **NAME,
     **SIZES,
     "as table 1": lambda r: "yes" if _as_published(r) else "no",
     "parameters: valence": "parameters.valence",
@@ -113,16 +105,12 @@ def folds_part(experiment: Experiment, results: Results) -> Part:
 def search_part(experiment: Experiment, trials: Results) -> Part:
     """Return the best trial of each network beside the paper's table 1, and every trial."""
     fold, validation = experiment.folds[0], {**SIZES, "validation 5 %": "acc5"}
-    rows = {
-        (name,): result
-        for network, group in trials.items()
-        for name, result in (
-            (f"{network[2:]}, paper", {"settings": published(network).to_json(), "acc5": None}),
-            (f"{network[2:]}, ours", best_of(group)),
-        )
-    }
+    rows: dict[tuple[str], Result] = {}
+    for network, group in trials.items():
+        rows[f"{network[2:]}, paper",] = {"settings": published(network).to_json(), "acc5": None}
+        rows[f"{network[2:]}, ours",] = best_of(group)
     every = [r for group in trials.values() for r in group]
-    columns = {"network": lambda r: r["network"][2:], **validation, "epochs": "epochs", "seconds": "seconds"}
+    columns = {**NAME, **validation, "epochs": "epochs", "seconds": "seconds"}
     speakers = ", ".join(speakers_of(experiment.data.utterances, fold.inner))
     return Part(
         name="search",
@@ -174,9 +162,8 @@ def _confusion_beside_paper(group: Sequence[Result]) -> Table:
     """Return BasicDCGAN's confusion beside the paper's table 3, rows of the true class in per cent."""
     rows: list[tuple[Cell, ...]] = []
     for name, paper, counts in zip(NAMES, PAPER_CONFUSION, summed(group, "figures.confusion"), strict=True):
-        ours = [per_cent(count, sum(counts)) for count in counts]
-        cells = zip(paper, ours, strict=True)
-        rows.append((name, *(f"{p:.1f} | {'-' if share is None else f'{share:.1f}'}" for p, share in cells)))
+        ours = [f"{100 * count / sum(counts):.1f}" if any(counts) else "-" for count in counts]
+        rows.append((name, *(f"{share:.1f} | {own}" for share, own in zip(paper, ours, strict=True))))
     title = "Confusion of BasicDCGAN: the paper's table 3 | ours, in % of the true class"
     return Table(title=title, columns=("spoken", *NAMES), rows=tuple(rows))
 
@@ -215,29 +202,25 @@ def _as_published(result: Mapping[str, Any]) -> bool:
 
 def _pictures(study: Study, network: str, group: Sequence[Result]) -> list[Picture]:
     album, name = Album(study, "folds"), network[2:]
+    confusion, title = summed(group, "figures.confusion"), f"{name}, test speakers of all folds"
     histories = [{**r["history"], "name": r["fold"]} for r in group if r["seed"] == 0]
-    generated = sorted((study.out / "generated" / network).glob("epoch-*.png"))
-    places = sorted({round(place) for place in np.linspace(0, len(generated) - 1, MOST_PICTURES)} if generated else ())
+    caption = f"{name}: loss, and unweighted validation accuracy"
     return [
-        album.confusion(
-            f"{name}-confusion",
-            summed(group, "figures.confusion"),
-            NAMES,
-            title=f"{name}, test speakers of all folds",
-            caption=f"{name}: confusion of valence",
-        ),
-        album.curves(
-            f"{name}-curves",
-            histories,
-            title=f"{name}, seed 0",
-            caption=f"{name}: loss, and unweighted validation accuracy",
-        ),
-        *(
-            Picture(
-                path=f"generated/{network}/{generated[i].name}",
-                caption=f"{name}: spectrograms generated from the same noise after epoch {int(generated[i].stem[6:])} "
-                f"(of {len(generated)}; fold 1, seed 0)",
-            )
-            for i in places
-        ),
+        album.confusion(f"{name}-confusion", confusion, NAMES, title=title, caption=f"{name}: confusion of valence"),
+        album.curves(f"{name}-curves", histories, title=f"{name}, seed 0", caption=caption),
+        *_generated(study, network),
+    ]
+
+
+def _generated(study: Study, network: str) -> list[Picture]:
+    """Return the generator's pictures of some epochs, spread over the training."""
+    files = sorted((study.out / "generated" / network).glob("epoch-*.png"))
+    places = sorted({round(place) for place in np.linspace(0, len(files) - 1, MOST_PICTURES)} if files else ())
+    words = f"{network[2:]}: spectrograms generated from the same noise after epoch"
+    return [
+        Picture(
+            path=f"generated/{network}/{files[i].name}",
+            caption=f"{words} {int(files[i].stem[6:])} (of {len(files)}; fold 1, seed 0)",
+        )
+        for i in places
     ]

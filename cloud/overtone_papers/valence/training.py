@@ -75,7 +75,7 @@ def train(
     for epoch in range(1, recipe.epochs + 1):
         _run_epoch(trained, lesson, generator, log=log, name=f"{name}: epoch {epoch} of {recipe.epochs}")
         if pictures is not None and learner.generator is not None:
-            images = list(learner.generated(learner.noise(PICTURES, seed)))
+            images = list(learner.generated(PICTURES, seed))
             grid_png(pictures / f"epoch-{epoch:03}.png", images, columns=4, title=f"{name}, epoch {epoch}")
         _validate(trained, lesson)
         loss = trained.history.loss[-1]
@@ -110,15 +110,14 @@ def batches(lesson: Lesson, recipe: Recipe, generator: np.random.Generator) -> I
 
 def _run_epoch(trained: Trained, lesson: Lesson, generator: np.random.Generator, *, log: Log, name: str) -> None:
     learner = trained.learner
-    losses: dict[str, list[float]] = {}
+    losses: list[dict[str, float]] = []
     hits: list[float] = []
     logged = time.monotonic()
     for number, batch in enumerate(batches(lesson, learner.recipe, generator), start=1):
         step, logits = learner.step(*batch)
         if not np.isfinite(list(step.values())).all():
             raise TrainingError(f"{name}: the loss of batch {number} is not finite: lower the learning rate")
-        for task, value in step.items():
-            losses.setdefault(task, []).append(value)
+        losses.append(step)
         hits.append(float(accepted(batch[1])[np.arange(len(logits)), logits.argmax(1)].mean()))
         if time.monotonic() - logged >= LOG_EVERY_S:
             logged = time.monotonic()
@@ -126,7 +125,7 @@ def _run_epoch(trained: Trained, lesson: Lesson, generator: np.random.Generator,
     # A rectifier may turn a NaN into 0, so that the losses look sound while the weights are lost.
     if not all(np.isfinite(weights).all() for weights in learner.network.get_weights()):
         raise TrainingError(f"{name}: a weight is not finite: lower the learning rate")
-    means = {task: round(float(np.mean(values)), 6) for task, values in losses.items()}
+    means = {task: round(float(np.mean([step[task] for step in losses])), 6) for task in losses[0]}
     trained.history.loss.append(means.pop("valence"))
     trained.history.accuracy.append(round(float(np.mean(hits)), 6))
     for task, mean in means.items():

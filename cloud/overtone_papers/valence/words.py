@@ -3,6 +3,7 @@
 import re
 from pathlib import Path
 
+from overtone_cloud.corpora.files import read_text
 from overtone_cloud.errors import CorpusError
 
 Times = list[tuple[float, float]]
@@ -11,16 +12,15 @@ Times = list[tuple[float, float]]
 ALIGNMENT_FRAME_S = 0.01
 _SEGMENT = re.compile(r"\s*(\d+)\s+(\d+)\s+-?\d+\s+(\S+)\s*")
 _NO_WORD = re.compile(r"<.*>|\+\+.*\+\+|\[.*\]")
-MAX_BYTES = 4 << 20
 
 
 def word_times(recording: Path) -> Times:
     """Return the word times of a recording; empty where there is no alignment or no word in it."""
     ctm = recording.with_suffix(".ctm")
     if ctm.is_file():
-        return parse_ctm(_text(ctm), str(ctm))
+        return parse_ctm(read_text(ctm), str(ctm))
     alignment = _alignment(recording)
-    return parse_alignment(_text(alignment)) if alignment is not None else []
+    return parse_alignment(read_text(alignment)) if alignment is not None else []
 
 
 def parse_alignment(text: str) -> Times:
@@ -40,16 +40,13 @@ def parse_ctm(text: str, name: str = "CTM") -> Times:
         parts = line.split()
         if not parts or line.startswith(";;"):
             continue
+        where = f"{name}: line {number}"
         try:
             begin, duration = float(parts[2]), float(parts[3])
         except (IndexError, ValueError) as error:
-            raise CorpusError(
-                f"{name}: line {number} has no begin and duration in its third and fourth place"
-            ) from error
+            raise CorpusError(f"{where} has no begin and duration in its third and fourth place") from error
         if not (begin >= 0.0 and 0.0 <= duration < float("inf")):
-            raise CorpusError(
-                f"{name}: line {number}: begin {begin:g} s and duration {duration:g} s must not be negative"
-            )
+            raise CorpusError(f"{where}: begin {begin:g} s and duration {duration:g} s must not be negative")
         times.append((begin, begin + duration))
     return times
 
@@ -61,13 +58,3 @@ def _alignment(recording: Path) -> Path | None:
     folder = recording.parents[2] / "ForcedAlignment" / recording.parent.name
     path = folder / f"{recording.stem}.wdseg"
     return path if path.is_file() else None
-
-
-def _text(path: Path) -> str:
-    try:
-        size = path.stat().st_size
-        if size > MAX_BYTES:
-            raise CorpusError(f"{path}: {size} bytes, limit is {MAX_BYTES}")
-        return path.read_text(encoding="utf-8", errors="replace")
-    except OSError as error:
-        raise CorpusError(f"{path}: {error.strerror or error}") from error

@@ -14,7 +14,7 @@ from overtone_papers.common.running import execute
 from overtone_papers.common.study import Study
 from overtone_papers.fusion.claims import claims
 from overtone_papers.fusion.data import LABELS, Settings
-from overtone_papers.fusion.experiment import CorpusResult, Finding, Outcome
+from overtone_papers.fusion.experiment import CorpusResult, Outcome
 from overtone_papers.fusion.system import SYSTEM
 from overtone_papers.fusion.tables import figure
 
@@ -173,19 +173,16 @@ def outcome(auc: float, n: int = 100) -> Outcome:
 
 
 def result(text: dict[str, float], looked_up: dict[str, float], *, n: int = 100, fixed: bool = False) -> CorpusResult:
-    findings = {
-        criterion: Finding(
-            split="made",
-            outcomes={
-                "look-up": outcome(looked_up[criterion], n),
-                "audio": outcome(0.8, n),
-                "encoder": outcome(text[criterion], n),
-            },
-        )
+    outcomes = {
+        criterion: {
+            "look-up": outcome(looked_up[criterion], n),
+            "audio": outcome(0.8, n),
+            "encoder": outcome(text[criterion], n),
+        }
         for criterion in text
     }
     scripts = {"scripts": 10, "in_every_class": 10 if fixed else 2, "utterances": 4 * n}
-    return CorpusResult(name="made", findings=findings, scripts=scripts)
+    return CorpusResult(name="made", splits=dict.fromkeys(text, "made"), outcomes=outcomes, scripts=scripts)
 
 
 def verdict(found: CorpusResult, words: str) -> bool | None:
