@@ -9,7 +9,6 @@ from pathlib import Path
 from types import ModuleType
 
 import pytest
-
 from tests.bundles import committed_bundles
 
 FOLDER = Path(__file__).parents[1] / "benchmarks"
