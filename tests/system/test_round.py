@@ -97,11 +97,11 @@ def run_one_round(folder: Path, port: int, bundle: Path, keys: Path, corpus: Pat
     program = programs() / "overtone-aggregator"
     with ExitStack() as running:
         command = [program, "run", "--config", config, "--rounds", "1"]
-        aggregator = running.enter_context(fleet.Child("aggregator", command, folder / "aggregator.log"))
+        aggregator = running.enter_context(fleet.ChildProcess("aggregator", command, folder / "aggregator.log"))
         agents = []
         for device in DEVICES:
             run = [programs() / "overtone-agent", "run", "--config", folder / device / "agent.toml"]
-            agents.append(running.enter_context(fleet.Child(device, run, folder / f"{device}.log")))
+            agents.append(running.enter_context(fleet.ChildProcess(device, run, folder / f"{device}.log")))
         end = time.monotonic() + 120
         while aggregator.running and time.monotonic() < end:
             for agent in agents:

@@ -25,7 +25,7 @@ NAME = "pi-kitchen"
 
 
 @pytest.fixture
-def running(tmp_path: Path) -> Iterator[tuple[ShellDevice, fleet.Child, Path]]:
+def running(tmp_path: Path) -> Iterator[tuple[ShellDevice, fleet.ChildProcess, Path]]:
     """A real broker, a real aggregator that wants one device, and the shell device."""
     corpus = write_corpus(tmp_path / "voices", 3, EMOTIONS, 2, 5)
     keys = tmp_path / "keys"
@@ -49,7 +49,7 @@ def running(tmp_path: Path) -> Iterator[tuple[ShellDevice, fleet.Child, Path]]:
         config.write_text(config.read_text().replace("margin = 0.0", "margin = 1.0"))
         program = Path(sys.executable).parent / "overtone-aggregator"
         command: fleet.Command = [program, "run", "--config", config, "--rounds", "1"]
-        aggregator = cleanup.enter_context(fleet.Child("aggregator", command, tmp_path / "aggregator.log"))
+        aggregator = cleanup.enter_context(fleet.ChildProcess("aggregator", command, tmp_path / "aggregator.log"))
         clients = tmp_path / "broker" / "clients" / NAME
         device = ShellDevice(tmp_path, name=NAME, fleet=fleet.FLEET, port=broker.port, certificates=clients)
         cleanup.callback(device.stop)
@@ -59,7 +59,7 @@ def running(tmp_path: Path) -> Iterator[tuple[ShellDevice, fleet.Child, Path]]:
 
 @pytest.mark.broker
 @pytest.mark.timeout(180)
-def test_a_round_with_two_command_line_tools(running: tuple[ShellDevice, fleet.Child, Path], tmp_path: Path) -> None:
+def test_a_round_with_two_command_line_tools(running: tuple[ShellDevice, fleet.ChildProcess, Path], tmp_path: Path) -> None:
     device, aggregator, bundle = running
     rng = np.random.default_rng(0)
     receipt, delta = device.take_part(lambda size: 0.01 * rng.normal(size=size))
