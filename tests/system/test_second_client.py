@@ -59,7 +59,9 @@ def running(tmp_path: Path) -> Iterator[tuple[ShellDevice, fleet.ChildProcess, P
 
 @pytest.mark.broker
 @pytest.mark.timeout(180)
-def test_a_round_with_two_command_line_tools(running: tuple[ShellDevice, fleet.ChildProcess, Path], tmp_path: Path) -> None:
+def test_a_round_with_two_command_line_tools(
+    running: tuple[ShellDevice, fleet.ChildProcess, Path], tmp_path: Path
+) -> None:
     device, aggregator, bundle = running
     rng = np.random.default_rng(0)
     receipt, delta = device.take_part(lambda size: 0.01 * rng.normal(size=size))
