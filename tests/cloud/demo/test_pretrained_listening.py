@@ -54,9 +54,9 @@ def test_without_one_there_is_nothing_to_hear(tmp_path: Path, monkeypatch: pytes
 
 
 def test_one_speaker_is_heard_with_labels_that_the_model_has(voices: Path) -> None:
-    chosen = pretrained_listening._chosen(read_corpus(voices), ("sad",))
+    chosen = pretrained_listening._demo_utterances(read_corpus(voices), ("sad",))
     assert {(u.speaker, u.label) for u in chosen} == {("spk06", "sad")}
-    assert len({u.label for u in pretrained_listening._chosen(read_corpus(voices), ("bored",))}) == 3
+    assert len({u.label for u in pretrained_listening._demo_utterances(read_corpus(voices), ("bored",))}) == 3
 
 
 def test_its_device_was_given_neither_bundle_nor_keys(tmp_path: Path) -> None:
