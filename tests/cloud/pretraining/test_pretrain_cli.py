@@ -142,7 +142,7 @@ def test_an_interrupted_training_goes_on(
         (("--name", "../up"), "--name is '../up'"),
         (("--name", "x", "--version", 0), "--version is 0, limit is 1..2147483647"),
         (("--name", "x", "--figures", "nowhere.json"), "nowhere.json cannot be read"),
-        (("--name", "x", "--corpus", "folders=nowhere"), "nowhere: no such folder"),
+        (("--name", "x", "--corpus", "ravdess=nowhere"), "nowhere: no such folder"),
         (("--name", "x", "--corpus", "manifest=nowhere"), "--corpus manifest=nowhere: manifest is given twice"),
         (("--name", "x", "--settings", "nowhere.toml"), "nowhere.toml: No such file or directory"),
     ],
