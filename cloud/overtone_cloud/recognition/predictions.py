@@ -76,7 +76,10 @@ class Predictions:
 
     def where(self, wanted: Callable[[str], bool]) -> "Predictions":
         """Return the part of the speakers that `wanted` says."""
-        rows = np.array([wanted(speaker) for speaker in self.speakers], bool)
+        return self.rows(np.array([wanted(speaker) for speaker in self.speakers], bool))
+
+    def rows(self, rows: NDArray[np.bool_]) -> "Predictions":
+        """Return the part of the utterances where `rows` `(n,)` is true."""
         return Predictions(
             self.labels,
             tuple(i for i, keep in zip(self.ids, rows, strict=True) if keep),
