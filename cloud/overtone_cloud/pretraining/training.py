@@ -21,7 +21,6 @@ from overtone_cloud.training.settings import TrainSettings
 from overtone_models.digests import digest_mapping
 from overtone_models.front_end import EDGE_FRONT_END
 from overtone_models.gate import GateSpec
-from overtone_models.labels import ordered
 from overtone_models.trained import TrainedModel
 
 CLAIM = "pretraining.json"
@@ -32,6 +31,7 @@ class Order:
     """The order of a pretraining; `work` keeps its training, so that the same order resumes or finds it finished."""
 
     readings: Mapping[str, Reading]
+    labels: tuple[str, ...]
     settings: TrainSettings
     work: Path
     sounds: Path | None = None
@@ -54,10 +54,10 @@ class Trained:
 
 def train_all(order: Order, report: Any = None, progress: Any = None) -> Trained:
     """Return the model of all the order's speakers; every check that needs no sound comes first."""
-    settings, reading = order.settings, join(order.readings)
+    settings, reading = order.settings, join(order.readings, order.labels)
     if settings.inner_fraction == 0:
         raise ConfigError("inner_fraction is 0: a model to ship needs inner speakers, who choose when to stop")
-    labels = ordered({str(u.label) for u in reading.labelled})
+    labels = order.labels
     if order.speech is not None and not settings.neutral_speech:
         raise ConfigError("read speech is given, but training setting neutral_speech is false")
     if settings.neutral_speech:
