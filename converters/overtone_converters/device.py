@@ -4,7 +4,7 @@ import tempfile
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from overtone_converters.errors import ConversionError
 from overtone_edge.core.config import DecisionConfig, LearningConfig
@@ -14,7 +14,7 @@ from overtone_edge.hearing.events import Emotion
 from overtone_edge.hearing.example_forms import example_form_for
 from overtone_edge.hearing.hearing import Hearing
 from overtone_edge.hearing.recent_speech import RecentSpeech
-from overtone_edge.hearing.streaming import StreamingRecogniser
+from overtone_edge.hearing.streaming import open_recogniser
 from overtone_edge.install.quality import usable_examples
 from overtone_edge.learning.trainer import personal_head
 from overtone_edge.learning.training_steps import Plan
@@ -27,30 +27,45 @@ WINDOW_BLOCKS = 10
 RECENT_S = 1.0
 
 
+class End(NamedTuple):
+    """The end of an utterance: its seconds of speech, the decision (None: no decision), its probability per label."""
+
+    speech_s: float
+    label: str | None
+    probabilities: dict[str, float]
+
+
 @dataclass(frozen=True)
 class Recognition:
     """Decisions of a device on one recording.
 
-    `windows` holds the labels in force in each second (empty: no decision), `utterances` the seconds of speech
-    and the decision (None: no decision) at the end of each utterance.
+    `windows` holds the labels in force in each second (empty: no decision), `utterances` the end of each utterance.
     """
 
     windows: tuple[frozenset[str], ...]
-    utterances: tuple[tuple[float, str | None], ...]
+    utterances: tuple[End, ...]
+
+    @property
+    def longest(self) -> End | None:
+        """The end of the longest utterance; None where the gate heard no speech."""
+        return max(self.utterances, key=lambda end: end.speech_s, default=None)
 
     @property
     def decision(self) -> str | None:
         """The decision at the end of the longest utterance; None without any decision or speech."""
-        return max(self.utterances, key=lambda u: u[0])[1] if self.utterances else None
+        return None if self.longest is None else self.longest.label
 
 
 class Device:
-    """A device with a bundle, as its owner gets it: default settings, one recording after another."""
+    """A device with a bundle, as its owner gets it: default settings, one recording after another.
+
+    `listen` takes networks of every family; `whole` and `personalise` those that hear MFCC.
+    """
 
     def __init__(self, bundle: Bundle) -> None:
         self.bundle = bundle
         try:
-            self.recogniser = StreamingRecogniser(bundle)
+            self.recogniser = open_recogniser(bundle)
         except AgentError as error:
             raise ConversionError(f"the device's runtime refuses the bundle: {error}") from error
         self._form = example_form_for(bundle.manifest)
@@ -63,7 +78,8 @@ class Device:
         if not blocks:
             return Recognition((), ())
         blocks[-1] = [*blocks[-1], *hearing.finish()]
-        ends = [(event.speech_s, event.label) for events in blocks for event in events if event.final]
+        final = (event for events in blocks for event in events if event.final)
+        ends = [End(event.speech_s, event.label, event.probabilities) for event in final]
         return Recognition(_windows(blocks), tuple(ends))
 
     def whole(self, mfcc: F32) -> tuple[str | None, F32]:

@@ -14,13 +14,13 @@ from rich.progress import (
     BarColumn,
     DownloadColumn,
     Progress,
-    TaskProgressColumn,
     TextColumn,
     TimeRemainingColumn,
 )
 from rich.table import Table
 
 from overtone_cloud.cli.options import add_split_options, split_options
+from overtone_cloud.cli.output import progress_bar
 from overtone_cloud.corpora import CORPORA, Problem, Reading, corpus_names, read_corpus
 from overtone_cloud.corpora.check import check, measure
 from overtone_cloud.corpora.fetch import archive_of, fetch
@@ -28,6 +28,7 @@ from overtone_cloud.corpora.statistics import Statistics, statistics
 from overtone_cloud.errors import DownloadError
 
 MAX_NAMES = 5
+NOT_STATED = "-"
 
 
 def register(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -75,7 +76,8 @@ def _list(args: argparse.Namespace) -> int:
     for name, corpus in CORPORA.items():
         official = corpus.official
         how = f"overtone data fetch {name} --to DIR" if corpus.archive else "see below"
-        table.add_row(name, corpus.language, str(official.utterances), str(len(official.speakers)), how)
+        utterances, speakers = (str(number or NOT_STATED) for number in (official.utterances, len(official.speakers)))
+        table.add_row(name, corpus.language, utterances, speakers, how)
     console = _console()
     console.print(table)
     for name, corpus in CORPORA.items():
@@ -92,7 +94,7 @@ def _list(args: argparse.Namespace) -> int:
 def _check(args: argparse.Namespace) -> int:
     """Return 1 when something is unreadable or wrongly named."""
     reading = read_corpus(args.path, args.corpus)
-    with _progress("decoding") as progress:
+    with progress_bar("decoding") as progress:
         checked = check(reading, progress)
     problems = checked.reading.problems
     if args.json:
@@ -106,7 +108,7 @@ def _check(args: argparse.Namespace) -> int:
 
 
 def _stats(args: argparse.Namespace) -> int:
-    with _progress("headers") as progress:
+    with progress_bar("headers") as progress:
         checked = measure(read_corpus(args.path, args.corpus), progress)
     numbers = statistics(checked)
     if args.json:
@@ -121,7 +123,7 @@ def _stats(args: argparse.Namespace) -> int:
 def _plot(args: argparse.Namespace) -> int:
     from overtone_cloud.corpora.plots import plot
 
-    with _progress("headers") as progress:
+    with progress_bar("headers") as progress:
         checked = measure(read_corpus(args.path, args.corpus), progress)
     for path in plot(checked, args.out):
         sys.stdout.write(f"{path}\n")
@@ -169,14 +171,6 @@ def _accepted() -> bool:
 
 def _console(file: TextIO | None = None) -> Console:
     return Console(file=file)
-
-
-@contextmanager
-def _progress(text: str) -> Iterator[Callable[[int, int], None]]:
-    columns = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=_console(sys.stderr), transient=True) as progress:
-        task = progress.add_task(text, total=None)
-        yield lambda done, total: progress.update(task, completed=done, total=total)
 
 
 @contextmanager

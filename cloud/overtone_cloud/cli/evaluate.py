@@ -1,4 +1,4 @@
-"""`overtone evaluate`: a run's scores on its fold's test part, and the benchmark's table for that fold."""
+"""`overtone evaluate`: a run's scores on its fold's test part with the benchmark's table, or a bundle on a corpus."""
 
 import argparse
 import json
@@ -7,9 +7,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from overtone_cloud.cli.evaluate_bundle import BUNDLE_ONLY, bundle_options, names_bundle, refuse, run_bundle
 from overtone_cloud.cli.options import add_cache_option
 from overtone_cloud.cli.output import figure_table, show_scores, show_skipped, wide_console
-from overtone_cloud.errors import TrainingError
+from overtone_cloud.errors import ConfigError, TrainingError
 from overtone_cloud.recognition.benchmark import LEAST_SEEDS
 from overtone_cloud.recognition.evaluation import EvaluationOptions, RunEvaluation, evaluate_run, figures_of
 from overtone_cloud.recognition.figures import Figure
@@ -20,9 +21,26 @@ from overtone_cloud.training.run_folder import METRICS, RunFolder
 
 def register(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     """Add `evaluate` to the command line."""
-    parser = subparsers.add_parser("evaluate", help="score a run on its fold's test part, as the benchmark does")
-    parser.add_argument("run", type=Path, metavar="RUN", help="a run folder, or the folder of `train --seeds`")
-    parser.add_argument("--corpus", type=Path, help="the corpus' folder, if it has moved")
+    text = (
+        "score a run on its fold's test part, as the benchmark does, or measure a bundle on a labelled corpus as a "
+        "device hears it"
+    )
+    parser = subparsers.add_parser("evaluate", help=text, description=text)
+    parser.add_argument(
+        "run",
+        type=Path,
+        metavar="RUN|BUNDLE|NAME",
+        help="a run folder, or the folder of `train --seeds`; a bundle, signed or not, or a pretrained model's name",
+    )
+    parser.add_argument(
+        "--corpus",
+        action="append",
+        default=[],
+        metavar="[NAME=]PATH",
+        help="of a bundle: the labelled corpus (without NAME: by its files' names); of a run: where its corpus is now",
+    )
+    parser.add_argument("--limit", type=int, metavar="N", help="of a bundle: at most N recordings of each class")
+    parser.add_argument("--root", type=Path, metavar="FILE", help="of a bundle: root.json, to check the signature")
     parser.add_argument("--sounds", type=Path, metavar="DIR", help="everyday sounds (default: those it trained with)")
     parser.add_argument("--speech", type=Path, metavar="DIR", help="neutral read speech (LibriSpeech)")
     parser.add_argument("--part", action="append", choices=NAMES, help="only this, repeatable (default: all)")
@@ -32,8 +50,17 @@ def register(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") 
 
 
 def _run(args: argparse.Namespace) -> int:
+    if names_bundle(args.run):
+        return run_bundle(bundle_options(args))
+    refuse(args, BUNDLE_ONLY, f"{args.run} is no bundle")
+    if len(args.corpus) > 1:
+        raise ConfigError(f"--corpus is given {len(args.corpus)} times, a run has one corpus")
+    return _run_of_folders(args)
+
+
+def _run_of_folders(args: argparse.Namespace) -> int:
     options = EvaluationOptions(
-        corpus=args.corpus,
+        corpus=Path(args.corpus[0]) if args.corpus else None,
         sounds=args.sounds,
         speech=args.speech,
         parts=None if args.part is None else tuple(args.part),

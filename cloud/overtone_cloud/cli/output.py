@@ -3,10 +3,12 @@
 import json
 import sys
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 from rich.console import Console
+from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
 from overtone_cloud.recognition.report import figure_cells
@@ -28,6 +30,19 @@ def timed_lines() -> Callable[[str], None]:
     return say
 
 
+@contextmanager
+def progress_bar(text: str) -> Iterator[Callable[[int, int], None]]:
+    """Show a bar on stderr while the block runs, nothing where that is no terminal.
+
+    What it yields is called with the number done, and of all.
+    """
+    columns = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TimeRemainingColumn())
+    hidden = not sys.stderr.isatty()
+    with Progress(*columns, console=Console(file=sys.stderr), transient=True, disable=hidden) as progress:
+        task = progress.add_task(text, total=None)
+        yield lambda done, total: progress.update(task, completed=done, total=total)
+
+
 def wide_console() -> Console:
     """Return a console on stdout: as wide as the terminal, or `PLAIN_WIDTH` columns where there is none."""
     return Console(width=None if sys.stdout.isatty() else PLAIN_WIDTH)
@@ -43,13 +58,12 @@ def show_findings(findings: Mapping[str, object], *, as_json: bool) -> None:
         print(f"{name.replace('_', ' '):24} {text}")
 
 
-def show_skipped(ids: Sequence[str]) -> None:
+def show_skipped(ids: Sequence[str], reason: str = "unreadable or without 100 ms of speech") -> None:
     """Name on stderr the utterances that were left out, with their count."""
     if ids:
         more = f" and {len(ids) - SHOWN_NAMES} more" if len(ids) > SHOWN_NAMES else ""
         print(
-            f"overtone: {len(ids)} utterances skipped, unreadable or without 100 ms of speech: "
-            f"{', '.join(ids[:SHOWN_NAMES])}{more}",
+            f"overtone: {len(ids)} utterances skipped, {reason}: {', '.join(ids[:SHOWN_NAMES])}{more}",
             file=sys.stderr,
         )
 

@@ -13,7 +13,7 @@ from overtone_cloud.conditions.read_speech import read_speech
 from overtone_cloud.conditions.sounds import sound_halves
 from overtone_cloud.pretraining.benchmark_figures import read_figures
 from overtone_cloud.pretraining.card_data import Release, check_release
-from overtone_cloud.pretraining.joint_corpus import join
+from overtone_cloud.pretraining.joint_corpus import COMMON, EVERY, classes_to_train
 from overtone_cloud.pretraining.model_folder import write_pretrained
 from overtone_cloud.pretraining.training import PretrainingRequest, train_all
 from overtone_cloud.training.run_folder import progress_lines
@@ -31,6 +31,12 @@ def register(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     parser.add_argument("--sounds", type=Path, metavar="DIR", help="everyday sounds (ESC-10): noise, and no emotion")
     parser.add_argument(
         "--speech", type=Path, metavar="DIR", help="read speech (LibriSpeech), for settings with neutral_speech"
+    )
+    parser.add_argument(
+        "--classes",
+        default=COMMON,
+        metavar=f"{COMMON}|{EVERY}|A,B",
+        help="those that every corpus has (the default), those that any has, or these: each corpus gives what it has",
     )
     parser.add_argument("--settings", type=Path, metavar="FILE", help="training settings, TOML or JSON")
     parser.add_argument("--name", required=True, help="what the model is called, such as small or medium")
@@ -59,19 +65,21 @@ def _run(args: argparse.Namespace) -> int:
     check_release(args.name, args.version)
     readings = {name: corpus.reading for name, corpus in read_corpora(args.corpus).items()}
     settings = read_settings(args.settings)
-    labels = ordered({str(u.label) for u in join(readings).labelled})
+    labels = classes_to_train(readings, args.classes)
     figures = None if args.figures is None else read_figures(args.figures, settings, labels, list(readings))
     release = Release(
         name=args.name,
         version=args.version,
         settings=settings,
         readings=readings,
+        classes=args.classes,
         sounds=None if args.sounds is None else sound_halves(args.sounds),
         speech=None if args.speech is None else read_speech(args.speech),
         figures=figures,
     )
     request = PretrainingRequest(
         readings=readings,
+        labels=labels,
         settings=settings,
         work=args.work or Path("runs", "pretrain", args.name),
         sounds=args.sounds,
@@ -85,6 +93,8 @@ def pretrain(options: PretrainOptions) -> int:
     """Train, convert, check and write the model; an interrupted training resumes with the same command."""
     request, release = options.request, options.release
     say = timed_lines()
+    if left_out := _left_out(request):
+        say(f"left out: {', '.join(left_out)} (--classes takes classes that not every corpus has)")
     try:
         result = train_all(request, report=progress_lines(say, request.settings.epochs, REPORTS))
     except KeyboardInterrupt:
@@ -100,3 +110,9 @@ def pretrain(options: PretrainOptions) -> int:
         print(f"{model.bundle}: {model.bundle.stat().st_size} bytes; {', '.join(result.model.labels)}")
         print(f"{model.card}{'' if release.figures else ' (no figures yet: --figures recognition.json adds them)'}")
     return 0
+
+
+def _left_out(request: PretrainingRequest) -> tuple[str, ...]:
+    """Return the classes of the corpora that are not trained."""
+    every = {str(u.label) for reading in request.readings.values() for u in reading.labelled}
+    return ordered(every - set(request.labels))

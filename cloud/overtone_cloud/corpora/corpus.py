@@ -17,7 +17,7 @@ class NameFields:
 
     key: str
     corpus_label: str | None
-    speaker: str
+    speaker: str | None
     gender: str | None = None
     sentence: str | None = None
     session: str | None = None
@@ -27,9 +27,12 @@ class NameFields:
 
 @dataclass(frozen=True, kw_only=True)
 class OfficialCounts:
-    """The size of a corpus as published; labels are the corpus' own."""
+    """The size of a corpus as published; labels are the corpus' own.
 
-    utterances: int
+    What its publisher does not state is None or empty, and compared with nothing.
+    """
+
+    utterances: int | None
     speakers: tuple[str, ...]
     labels: Mapping[str, int]
     per_speaker: int | None = None
@@ -150,7 +153,7 @@ def compare_counts(utterances: tuple[Utterance, ...], official: OfficialCounts) 
     """Return a problem for each count that differs from the official one."""
     problems: list[Problem] = []
     count = len(utterances)
-    if count != official.utterances:
+    if official.utterances is not None and count != official.utterances:
         problems.append(_count_problem(f"{count} of the official {official.utterances} utterances", ()))
     by_speaker = Counter(u.speaker for u in utterances)
     absent = tuple(s for s in official.speakers if s not in by_speaker)

@@ -6,19 +6,26 @@ from pathlib import Path, PurePosixPath
 from types import MappingProxyType
 
 from overtone_cloud.corpora import folders, manifest
+from overtone_cloud.corpora.ased import ASED
+from overtone_cloud.corpora.baved import BAVED
 from overtone_cloud.corpora.corpus import Corpus
 from overtone_cloud.corpora.crema_d import CREMA_D
 from overtone_cloud.corpora.emodb import EMODB
+from overtone_cloud.corpora.emovo import EMOVO
 from overtone_cloud.corpora.files import find_audio
 from overtone_cloud.corpora.iemocap import IEMOCAP
+from overtone_cloud.corpora.indian_emospeech import INDIAN_EMOSPEECH
 from overtone_cloud.corpora.nemo import NEMO
 from overtone_cloud.corpora.ravdess import RAVDESS
 from overtone_cloud.corpora.savee import SAVEE
 from overtone_cloud.corpora.tess import TESS
+from overtone_cloud.corpora.turev import TUREV
+from overtone_cloud.corpora.urdu import URDU
 from overtone_cloud.corpora.utterance import Reading
 from overtone_cloud.errors import CorpusError
 
-_corpora = {corpus.name: corpus for corpus in (RAVDESS, TESS, SAVEE, CREMA_D, EMODB, NEMO, IEMOCAP)}
+_all = (RAVDESS, TESS, SAVEE, CREMA_D, EMODB, NEMO, IEMOCAP, EMOVO, URDU, ASED, TUREV, BAVED, INDIAN_EMOSPEECH)
+_corpora = {corpus.name: corpus for corpus in _all}
 CORPORA: Mapping[str, Corpus] = MappingProxyType(_corpora)
 """Every published corpus that can be read, by its name."""
 GENERAL = (folders.NAME, manifest.NAME)

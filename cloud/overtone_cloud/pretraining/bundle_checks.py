@@ -54,7 +54,7 @@ def check_with_recordings(
     bundle: Bundle, readings: Mapping[str, Reading], split: Path, cache: Path | None
 ) -> Verification:
     """Return the comparison on the inner speakers of the model's own split; raise where it is of other corpora."""
-    reading, model_split = join(readings), load_split(split)
+    reading, model_split = join(readings, bundle.manifest.labels), load_split(split)
     inner = set(model_split.folds[0].test)
     utterances = [u for u in reading.labelled if u.id in inner]
     if not utterances:

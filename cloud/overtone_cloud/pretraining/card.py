@@ -70,14 +70,32 @@ def _data(facts: Mapping[str, Any]) -> list[str]:
     return [
         "## Data",
         _table(("corpus", "language", "utterances", "speakers", "classes left out"), rows),
-        "Acted speech, of the classes that all of these corpora have: a class that one corpus alone has would be "
-        "recognised by that corpus' room, microphone and language. The numbers are of what was there to train on, "
+        f"Acted speech, {_classes(facts)} The numbers are of what was there to train on, "
         "which may be less than the official corpus. No recording is in the bundle.",
         "## Licence",
         "\n".join(f"- {corpus['title']}: {corpus['licence']}" for corpus in facts["corpora"].values()),
         f'The bundle carries this line: "{facts["bundle"]["licence"]}". Overtone\'s own licence (Apache-2.0) is the '
         "software's, not that of these weights. Who needs other terms trains on other recordings (`overtone train`).",
     ]
+
+
+def _classes(facts: Mapping[str, Any]) -> str:
+    """Return which classes train; cards from before corpora could have different ones do not say what each has."""
+    labels = facts["bundle"]["labels"]
+    lacking = {
+        corpus["title"]: [label for label in labels if label not in corpus.get("classes", labels)]
+        for corpus in facts["corpora"].values()
+    }
+    if not any(lacking.values()):
+        return (
+            "of the classes that all of these corpora have: a class that one corpus alone has would be "
+            "recognised by that corpus' room, microphone and language."
+        )
+    said = "; ".join(f"{title} no {_enumeration(absent)}" for title, absent in lacking.items() if absent)
+    return (
+        f"each corpus giving the classes that it has: {said}. A class that few corpora have is recognised by their "
+        "rooms, microphones and languages too."
+    )
 
 
 def _training(facts: Mapping[str, Any]) -> list[str]:

@@ -12,6 +12,7 @@ from overtone_cloud.corpora.split_file import Split
 from overtone_cloud.corpora.splits import corpus_of
 from overtone_cloud.corpora.utterance import Reading
 from overtone_cloud.errors import ConfigError
+from overtone_cloud.pretraining.joint_corpus import COMMON
 from overtone_cloud.pretraining.training import PretrainingResult
 from overtone_cloud.recognition.predictions import genders_of
 from overtone_cloud.training.settings import TrainSettings
@@ -19,6 +20,7 @@ from overtone_converters.signing import NAME
 from overtone_converters.verify import Verification
 from overtone_models.bundle import read_bundle
 from overtone_models.digests import digest_bytes
+from overtone_models.labels import ordered
 
 FORMAT, VERSION = "overtone-model-card", 1
 MAX_VERSION = 2**31 - 1
@@ -33,6 +35,7 @@ class Release:
     version: int
     settings: TrainSettings
     readings: Mapping[str, Reading]
+    classes: str = COMMON
     sounds: Sounds | None
     speech: ReadSpeech | None
     figures: Mapping[str, Any] | None
@@ -70,6 +73,7 @@ def command_of(release: Release, corpora: list[str]) -> str:
     words = ["overtone", "pretrain"]
     for corpus in corpora:
         words += ["--corpus", f"{corpus}=path/to/{corpus}"]
+    words += ["--classes", release.classes] if release.classes != COMMON else []
     words += ["--sounds", "path/to/sounds"] if release.sounds else []
     words += ["--speech", "path/to/speech"] if release.speech else []
     words += ["--settings", "settings.toml", "--name", release.name]
@@ -147,6 +151,7 @@ def _corpus(corpus: str, reading: Reading, result: PretrainingResult) -> dict[st
         "page": terms.page if terms else None,
         "utterances": len(utterances),
         "speakers": {kind: genders.count(kind) for kind in sorted(set(genders))},
+        "classes": list(ordered(labels)),
         "left_out": {label: sum(1 for u in reading.labelled if u.label == label) for label in left_out},
         "digest": reading.digest,
     }

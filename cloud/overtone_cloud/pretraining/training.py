@@ -21,7 +21,6 @@ from overtone_cloud.training.settings import TrainSettings
 from overtone_models.digests import digest_mapping
 from overtone_models.front_end import EDGE_FRONT_END
 from overtone_models.gate import GateSpec
-from overtone_models.labels import ordered
 from overtone_models.trained_model import TrainedModel
 
 CLAIM = "pretraining.json"
@@ -32,6 +31,7 @@ class PretrainingRequest:
     """Specification of a pretraining; `work` is its run folder: the same request resumes it or reuses its result."""
 
     readings: Mapping[str, Reading]
+    labels: tuple[str, ...]
     settings: TrainSettings
     work: Path
     sounds: Path | None = None
@@ -54,10 +54,9 @@ class PretrainingResult:
 
 def train_all(request: PretrainingRequest, report: Any = None, progress: Any = None) -> PretrainingResult:
     """Train on all speakers of the request and return the result; every check that needs no sound comes first."""
-    settings, reading = request.settings, join(request.readings)
+    settings, labels, reading = request.settings, request.labels, join(request.readings, request.labels)
     if settings.inner_fraction == 0:
         raise ConfigError("inner_fraction is 0: a model to ship needs inner speakers, who choose when to stop")
-    labels = ordered({str(u.label) for u in reading.labelled})
     if request.speech is not None and not settings.neutral_speech:
         raise ConfigError("read speech is given, but training setting neutral_speech is false")
     if settings.neutral_speech:

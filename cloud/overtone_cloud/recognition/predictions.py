@@ -76,7 +76,10 @@ class Predictions:
 
     def where(self, accepts: Callable[[str], bool]) -> "Predictions":
         """Return the predictions of the speakers that `accepts` returns true for."""
-        rows = np.array([accepts(speaker) for speaker in self.speakers], bool)
+        return self.rows(np.array([accepts(speaker) for speaker in self.speakers], bool))
+
+    def rows(self, rows: NDArray[np.bool_]) -> "Predictions":
+        """Return the part of the utterances where `rows` `(n,)` is true."""
         return Predictions(
             self.labels,
             tuple(i for i, keep in zip(self.ids, rows, strict=True) if keep),
