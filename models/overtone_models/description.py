@@ -12,6 +12,7 @@ from overtone_models.front_end import FrontEndSpec
 from overtone_models.gate import GateSpec
 from overtone_models.layout import WeightLayout
 from overtone_models.network import NetworkSpec, network_from_json
+from overtone_models.reference import ReferenceSpec
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,6 +28,8 @@ class ModelDescription:
     licence: str = "unknown"
     label_smoothing: float = 0.0
     """Share of each training target that is spread over all labels; devices train with the same."""
+    reference: ReferenceSpec | None = None
+    """How embeddings are taken relative to the speech that the device heard; None where the head takes them as is."""
 
     @property
     def layout(self) -> WeightLayout:
@@ -39,7 +42,9 @@ class ModelDescription:
 
     def to_json(self) -> dict[str, Any]:
         """Return a JSON form that `description_from_json` reads."""
+        reference = {} if self.reference is None else {"reference": self.reference.to_json()}
         return {
+            **reference,
             "network": self.network.to_json(),
             "labels": list(self.labels),
             "front_end": asdict(self.front_end),
@@ -53,7 +58,9 @@ class ModelDescription:
 
 def description_from_json(data: Mapping[str, Any]) -> dict[str, Any]:
     """Return the fields of a description by name; a missing or malformed field raises as its own parser does."""
+    reference = data.get("reference")
     return {
+        "reference": None if reference is None else ReferenceSpec.from_json(reference),
         "network": network_from_json(data["network"]),
         "labels": tuple(map(str, data["labels"])),
         "front_end": FrontEndSpec(**data["front_end"]),

@@ -32,6 +32,11 @@ class Manifest(ModelDescription):
             raise BundleError(str(error)) from error
         if not 0.0 <= self.label_smoothing < 1.0:
             raise BundleError(f"label_smoothing is {self.label_smoothing}, limit is 0 <= label_smoothing < 1")
+        if self.reference is not None and len(self.reference.mean) != self.network.embedding_size:
+            raise BundleError(
+                f"a reference of {len(self.reference.mean)} values does not fit embeddings of "
+                f"{self.network.embedding_size}"
+            )
         if not 1 <= self.version < 2**31:
             raise BundleError(f"version is {self.version}, limit is 1..2147483647")
 
