@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from overtone_models.archive import pack, unpack
-from overtone_models.digests import digest_bytes
+from overtone_models.digests import digest_bytes, digest_mapping
 from overtone_models.errors import BundleError
 from overtone_models.front_end import F32
 from overtone_models.layout import weights_digest
@@ -60,6 +60,14 @@ class Bundle:
     def base(self) -> str:
         """Digest of the flat weights: what rounds call the base."""
         return weights_digest(self.weights)
+
+    @cached_property
+    def reference_key(self) -> str:
+        """Digest of what a device's reference depends on: the listening network and the reference's prior."""
+        spec = self.manifest.reference
+        return digest_mapping(
+            {"listening": digest_bytes(self.streaming_model), "reference": None if spec is None else spec.digest}
+        )
 
     @property
     def head(self) -> F32:

@@ -76,33 +76,30 @@ class Reference:
 
     def __init__(self, spec: ReferenceSpec, *, count: float = 0.0, mean: Sequence[float] | F32 = ()) -> None:
         self.spec = spec
-        self._prior = np.array(spec.mean, np.float64)
-        self.count = min(float(count), float(spec.memory_utterances))
-        self._total = np.array(mean, np.float64) * self.count if self.count else np.zeros(len(spec.mean))
-        if self._total.shape != self._prior.shape or not np.isfinite(self._total).all() or not self.count >= 0.0:
-            raise ModelError(f"a reference of {self._total.size} values does not fit a prior of {len(spec.mean)}")
+        held = np.array(mean if count else spec.mean, np.float64)
+        if held.shape != (len(spec.mean),) or not np.isfinite(held).all() or not 0.0 <= count < math.inf:
+            raise ModelError(f"a reference of {held.size} values does not fit a prior of {len(spec.mean)}")
+        # Count and mean change together, so that another thread never reads one without the other.
+        self._state = min(float(count), float(spec.memory_utterances)), held
 
     def add(self, embedding: F32) -> None:
         """Count one utterance's embedding `(embedding_size,)`; one that is not finite is ignored."""
-        if not np.isfinite(embedding).all():
-            return
-        room = self.spec.memory_utterances - 1
-        if self.count > room:
-            self._total *= room / self.count
-            self.count = float(room)
-        self._total += embedding
-        self.count += 1.0
+        if np.isfinite(embedding).all():
+            count, mean = self._state
+            count = min(count + 1.0, float(self.spec.memory_utterances))
+            self._state = count, mean + (embedding - mean) / count
 
     @property
-    def mean(self) -> F32:
-        """The mean embedding `(embedding_size,)` of what was heard; the prior's before anything was."""
-        heard = self._total / self.count if self.count else self._prior
-        return heard.astype(np.float32)
+    def state(self) -> tuple[float, F32]:
+        """Number of utterances and their mean embedding `(embedding_size,)`; the prior's mean before the first."""
+        count, mean = self._state
+        return count, mean.astype(np.float32)
 
     @property
     def shift(self) -> F32:
         """The training's mean less the mean of prior and heard speech, at most `max_norm` long; 0 at first."""
-        return shift_of(self.spec, self.count, self.mean)
+        count, mean = self._state
+        return shift_of(self.spec, count, mean.astype(np.float32))
 
 
 def shift_of(spec: ReferenceSpec, count: float, mean: F32) -> F32:

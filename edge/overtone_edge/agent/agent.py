@@ -21,6 +21,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from overtone_common.link import Delivery
 from overtone_edge import __version__
 from overtone_edge.agent.control import ControlServer
@@ -36,6 +38,7 @@ from overtone_edge.fleet.uplink import LinkFactory
 from overtone_edge.hearing.example_forms import example_form_for
 from overtone_edge.hearing.listener import trim_memory
 from overtone_edge.hearing.outputs import EventPublisher
+from overtone_edge.hearing.recogniser import UtteranceRecogniser
 from overtone_edge.hearing.runtime import runtime_name
 from overtone_edge.install.active_model import ActiveModel, InstallOutcome, OnInstalled
 from overtone_edge.install.loading import Model
@@ -44,11 +47,14 @@ from overtone_edge.learning.labelling import checked_label, label_speech
 from overtone_edge.learning.schedule import OnPersonal, TrainingSchedule
 from overtone_edge.state.home import Home
 from overtone_models.errors import ModelError
+from overtone_models.reference import Reference
 from overtone_protocol import ProtocolError
 
 _log = logging.getLogger(__name__)
 
 TICK_S = 0.5
+SAVE_REFERENCE_S = 60.0
+"""Seconds between two writings of the reference, at least: a memory card is worn by every one."""
 
 
 class Agent:
@@ -76,6 +82,9 @@ class Agent:
         publisher = None if self.participant is None else EventPublisher(self.participant.uplink.publish_event)
         self._listening = Listening(config, publisher=publisher, on_end=self._source_ended)
         self._failing: dict[str, str] = {}
+        self._reference_saved_s = time.monotonic()
+        self._utterances_saved = -1.0
+        self._erased: Reference | None = None
         self._stopping = False
         self._status = 0
 
@@ -152,6 +161,8 @@ class Agent:
 
     def _tick(self) -> None:
         self._repeatedly("trial", self.active.confirm_when_due)
+        if time.monotonic() >= self._reference_saved_s + SAVE_REFERENCE_S:
+            self._repeatedly("reference", self._save_reference)
         if self.participant is not None:
             self._repeatedly("fleet", self.participant.tick)
 
@@ -161,8 +172,21 @@ class Agent:
             if self._status == 0:
                 self.active.confirm()
 
+    def _save_reference(self) -> None:
+        """Write the reference of the model in use, where it has changed."""
+        self._reference_saved_s = time.monotonic()
+        bundle, recogniser = self.active.model.bundle, self.active.model.recogniser
+        reference = None if recogniser is None else recogniser.reference
+        if bundle is None or reference is None or reference is self._erased:
+            return
+        count, _ = reference.state
+        if count and count != self._utterances_saved:
+            self.home.reference.save(bundle, reference)
+            self._utterances_saved = count
+
     def _close(self) -> None:
         self._listening.close()
+        self._guarded(self._save_reference)
         self._control.close()
         self.training.stop()
         self._jobs.close()
@@ -256,13 +280,31 @@ class Agent:
             "runtime": self._runtime,
             "connected": self.participant is not None and self.participant.uplink.connected,
             "personal_in_use": recogniser is not None and recogniser.personal,
+            "reference": _reference_status(recogniser),
             "counters": {"trainings": self.training.runs, **self._listening.counters()},
         }
 
+    def erase_reference(self) -> None:
+        """Begin the reference of this room and voice anew."""
+        recogniser = self.active.model.recogniser
+        # The listening thread drops it between two blocks; until then it must not come back to the disk.
+        self._erased = None if recogniser is None else recogniser.reference
+        self._listening.forget_reference()
+        self.home.reference.erase()
+
     def erase(self) -> None:
         """Remove everything that was learned from this person, on the disk and in memory."""
+        self.erase_reference()
         self.training.stop()
         self.active.forget_quality()
         self._listening.erase(self.home.erase)
         self._use_personal_head()
         self._announce()
+
+
+def _reference_status(recogniser: UtteranceRecogniser | None) -> dict[str, Any] | None:
+    """Return how many utterances the reference holds; None where the model has no reference."""
+    if recogniser is None or recogniser.reference is None:
+        return None
+    count, _ = recogniser.reference.state
+    return {"utterances": round(count), "norm": round(float(np.linalg.norm(recogniser.reference.shift)), 4)}

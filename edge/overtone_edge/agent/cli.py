@@ -73,7 +73,8 @@ def build_parser() -> argparse.ArgumentParser:
     add("status", _status, "show what is installed, stored and in progress").add_argument(
         "--json", action="store_true", help="print the state as JSON"
     )
-    erase = add("erase", _erase, "remove examples, personal head, waiting updates and event logs")
+    erase = add("erase", _erase, "remove examples, personal head, reference, waiting updates and event logs")
+    erase.add_argument("--reference", action="store_true", help="only what was heard of this room and voice")
     erase.add_argument("--yes", action="store_true", help="do not ask for confirmation")
     devices = subparsers.add_parser("devices", help="list the microphones", description="list the microphones")
     devices.set_defaults(func=_devices)
@@ -199,6 +200,10 @@ def _value_text(value: Any) -> str:
 
 def _erase(arguments: argparse.Namespace) -> int:
     home = _home(arguments)
+    if arguments.reference:
+        commands.erase_reference(home)
+        print("the reference is erased; it begins anew with the next utterance")
+        return 0
     if not arguments.yes:
         question = f"Erase all examples, the personal head, waiting updates and logs of {home.config.device.id}? [y/N] "
         if _answer(question) not in ("y", "yes"):

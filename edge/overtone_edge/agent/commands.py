@@ -93,6 +93,13 @@ def erase(home: Home) -> None:
             remove(home.jobs)
 
 
+def erase_reference(home: Home) -> None:
+    """Begin the reference of this room and voice anew."""
+    if ask(home.socket, {"command": "erase", "reference_only": True}) is None:
+        with home.locked():
+            home.reference.erase()
+
+
 def refresh(home: Home) -> None:
     """Notify a running agent of new examples."""
     ask(home.socket, {"command": "refresh"})

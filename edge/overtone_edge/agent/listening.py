@@ -64,6 +64,11 @@ class Listening:
         else:
             self._listener.change(lambda hearing: hearing.with_head(weights))
 
+    def forget_reference(self) -> None:
+        """Begin the reference anew."""
+        if self._listener is not None:
+            self._listener.change(lambda hearing: hearing.without_reference())
+
     def erase(self, action: Callable[[], None]) -> None:
         """Forget the recent speech, and call `action`, which erases files, while no event is written."""
         self.recent.clear()

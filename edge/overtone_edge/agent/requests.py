@@ -49,6 +49,10 @@ class RequestPort(Protocol):
         """Remove everything that was learned from this person."""
         ...
 
+    def erase_reference(self) -> None:
+        """Begin the reference of this room and voice anew."""
+        ...
+
 
 class Requests:
     """Requests are `{"command": ...}`; answers `{"ok": true, ...}` or `{"ok": false, "error": line}`."""
@@ -120,8 +124,11 @@ class Requests:
         self._port.examples_changed()
         reply({"ok": True})
 
-    def _erase(self, _request: dict[str, Any], reply: Reply) -> None:
-        self._port.erase()
+    def _erase(self, request: dict[str, Any], reply: Reply) -> None:
+        if request.get("reference_only") is True:
+            self._port.erase_reference()
+        else:
+            self._port.erase()
         reply({"ok": True})
 
 

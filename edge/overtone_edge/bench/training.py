@@ -80,6 +80,7 @@ class BackgroundTraining:
             "max_norm": 1.0,
             "payload": str(self._payload),
             "store": str(self._store),
+            "reference": str(self._store.with_name("reference")),
             "plan": asdict(plan),
         }
         self._before_s = _children_cpu_s()

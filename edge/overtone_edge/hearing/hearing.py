@@ -15,8 +15,12 @@ from overtone_edge.hearing.recent_speech import RecentSpeech
 from overtone_edge.hearing.recogniser import Hop, UtteranceRecogniser
 from overtone_models.front_end import F32
 from overtone_models.gate import FRAME_SAMPLES, Gate, Segment, SpeechDetector, WebRtcDetector
+from overtone_models.reference import Reference
 
 FRAME_S = 0.01
+LEAST_REFERENCE_S = 0.5
+LEAST_REFERENCE_SPEECH = 0.5
+"""What is shorter, without the preroll and hangover of the gate, or more likely no speech says too little of room and voice to count."""
 
 
 class Stopwatch(Protocol):
@@ -79,6 +83,7 @@ class Hearing:
         self._version = manifest.version
         self._gate = Gate(spec, detector or WebRtcDetector(spec.aggressiveness))
         self._decider = Decider(config, manifest.labels, manifest.calibration.threshold)
+        self._least_reference_s = LEAST_REFERENCE_S + (spec.preroll_ms + spec.hangover_ms) / 1000
         self._config = config
         self._device = device
         self._recent = recent
@@ -111,8 +116,18 @@ class Hearing:
         return events
 
     def take_over(self, old: "Hearing") -> "Hearing":
-        """Take over the counters and the stopwatch of `old`, which this hearing replaces; return this hearing."""
+        """Take over counters, stopwatch and, of the same listening network, the reference of `old`; return this hearing."""
         self.counters, self._watch = old.counters, old._watch
+        before, now = old.recogniser, self.recogniser
+        if before.reference is not None and before.bundle.reference_key == now.bundle.reference_key:
+            now.use_reference(before.reference)
+        return self
+
+    def without_reference(self) -> "Hearing":
+        """Return this hearing with a reference that has heard nothing."""
+        spec = self.recogniser.bundle.manifest.reference
+        if spec is not None:
+            self.recogniser.use_reference(Reference(spec))
         return self
 
     def with_head(self, head: F32 | None) -> "Hearing":
@@ -185,7 +200,11 @@ class Hearing:
         if hop is None:
             return []
         self._recent.add(hop.rows)
-        return [self._event(self._decider.end(hop.probabilities), final=True)]
+        event = self._event(self._decider.end(hop.probabilities), final=True)
+        # After the decision: an utterance is never compared with itself.
+        if hop.time_s >= self._least_reference_s and float(hop.probabilities.sum()) >= LEAST_REFERENCE_SPEECH:
+            self.recogniser.count_utterance(hop.embedding)
+        return [event]
 
     def _event(self, decision: Decision, *, final: bool) -> Emotion:
         self.counters.events += 1

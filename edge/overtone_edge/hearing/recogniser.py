@@ -7,6 +7,7 @@ import numpy as np
 from overtone_edge.core.errors import InferenceError
 from overtone_models.bundle import Bundle
 from overtone_models.front_end import F32
+from overtone_models.reference import Reference
 
 
 class Hop(NamedTuple):
@@ -28,6 +29,16 @@ class UtteranceRecogniser(Protocol):
     """One utterance at a time: `begin()`, `process(samples) -> hops`, `end() -> answer for the whole utterance`."""
 
     bundle: Bundle
+
+    @property
+    def reference(self) -> Reference | None:
+        """The reference of this device's speech; None where the model has none."""
+
+    def use_reference(self, reference: Reference) -> None:
+        """Continue with this reference, which fits the bundle."""
+
+    def count_utterance(self, embedding: F32) -> None:
+        """Count an utterance's embedding in the reference; later embeddings are taken relative to it."""
 
     @property
     def hop_s(self) -> float:
@@ -60,11 +71,35 @@ class UtteranceRecogniser(Protocol):
 
 
 class HeadInUse:
-    """The bundle's head or a personal one: a linear layer, calibrated."""
+    """The bundle's head or a personal one: a linear layer over embeddings relative to the reference, calibrated."""
 
     def __init__(self, bundle: Bundle, head: F32 | None) -> None:
         self.bundle = bundle
+        spec = bundle.manifest.reference
+        self._reference = None if spec is None else Reference(spec)
         self.set_head(head)
+
+    @property
+    def reference(self) -> Reference | None:
+        """The reference of this device's speech; None where the model has none."""
+        return self._reference
+
+    def use_reference(self, reference: Reference) -> None:
+        """Continue with this reference; raise InferenceError for one of another model."""
+        if reference.spec != self.bundle.manifest.reference:
+            raise InferenceError("the reference is of another model")
+        self._reference = reference
+        self._shift_bias()
+
+    def count_utterance(self, embedding: F32) -> None:
+        """Count an utterance's embedding in the reference; later embeddings are taken relative to it."""
+        if self._reference is not None:
+            self._reference.add(embedding)
+            self._shift_bias()
+
+    def _shift_bias(self) -> None:
+        # (embedding + shift) @ w + b, with the shift once in the bias instead of in every hop.
+        self._shifted_b = self._b if self._reference is None else self._b + self._reference.shift @ self._w
 
     @property
     def personal(self) -> bool:
@@ -81,7 +116,8 @@ class HeadInUse:
         self._personal = head is not None
         self._w = vector[:split].reshape(network.embedding_size, network.n_classes)
         self._b = vector[split:]
+        self._shift_bias()
 
     def probabilities(self, embedding: F32) -> F32:
         """Return calibrated probabilities of `(..., embedding)` under the head in use."""
-        return self.bundle.manifest.calibration.probabilities(embedding @ self._w + self._b)
+        return self.bundle.manifest.calibration.probabilities(embedding @ self._w + self._shifted_b)

@@ -21,6 +21,7 @@ from overtone_edge.install.quality import held_out_quality
 from overtone_edge.install.trust import MAX_SIGNED_BYTES, TrustStore
 from overtone_edge.state.examples import Store
 from overtone_edge.state.home import Home
+from overtone_edge.state.reference import ReferenceStore
 from overtone_edge.state.slots import HeldOutQuality, Slot, Slots
 from overtone_models.bundle import MAX_BYTES, Bundle, read_bundle
 from overtone_models.errors import ModelError
@@ -48,7 +49,11 @@ def pretrained_request(home: Home, name: str) -> dict[str, Any]:
 
 
 def _folders(home: Home) -> dict[str, Any]:
-    return {"slots": str(home.slots_folder), "store": str(home.store_folder)}
+    return {
+        "slots": str(home.slots_folder),
+        "store": str(home.store_folder),
+        "reference": str(home.reference.folder),
+    }
 
 
 def work(_folder: Path, request: dict[str, Any]) -> dict[str, Any]:
@@ -61,7 +66,7 @@ def work(_folder: Path, request: dict[str, Any]) -> dict[str, Any]:
         payload = TrustStore(Path(request["trust"]), root).verify(signed)
     bundle = read_bundle(payload)
     self_test(bundle)
-    quality = _quality(bundle, Path(request["store"]))
+    quality = _quality(bundle, Path(request["store"]), Path(request["reference"]))
     slot = Slots(Path(request["slots"])).stage(signed, payload, bundle.manifest.version)
     return {"slot": asdict(slot), "quality": None if quality is None else quality.to_json()}
 
@@ -72,10 +77,11 @@ def parse_answer(answer: dict[str, Any]) -> tuple[Slot, HeldOutQuality | None]:
     return Slot(**answer["slot"]), None if quality is None else HeldOutQuality.from_json(quality)
 
 
-def _quality(bundle: Bundle, store: Path) -> HeldOutQuality | None:
+def _quality(bundle: Bundle, store: Path, reference: Path) -> HeldOutQuality | None:
     """Return the quality on held-out examples; None where there is none or the store cannot be read."""
     try:
-        return held_out_quality(bundle, Store(store, max_bytes=sys.maxsize, held_out_fraction=0.0))
+        examples = Store(store, max_bytes=sys.maxsize, held_out_fraction=0.0)
+        return held_out_quality(bundle, examples, ReferenceStore(reference).load(bundle))
     except StorageError as error:
         _log.warning("the held-out examples cannot be read: %s", error)
         return None

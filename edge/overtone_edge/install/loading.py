@@ -13,6 +13,7 @@ from overtone_edge.state.home import Home
 from overtone_edge.state.slots import Slot
 from overtone_models.bundle import Bundle
 from overtone_models.errors import FrontEndError, ModelError
+from overtone_models.reference import Reference
 
 _log = logging.getLogger(__name__)
 
@@ -106,7 +107,18 @@ def _load(home: Home, model: Model, *, test: bool) -> None:
     head = stored_head(home)
     model.stale_head = head is not None and head.base != bundle.base
     recogniser.set_head(fitting_head(head, bundle))
+    if (reference := _stored_reference(home, bundle)) is not None:
+        recogniser.use_reference(reference)
     model.bundle, model.recogniser = bundle, recogniser
+
+
+def _stored_reference(home: Home, bundle: Bundle) -> Reference | None:
+    """Return the reference on the disk; one that cannot be read is logged and begun anew."""
+    try:
+        return home.reference.load(bundle)
+    except StorageError as error:
+        _log.warning("the reference of this room is begun anew: %s", error)
+        return None
 
 
 def _check_gate(home: Home, bundle: Bundle) -> None:

@@ -13,6 +13,7 @@ from overtone_edge.state.slots import HeldOutQuality
 from overtone_models.bundle import Bundle
 from overtone_models.front_end import F32
 from overtone_models.metrics import unweighted_average_recall
+from overtone_models.reference import Reference
 
 Indices = NDArray[np.int64]
 
@@ -34,10 +35,14 @@ def usable_examples(bundle: Bundle, examples: Sequence[Example]) -> list[Example
     return [e for e in examples if e.label in manifest.labels and form.fits(e.frames)]
 
 
-def embeddings_of(bundle: Bundle, examples: Sequence[Example]) -> F32:
-    """Return the embeddings `(examples, embedding_size)` of the network as it runs on this device."""
+def embeddings_of(bundle: Bundle, examples: Sequence[Example], reference: Reference | None = None) -> F32:
+    """Return the embeddings `(examples, embedding_size)` of the network as it runs on this device.
+
+    They are relative to the device's reference, as the head takes them while listening.
+    """
     recogniser = open_recogniser(bundle)
-    rows = [recogniser.embedding(example.frames) for example in examples]
+    shift = np.float32(0.0) if reference is None else reference.shift
+    rows = [recogniser.embedding(example.frames) + shift for example in examples]
     return np.stack(rows) if rows else np.zeros((0, bundle.manifest.network.embedding_size), np.float32)
 
 
@@ -46,14 +51,14 @@ def label_numbers(bundle: Bundle, examples: Sequence[Example]) -> Indices:
     return np.array([bundle.manifest.labels.index(example.label) for example in examples], np.int64)
 
 
-def held_out_quality(bundle: Bundle, store: Store) -> HeldOutQuality | None:
+def held_out_quality(bundle: Bundle, store: Store, reference: Reference | None = None) -> HeldOutQuality | None:
     """Return the bundle's quality on the store's held-out examples, None where none of them fits the bundle."""
     manifest = bundle.manifest
     examples = store.examples(manifest.features_digest, manifest.labels, held_out_only=True, newest=MAX_HELD_OUT)
     examples = usable_examples(bundle, examples)
     if not examples:
         return None
-    logits = logits_of(bundle.head, embeddings_of(bundle, examples))
+    logits = logits_of(bundle.head, embeddings_of(bundle, examples, reference))
     quality, _ = quality_of(logits, label_numbers(bundle, examples), manifest.calibration.temperature)
     return HeldOutQuality(len(examples), quality.uar, quality.loss)
 

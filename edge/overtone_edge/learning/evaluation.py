@@ -29,6 +29,8 @@ def evaluate(home: Home, rows: Sequence[Row], *, progress: Callable[[int], None]
     bundle = required_bundle(home)
     embeddings, targets = _embeddings(home, bundle, rows, progress)
     recogniser = open_recogniser(bundle)
+    if (reference := home.reference.load(bundle)) is not None:
+        recogniser.use_reference(reference)
     base = recogniser.probabilities(embeddings).argmax(1)
     classes = len(bundle.manifest.labels)
     result: dict[str, Any] = {

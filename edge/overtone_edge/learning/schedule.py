@@ -58,6 +58,7 @@ def _common(home: Home, plan: Plan) -> dict[str, Any]:
     return {
         "payload": str(payload),
         "store": str(home.store_folder),
+        "reference": str(home.reference.folder),
         "plan": asdict(plan),
     }
 

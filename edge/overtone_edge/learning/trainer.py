@@ -15,8 +15,10 @@ from overtone_edge.learning.cross_validation import cross_validate
 from overtone_edge.learning.personal import LabelledEmbeddings, fit
 from overtone_edge.learning.training_steps import Plan, clip_norm, train
 from overtone_edge.state.examples import Example, Store
+from overtone_edge.state.reference import ReferenceStore
 from overtone_models.bundle import MAX_BYTES, Bundle, read_bundle
 from overtone_models.front_end import F32
+from overtone_models.reference import Reference
 
 VECTOR = "vector.npy"
 
@@ -27,20 +29,22 @@ def work(folder: Path, request: dict[str, Any]) -> dict[str, Any]:
     store = Store(Path(request["store"]), max_bytes=sys.maxsize, held_out_fraction=0.0)
     digest, labels = bundle.manifest.features_digest, bundle.manifest.labels
     examples = usable_examples(bundle, store.examples(digest, labels))
-    plan = Plan(**request["plan"])
+    plan, reference = Plan(**request["plan"]), ReferenceStore(Path(request["reference"])).load(bundle)
     if request["purpose"] == ROUND:
-        vector, answer = round_update(bundle, examples, plan, max_norm=request["max_norm"])
+        vector, answer = round_update(bundle, examples, plan, reference, max_norm=request["max_norm"])
     else:
-        vector, answer = personal_head(bundle, examples, plan)
+        vector, answer = personal_head(bundle, examples, plan, reference)
     with storing(folder):
         np.save(folder / VECTOR, vector, allow_pickle=False)
     return answer
 
 
-def round_update(bundle: Bundle, examples: list[Example], plan: Plan, *, max_norm: float) -> tuple[F32, dict[str, Any]]:
+def round_update(
+    bundle: Bundle, examples: list[Example], plan: Plan, reference: Reference | None = None, *, max_norm: float
+) -> tuple[F32, dict[str, Any]]:
     """Return `trained - base` of norm at most `max_norm`, and the figures that the update carries."""
     training = [example for example in examples if not example.held_out]
-    result = train(bundle, training, plan, between_steps=watch_parent())
+    result = train(bundle, training, plan, reference=reference, between_steps=watch_parent())
     base = bundle.weights[bundle.manifest.layout.scope_slice(plan.scope)]
     answer = {
         "base": bundle.base,
@@ -51,11 +55,13 @@ def round_update(bundle: Bundle, examples: list[Example], plan: Plan, *, max_nor
     return clip_norm(result.weights - base, max_norm), answer
 
 
-def personal_head(bundle: Bundle, examples: list[Example], plan: Plan) -> tuple[F32, dict[str, Any]]:
+def personal_head(
+    bundle: Bundle, examples: list[Example], plan: Plan, reference: Reference | None = None
+) -> tuple[F32, dict[str, Any]]:
     """Return a head trained on all examples, and the figures of its cross-validation."""
     labels = bundle.manifest.labels
     numbers = label_numbers(bundle, examples)
-    utterances = LabelledEmbeddings(embeddings_of(bundle, examples), numbers)
+    utterances = LabelledEmbeddings(embeddings_of(bundle, examples, reference), numbers)
     graph, watch = TrainingGraph(bundle.training_model), watch_parent()
 
     def fit_part(part: LabelledEmbeddings) -> F32:

@@ -15,6 +15,7 @@ from overtone_edge.install.quality import Indices, cross_entropy, embeddings_of
 from overtone_edge.state.examples import Example
 from overtone_models.bundle import Bundle
 from overtone_models.front_end import F32
+from overtone_models.reference import Reference
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,8 +51,8 @@ class Inputs(Protocol):
 class Embeddings:
     """Inputs of the scope head: embeddings `(examples, embedding_size)` of the network as it listens."""
 
-    def __init__(self, bundle: Bundle, examples: Sequence[Example]) -> None:
-        self.values = embeddings_of(bundle, examples)
+    def __init__(self, bundle: Bundle, examples: Sequence[Example], reference: Reference | None) -> None:
+        self.values = embeddings_of(bundle, examples, reference)
 
     def __len__(self) -> int:
         return len(self.values)
@@ -121,10 +122,12 @@ def train(
     examples: Sequence[Example],
     plan: Plan,
     *,
+    reference: Reference | None = None,
     between_steps: Callable[[], None] = lambda: None,
 ) -> TrainingResult:
     """Return the weights after `plan.steps` steps from the bundle's own weights on training examples.
 
+    The head learns from embeddings relative to the device's reference; the whole network as if nothing was heard yet.
     Raises LearningError without examples, or where the weights become non-finite.
     """
     if not examples:
@@ -134,7 +137,7 @@ def train(
     if plan.scope not in graph.scopes:
         raise LearningError(f"the installed network learns {', '.join(graph.scopes)} here, not the scope {plan.scope}")
     if plan.scope == "head":
-        inputs = Embeddings(bundle, examples)
+        inputs = Embeddings(bundle, examples, reference)
     else:
         inputs = Windows(bundle, examples, frames=graph.frames, seed=plan.seed)
     targets = smooth_labels(one_hot(examples, bundle.manifest.labels), bundle.manifest.label_smoothing)

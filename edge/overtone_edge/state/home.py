@@ -16,6 +16,7 @@ from overtone_edge.state.assignment import AssignmentStore
 from overtone_edge.state.examples import Store
 from overtone_edge.state.outbox import Outbox
 from overtone_edge.state.personal_head import PersonalStore
+from overtone_edge.state.reference import ReferenceStore
 from overtone_edge.state.slots import Slots
 
 
@@ -30,6 +31,7 @@ class Home:
     outbox: Outbox = field(init=False)
     personal: PersonalStore = field(init=False)
     assignments: AssignmentStore = field(init=False)
+    reference: ReferenceStore = field(init=False)
 
     def __post_init__(self) -> None:
         learning = self.config.learning
@@ -43,6 +45,7 @@ class Home:
         self.outbox = Outbox(self.folder / "outbox")
         self.personal = PersonalStore(self.folder / "personal")
         self.assignments = AssignmentStore(self.folder / "rounds.json")
+        self.reference = ReferenceStore(self.folder / "reference")
 
     @property
     def slots_folder(self) -> Path:
@@ -91,9 +94,10 @@ class Home:
             os.close(descriptor)
 
     def erase(self) -> None:
-        """Remove everything that was learned from this person: examples, head, figures, updates, logs."""
+        """Remove everything that was learned from this person: examples, head, reference, figures, updates, logs."""
         self.store.erase()
         self.personal.erase()
+        self.reference.erase()
         self.outbox.erase()
         self.assignments.erase()
         self.slots.erase_quality()
