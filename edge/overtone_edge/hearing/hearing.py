@@ -20,7 +20,7 @@ from overtone_models.reference import Reference
 FRAME_S = 0.01
 LEAST_REFERENCE_S = 0.5
 LEAST_REFERENCE_SPEECH = 0.5
-"""What is shorter, without the preroll and hangover of the gate, or more likely no speech says too little of room and voice to count."""
+"""What is shorter, without the gate's preroll and hangover, or more likely no speech says too little to count."""
 
 
 class Stopwatch(Protocol):
@@ -116,7 +116,10 @@ class Hearing:
         return events
 
     def take_over(self, old: "Hearing") -> "Hearing":
-        """Take over counters, stopwatch and, of the same listening network, the reference of `old`; return this hearing."""
+        """Take over counters, stopwatch and reference of `old`; return this hearing.
+
+        The reference is taken over where the listening network is the same.
+        """
         self.counters, self._watch = old.counters, old._watch
         before, now = old.recogniser, self.recogniser
         if before.reference is not None and before.bundle.reference_key == now.bundle.reference_key:

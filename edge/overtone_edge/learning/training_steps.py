@@ -51,7 +51,7 @@ class Inputs(Protocol):
 class Embeddings:
     """Inputs of the scope head: embeddings `(examples, embedding_size)` of the network as it listens."""
 
-    def __init__(self, bundle: Bundle, examples: Sequence[Example], reference: Reference | None) -> None:
+    def __init__(self, bundle: Bundle, examples: Sequence[Example], reference: Reference | None = None) -> None:
         self.values = embeddings_of(bundle, examples, reference)
 
     def __len__(self) -> int:

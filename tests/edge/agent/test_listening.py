@@ -2,14 +2,17 @@
 
 import itertools
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import soundfile
 from tests.support.loopback import LoopbackBroker
 
+from overtone_converters.signing import sign_bundle
 from overtone_edge.agent.cli import main
 from overtone_models.bundle import read_bundle
+from overtone_models.reference import ReferenceSpec
 from overtone_protocol import (
     Topics,
 )
@@ -92,3 +95,26 @@ def test_without_a_network_listening_does_without_the_fleet(make_config, fleet, 
     assert running.ask(command="install", path=str(fleet.path(2)))["ok"]
     assert running.ask(command="status")["status"]["bundle"]["version"] == 2
     assert not (running.agent.home.folder / "client-id").exists()
+
+
+def test_what_was_heard_is_remembered_until_it_is_erased(make_config, fleet, cloud, start, recording) -> None:
+    bundle = read_bundle(fleet.payload(1))
+    mean = (0.0,) * bundle.manifest.network.embedding_size
+    spec = ReferenceSpec(mean=mean, prior_utterances=2.0, memory_utterances=50, max_norm=100.0)
+    relative = replace(bundle, manifest=replace(bundle.manifest, reference=spec)).to_bytes()
+    signed = fleet.folder / "relative.signed"
+    signed.write_bytes(sign_bundle(relative, name="tiny", version=1, keys=fleet.folder / "keys"))
+    path = make_config('[source]\nkind="file"\npath="speech.wav"\nat_end="stay"\n[decision]\nthreshold=0.0\n')
+    main(["install", str(signed), "--config", str(path)])
+    running = start(path)
+
+    def heard() -> int:
+        return running.ask(command="status")["status"]["reference"]["utterances"]
+
+    cloud.wait(lambda: heard() == 2)
+    running.stop()
+    running = start(path)
+    cloud.wait(lambda: heard() == 4)
+    assert running.ask(command="erase", reference_only=True)["ok"]
+    running.stop()
+    assert not list((running.agent.home.folder / "reference").iterdir())
