@@ -6,6 +6,7 @@ in the layout that updates travel in.
 """
 
 import tempfile
+from functools import lru_cache
 from typing import Any, Protocol
 
 from overtone_converters.errors import ConversionError
@@ -202,10 +203,11 @@ class TrainingModule(tf.Module):  # type: ignore[misc]
         return assign
 
 
+@lru_cache(maxsize=4)
 def training_model(spec: EdgeTcnSpec, *, batch: int = BATCH, frames: int | None = None) -> bytes:
     """Return the training TFLite for examples of `frames` frames (None: 3 s).
 
-    It holds no weights: `set` must be called before anything else.
+    It holds no weights: `set` must be called before anything else. One conversion serves every model of the network.
     """
     frames = spec.frames_3_s if frames is None else frames
     if batch < 1 or frames < 1 or frames % spec.hop_frames:

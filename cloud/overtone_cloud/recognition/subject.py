@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property, lru_cache
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -24,7 +24,6 @@ from overtone_models.errors import BundleError
 from overtone_models.features.gated_log_mel import GatedLogMelSpec
 from overtone_models.front_end import F32
 from overtone_models.layout import weights_digest
-from overtone_models.network_spec import EdgeTcnSpec
 from overtone_models.trained_model import TrainedModel
 
 BUNDLE = "model.bundle"
@@ -87,15 +86,7 @@ def _build(subject: Subject) -> bytes:
             golden(),
             name="recognition",
             version=1,
-            training_graph=_training_graph(subject.model.network),
         )
-
-
-@lru_cache(maxsize=4)
-def _training_graph(network: EdgeTcnSpec) -> bytes:
-    from overtone_converters.training import training_model
-
-    return training_model(network)
 
 
 def _stored(path: Path, model: TrainedModel) -> Bundle | None:
