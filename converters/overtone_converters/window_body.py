@@ -13,6 +13,7 @@ from overtone_converters.errors import ConversionError
 from overtone_converters.window_lstm import lstm_steps, rewritten
 from overtone_models.front_end import F32
 from overtone_models.networks import native_stderr_silenced, tf
+from overtone_models.networks.window import USUAL_PRECISIONS
 
 MAX_UNROLLED_STEPS = 64
 """Longer LSTMs are not unrolled: conversion takes minutes and the file grows by kilobytes per step."""
@@ -29,13 +30,17 @@ class Form:
         return f"{self.precision}, LSTM {self.lstm}" if self.lstm else self.precision
 
 
-def forms(body: Any) -> list[Form]:
-    """Return the forms to try, the best first."""
+def forms(body: Any, precisions: Sequence[str] = USUAL_PRECISIONS) -> list[Form]:
+    """Return the forms to try, in the order of `precisions`; an LSTM in int8 is also tried unrolled."""
     steps = lstm_steps(body)
     if not steps:
-        return [Form("int8", ""), Form("float32", ""), Form("int8 weights", "")]
-    written_out = [Form("int8", "unrolled")] if steps <= MAX_UNROLLED_STEPS else []
-    return [Form("int8", "fused"), *written_out, Form("float32", "fused"), Form("int8 weights", "fused")]
+        return [Form(precision, "") for precision in precisions]
+    listed = []
+    for precision in precisions:
+        listed.append(Form(precision, "fused"))
+        if precision == "int8" and steps <= MAX_UNROLLED_STEPS:
+            listed.append(Form(precision, "unrolled"))
+    return listed
 
 
 class BodyGraph:

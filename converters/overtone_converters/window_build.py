@@ -1,4 +1,4 @@
-"""Builds the bundle of a window network: the smallest form of its body that keeps the network's answers."""
+"""Builds the bundle of a window network: the first form of its body that keeps the network's answers."""
 
 import math
 from dataclasses import dataclass
@@ -18,6 +18,7 @@ from overtone_models.bundle import MAX_BYTES, Bundle, Manifest, as_pcm
 from overtone_models.errors import FrontEndError
 from overtone_models.features.registry import spec_from_json
 from overtone_models.front_end import F32
+from overtone_models.networks import window
 from overtone_models.window_inputs import DEFAULT_WINDOW_S, window_seconds
 from overtone_models.window_spec import WindowSpec
 
@@ -47,7 +48,7 @@ def build_window_bundle(
     body, rejections = network.body, list[str]()
     expected = network.logits(network.test)
     cost = 0
-    for form in forms(body):
+    for form in forms(body, window.precisions(network.model.network)):
         try:
             graph = BodyGraph(body, network.input_shapes, form.lstm)
             cost = cost or multiply_adds(graph.function)

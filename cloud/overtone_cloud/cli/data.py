@@ -1,4 +1,4 @@
-"""`overtone data`: list, check, show, split and fetch corpora."""
+"""`overtone data`: list, check, show, split and fetch corpora; fetch speech encoders."""
 
 import argparse
 import json
@@ -26,6 +26,7 @@ from overtone_cloud.corpora.check import check, measure
 from overtone_cloud.corpora.fetch import archive_of, fetch
 from overtone_cloud.corpora.statistics import Statistics, statistics
 from overtone_cloud.errors import DownloadError
+from overtone_cloud.features.published_encoders import ENCODERS, PublishedEncoder, fetch_encoder
 
 MAX_NAMES = 5
 NOT_STATED = "-"
@@ -47,7 +48,9 @@ def register(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     plots.add_argument("--out", type=Path, required=True, metavar="DIR")
     plots.set_defaults(func=_plot)
     _register_split(_with_path(commands.add_parser("split", help="make folds and write them to a file")))
-    _register_fetch(commands.add_parser("fetch", help="download a corpus from its official address"))
+    _register_fetch(
+        commands.add_parser("fetch", help="download a corpus or a speech encoder from its official address")
+    )
 
 
 def _with_path(parser: argparse.ArgumentParser) -> argparse.ArgumentParser:
@@ -64,10 +67,12 @@ def _register_split(parser: argparse.ArgumentParser) -> None:
 
 
 def _register_fetch(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("name", choices=tuple(CORPORA))
+    parser.add_argument("name", choices=(*CORPORA, *ENCODERS))
     parser.add_argument("--to", type=Path, required=True, metavar="DIR")
-    parser.add_argument("--accept-licence", action="store_true", help="accept the corpus' licence without being asked")
-    parser.add_argument("--url", help="a mirror's address; size and checksum stay the official ones")
+    parser.add_argument("--accept-licence", action="store_true", help="accept the licence without being asked")
+    parser.add_argument(
+        "--url", help="a mirror's address (an encoder's: of its folder); size and checksum stay the official ones"
+    )
     parser.set_defaults(func=_fetch)
 
 
@@ -83,6 +88,13 @@ def _list(args: argparse.Namespace) -> int:
     for name, corpus in CORPORA.items():
         how = f"; {corpus.instructions}" if corpus.instructions else ""
         console.print(f"{name}: {corpus.licence}; {corpus.page}{how}", highlight=False, soft_wrap=True)
+    for encoder in ENCODERS.values():
+        how = f"overtone data fetch {encoder.name} --to DIR ({encoder.size_bytes / 1e6:.0f} MB)"
+        console.print(
+            f"{encoder.name} (speech encoder): {encoder.licence}; {encoder.page}; {how}",
+            highlight=False,
+            soft_wrap=True,
+        )
     console.print(
         "Any other recordings: a folder per label (folders), or a CSV with path and label (manifest).",
         highlight=False,
@@ -146,19 +158,35 @@ def _split(args: argparse.Namespace) -> int:
 
 
 def _fetch(args: argparse.Namespace) -> int:
+    if args.name in ENCODERS:
+        return _fetch_encoder(args, ENCODERS[args.name])
     corpus, archive = CORPORA[args.name], archive_of(args.name)
     if args.url:
         archive = replace(archive, url=args.url)
-    console = _console(sys.stderr)
-    console.print(f"{corpus.title}: {corpus.page}\nLicence: {corpus.licence}", highlight=False)
-    if not args.accept_licence and not _accepted():
-        raise DownloadError(f"{corpus.title}: licence not accepted, nothing downloaded (--accept-licence accepts it)")
+    _require_acceptance(args, corpus.title, corpus.page, corpus.licence)
     if archive.checksum is None:
-        console.print("Its publisher gives no checksum: only the archive's own is checked.", highlight=False)
+        _console(sys.stderr).print(
+            "Its publisher gives no checksum: only the archive's own is checked.", highlight=False
+        )
     with _download_progress() as progress:
         fetch(archive, args.to / corpus.name, progress=progress)
     sys.stdout.write(f"{args.to / corpus.name}\n")
     return 0
+
+
+def _fetch_encoder(args: argparse.Namespace, encoder: PublishedEncoder) -> int:
+    _require_acceptance(args, encoder.title, encoder.page, encoder.licence)
+    with _download_progress() as progress:
+        fetch_encoder(encoder, args.to / encoder.name, address=args.url, progress=progress)
+    sys.stdout.write(f"{args.to / encoder.name}\n")
+    return 0
+
+
+def _require_acceptance(args: argparse.Namespace, title: str, page: str, licence: str) -> None:
+    """Show a licence; raise DownloadError unless it is accepted."""
+    _console(sys.stderr).print(f"{title}: {page}\nLicence: {licence}", highlight=False)
+    if not args.accept_licence and not _accepted():
+        raise DownloadError(f"{title}: licence not accepted, nothing downloaded (--accept-licence accepts it)")
 
 
 def _accepted() -> bool:

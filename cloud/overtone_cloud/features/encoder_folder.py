@@ -6,19 +6,24 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from overtone_cloud.errors import ConfigError
 from overtone_cloud.features.encoder import Encoder, EncoderShape, Tokens
+from overtone_cloud.features.hugging_face import (
+    CONFIG,
+    WEIGHTS,
+    StoredTensors,
+    json_object,
+    require_values,
+    stored_tensors,
+    whole_number,
+)
 from overtone_models.digests import digest_mapping
 from overtone_models.front_end import F32
 
-CONFIG, WEIGHTS, TOKENIZER = "config.json", "model.safetensors", "tokenizer.json"
+TOKENIZER = "tokenizer.json"
 KINDS = ("bert", "roberta", "xlm-roberta", "camembert")
 PREFIXES = ("", "bert.", "roberta.")
 OLD_NAMES = {"LayerNorm.weight": "LayerNorm.gamma", "LayerNorm.bias": "LayerNorm.beta"}
-FLOATS = ("F64", "F32", "F16")
-MAX_JSON_BYTES = 64 * 1024 * 1024
 LIMITS = {"width": 8_192, "layers": 96, "heads": 256, "inner": 65_536, "positions": 65_536, "vocabulary": 4_000_000}
 
 
@@ -36,22 +41,19 @@ def read_encoder(folder: Path, *, width: int | None = None) -> Encoder:
 
 def read_shape(path: Path) -> EncoderShape:
     """Return the shape in a `config.json`; raise ConfigError for networks that `Encoder` does not compute."""
-    config = _json(path)
+    config = json_object(path)
     expected = {"hidden_act": ("gelu",), "position_embedding_type": ("absolute", None), "model_type": KINDS}
-    for key, allowed in expected.items():
-        if (value := config.get(key)) not in allowed:
-            known = ", ".join(str(name) for name in allowed if name)
-            raise ConfigError(f"{path}: {key} is {value!r}, this software computes {known}")
+    require_values(path, config, expected)
     shape = EncoderShape(
-        width=_whole(path, config, "hidden_size", LIMITS["width"]),
-        layers=_whole(path, config, "num_hidden_layers", LIMITS["layers"]),
-        heads=_whole(path, config, "num_attention_heads", LIMITS["heads"]),
-        inner=_whole(path, config, "intermediate_size", LIMITS["inner"]),
-        positions=_whole(path, config, "max_position_embeddings", LIMITS["positions"]),
-        vocabulary=_whole(path, config, "vocab_size", LIMITS["vocabulary"]),
-        kinds=_whole(path, config, "type_vocab_size", 16, default=2),
+        width=whole_number(path, config, "hidden_size", LIMITS["width"]),
+        layers=whole_number(path, config, "num_hidden_layers", LIMITS["layers"]),
+        heads=whole_number(path, config, "num_attention_heads", LIMITS["heads"]),
+        inner=whole_number(path, config, "intermediate_size", LIMITS["inner"]),
+        positions=whole_number(path, config, "max_position_embeddings", LIMITS["positions"]),
+        vocabulary=whole_number(path, config, "vocab_size", LIMITS["vocabulary"]),
+        kinds=whole_number(path, config, "type_vocab_size", 16, default=2),
         epsilon=_epsilon(path, config),
-        first_position=0 if config["model_type"] == "bert" else 1 + _whole(path, config, "pad_token_id", 16, default=1),
+        first_position=_first_position(path, config),
     )
     if shape.width % shape.heads:
         raise ConfigError(f"{path}: hidden_size is {shape.width}, it must be a multiple of its {shape.heads} heads")
@@ -71,26 +73,10 @@ def _check_file(folder: Path, name: str) -> None:
     raise ConfigError(f"{folder}: encoder without {what}: no {name} in it{hint}")
 
 
-def _json(path: Path) -> dict[str, Any]:
-    try:
-        if (size := path.stat().st_size) > MAX_JSON_BYTES:
-            raise ConfigError(f"{path}: {size} bytes, limit is {MAX_JSON_BYTES}")
-        value = json.loads(path.read_bytes())
-    except OSError as error:
-        raise ConfigError(f"{path}: {error.strerror or error}") from error
-    except (ValueError, RecursionError) as error:
-        raise ConfigError(f"{path}: not JSON: {error}") from error
-    if not isinstance(value, dict):
-        raise ConfigError(f"{path}: not a JSON object")
-    return value
-
-
-def _whole(path: Path, config: Mapping[str, Any], key: str, most: int, *, default: int | None = None) -> int:
-    value = config.get(key, default)
-    lowest = 0 if key == "pad_token_id" else 1
-    if type(value) is not int or not lowest <= value <= most:
-        raise ConfigError(f"{path}: {key} is {value!r}, limits are {lowest} and {most}")
-    return value
+def _first_position(path: Path, config: Mapping[str, Any]) -> int:
+    if config["model_type"] == "bert":
+        return 0
+    return 1 + whole_number(path, config, "pad_token_id", 16, default=1, least=0)
 
 
 def _epsilon(path: Path, config: Mapping[str, Any]) -> float:
@@ -106,7 +92,7 @@ def _tokens(path: Path, shape: EncoderShape) -> Tokens:
         from tokenizers import Tokenizer
     except ImportError as error:
         raise ConfigError("the library tokenizers is not installed; pip install 'overtone[papers]'") from error
-    text = json.dumps(_json(path))
+    text = json.dumps(json_object(path))
     try:
         tokenizer = Tokenizer.from_str(text)
     except Exception as error:  # The library raises no narrower class.
@@ -125,29 +111,18 @@ def _tokens(path: Path, shape: EncoderShape) -> Tokens:
 
 def _tensors(path: Path, shape: EncoderShape) -> dict[str, F32]:
     """Return the tensors that the forward pass needs, as float32, whatever prefix they have in the file."""
-    from safetensors import SafetensorError, safe_open
-
-    try:
-        with safe_open(path, framework="numpy") as file:
-            names = set(file.keys())
-            return {name: _tensor(path, file, names, name, size) for name, size in shape.tensors().items()}
-    except (SafetensorError, OSError) as error:
-        raise ConfigError(f"{path}: weights cannot be read: {error}") from error
+    with stored_tensors(path) as stored:
+        return {name: stored.tensor(_stored_name(path, stored, name), size) for name, size in shape.tensors().items()}
 
 
-def _tensor(path: Path, file: Any, names: set[str], name: str, size: tuple[int, ...]) -> F32:
+def _stored_name(path: Path, stored: StoredTensors, name: str) -> str:
     old = name
     for new, former in OLD_NAMES.items():
         old = old.replace(new, former)
-    stored = next((prefix + n for prefix in PREFIXES for n in (name, old) if prefix + n in names), None)
-    if stored is None:
+    found = next((prefix + n for prefix in PREFIXES for n in (name, old) if prefix + n in stored.names), None)
+    if found is None:
         raise ConfigError(f"{path}: weights without {name}")
-    part = file.get_slice(stored)
-    if tuple(part.get_shape()) != size or part.get_dtype() not in FLOATS:
-        actual = f"{part.get_dtype()} of shape {tuple(part.get_shape())}"
-        raise ConfigError(f"{path}: {stored} is {actual}, {CONFIG} asks for shape {size} in {', '.join(FLOATS)}")
-    tensor: F32 = file.get_tensor(stored).astype(np.float32, copy=False)
-    return tensor
+    return found
 
 
 def _digest(folder: Path) -> str:

@@ -20,6 +20,7 @@ import numpy as np
 from overtone_common.audio import SAMPLE_RATE_HZ
 from overtone_edge import __version__
 from overtone_edge.bench.figures import spread, table
+from overtone_edge.bench.hooks import BLOCK_MS, deadline_ms
 from overtone_edge.bench.machine import describe, health
 from overtone_edge.bench.phases import Request, measure
 from overtone_edge.core.errors import AgentError, TrustError
@@ -33,6 +34,8 @@ from overtone_models.bundle import Bundle, read_bundle
 from overtone_models.errors import BundleError, ModelError, PretrainedError
 from overtone_models.front_end import F32
 from overtone_models.gate import speech_span
+from overtone_models.network import NetworkSpec
+from overtone_models.network_spec import EdgeTcnSpec
 from overtone_models.pretrained import file_or_pretrained, find_pretrained
 
 FORMAT = 1
@@ -117,7 +120,8 @@ def run(arguments: argparse.Namespace) -> dict[str, Any]:
             "gate_held_open": held_open,
         },
         "seconds": arguments.seconds,
-        "hop_ms": 100,
+        "hop_ms": BLOCK_MS,
+        "deadline_ms": deadline_ms(subject.bundle.manifest),
         **figures,
     }
 
@@ -218,6 +222,11 @@ def _progress(title: str) -> Callable[[float], None]:
     return lambda elapsed_s: print(f"\r    {elapsed_s:.0f} s\r", end="", file=sys.stderr, flush=True)
 
 
+def _multiply_adds(network: NetworkSpec) -> int | None:
+    """Return the multiply-adds of a hop; None for a window network, whose bundle does not say."""
+    return network.multiply_adds(network.hop_frames) if isinstance(network, EdgeTcnSpec) else None
+
+
 def _described(subject: Subject) -> dict[str, Any]:
     bundle = subject.bundle
     return {
@@ -226,7 +235,7 @@ def _described(subject: Subject) -> dict[str, Any]:
         "version": bundle.manifest.version,
         "digest": bundle.digest,
         "weights": int(bundle.weights.size),
-        "multiply_adds_per_hop": bundle.manifest.edge.multiply_adds(bundle.manifest.edge.hop_frames),
+        "multiply_adds_per_hop": _multiply_adds(bundle.manifest.network),
         "streaming_bytes": len(bundle.streaming_model),
         "training_bytes": len(bundle.training_model),
         "signature": subject.signature,

@@ -42,7 +42,7 @@ def _heading(report: dict[str, Any]) -> Iterator[str]:
         yield f"{moment:9} {_health(report['health'][moment])}"
     yield (
         f"bundle    {bundle['name']} version {bundle['version']}, {bundle['weights']} weights, "
-        f"{bundle['streaming_bytes'] / 1000:.0f} kB int8, signature {bundle['signature']}"
+        f"{bundle['streaming_bytes'] / 1000:.0f} kB network, signature {bundle['signature']}"
     )
     gate_note = "; the gate hears no speech in it and was held open" if clip["gate_held_open"] else ""
     yield f"sound     {clip['source']} of {clip['seconds']:.1f} s, repeated to {report['seconds']:g} s{gate_note}"
@@ -81,12 +81,12 @@ def _runs(report: dict[str, Any]) -> Iterator[str]:
             yield _spread_row(f"  {stage}", run["stages_ms"][stage])
         yield _spread_row("  whole, speech", run["hop_ms"])
         yield _spread_row("  whole, silence", run["silence_ms"])
-        yield from _summary(run)
+        yield from _summary(run, report["deadline_ms"])
 
 
-def _summary(run: dict[str, Any]) -> Iterator[str]:
+def _summary(run: dict[str, Any], deadline_ms: float) -> Iterator[str]:
     share = 100 * run["deadline_misses"] / max(1, run["blocks"])
-    yield f"  deadline misses {run['deadline_misses']} of {run['blocks']} ({share:.2f} %)"
+    yield f"  deadline misses {run['deadline_misses']} of {run['blocks']} ({share:.2f} %), {deadline_ms:g} ms"
     yield (
         f"  CPU {run['cpu_s_per_s_of_speech']:.4f} s per second of speech; {run['speech_s']:.1f} s of speech in "
         f"{run['sound_s']:.1f} s of sound, processed in {run['wall_s']:.2f} s"

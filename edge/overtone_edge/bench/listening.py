@@ -9,17 +9,26 @@ from pathlib import Path
 from typing import Any
 
 from overtone_edge.bench.figures import spread
-from overtone_edge.bench.hooks import BLOCK_MS, AlwaysSpeech, BlockTimer, ClipSource, TimedOutput, TimedRecogniser
+from overtone_edge.bench.hooks import (
+    BLOCK_MS,
+    TIMED_RECOGNISERS,
+    AlwaysSpeech,
+    BlockTimer,
+    ClipSource,
+    TimedOutput,
+    deadline_ms,
+)
 from overtone_edge.bench.machine import peak_resident_mb, resident_mb
 from overtone_edge.bench.sink import Sink
 from overtone_edge.core.config import DecisionConfig, LearningConfig
 from overtone_edge.core.files import read_limited
 from overtone_edge.fleet.uplink import EVENT_EXPIRY_S
+from overtone_edge.hearing.example_forms import example_form_for
 from overtone_edge.hearing.hearing import Hearing, Stopwatch
 from overtone_edge.hearing.listener import Listener, trim_memory
 from overtone_edge.hearing.outputs import EventPublisher, Outputs
 from overtone_edge.hearing.recent_speech import RecentSpeech
-from overtone_edge.hearing.streaming import StreamingRecogniser
+from overtone_edge.hearing.recogniser import UtteranceRecogniser
 from overtone_models.bundle import MAX_BYTES, Bundle, read_bundle
 from overtone_protocol import Topics
 
@@ -42,7 +51,7 @@ def load(payload: Path) -> Bundle:
 
 
 def build_hearing(
-    recogniser: StreamingRecogniser, *, gate_held_open: bool, stopwatch: Stopwatch | None = None
+    recogniser: UtteranceRecogniser, *, gate_held_open: bool, stopwatch: Stopwatch | None = None
 ) -> Hearing:
     """Return the `Hearing` of an agent with the default configuration."""
     manifest = recogniser.bundle.manifest
@@ -50,7 +59,7 @@ def build_hearing(
         recogniser,
         device=DEVICE,
         config=DecisionConfig(),
-        recent=RecentSpeech(manifest.front_end, max_s=LearningConfig().recent_speech_s),
+        recent=RecentSpeech(example_form_for(manifest), max_s=LearningConfig().recent_speech_s),
         detector=AlwaysSpeech(manifest.gate) if gate_held_open else None,
         stopwatch=stopwatch,
     )
@@ -68,8 +77,9 @@ def _sink() -> Iterator[Sink]:
 
 def listen_to(bundle: Bundle, run: ListeningRun) -> dict[str, Any]:
     """Return the figures of one listening run, with events published to a local sink."""
-    timer = BlockTimer()
-    hearing = build_hearing(TimedRecogniser(bundle, timer), gate_held_open=run.gate_held_open, stopwatch=timer)
+    timer = BlockTimer(deadline_ms=deadline_ms(bundle.manifest))
+    recogniser = TIMED_RECOGNISERS[bundle.manifest.network.family](bundle, timer)
+    hearing = build_hearing(recogniser, gate_held_open=run.gate_held_open, stopwatch=timer)
     topic = Topics("bench").emotion(DEVICE)
     blocks = math.ceil(run.seconds * 1000 / BLOCK_MS)
     source = ClipSource(run.clip, blocks=blocks, paced=run.paced, timer=timer)

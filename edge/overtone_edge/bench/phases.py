@@ -74,12 +74,12 @@ def cold(request: Request) -> dict[str, Any]:
     import overtone_edge.agent.agent  # noqa: F401 - an agent imports all of it before it listens
     from overtone_edge.bench.hooks import BlockTimer, ClipSource
     from overtone_edge.bench.listening import build_hearing, load
-    from overtone_edge.hearing.streaming import StreamingRecogniser
+    from overtone_edge.hearing.streaming import open_recogniser
 
     record("interpreter_and_imports")
     bundle = load(Path(request.payload))
     record("bundle")
-    hearing = build_hearing(StreamingRecogniser(bundle), gate_held_open=request.gate_held_open)
+    hearing = build_hearing(open_recogniser(bundle), gate_held_open=request.gate_held_open)
     record("network")
     source = ClipSource(Path(request.clip), blocks=100_000, paced=False, timer=BlockTimer())
     for block in source.blocks():

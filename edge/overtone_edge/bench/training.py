@@ -14,27 +14,32 @@ from overtone_edge.bench.figures import spread
 from overtone_edge.bench.machine import peak_resident_mb
 from overtone_edge.core.errors import JobError
 from overtone_edge.core.jobs import ROUND, JobResult, Jobs
+from overtone_edge.hearing.example_forms import example_form_for
 from overtone_edge.hearing.runtime import SCOPES, TrainingGraph
 from overtone_edge.learning.training_steps import Plan
 from overtone_edge.state.examples import Store
 from overtone_models.bundle import Bundle
-from overtone_models.front_end import F32, mfcc
+from overtone_models.front_end import F32
 
 STEPS = {"head": 200, "full": 30}
 MAX_SCOPE_S = 15.0
 MIN_STEPS = 5
 EXAMPLES = 16
 EXAMPLE_S = 3.0
+_SHIFT_SAMPLES = 1_400
 _LONG_S = 86_400.0
 
 
 def step_times(bundle: Bundle) -> dict[str, Any]:
-    """Return the times of single steps of both scopes on a full batch, after two warm-up steps."""
+    """Return the times of single steps of each scope on a full batch, after two warm-up steps."""
     graph = TrainingGraph(bundle.training_model)
     figures: dict[str, Any] = {"batch": graph.batch, "frames": graph.frames}
     for scope in SCOPES:
-        graph.set(scope, bundle.weights[bundle.manifest.layout.scope_slice(scope)].copy())
-        figures[f"{scope}_step_ms"] = spread(_times(graph, scope, batch_of(graph, scope)))
+        times_ms: list[float] = []
+        if scope in graph.scopes:
+            graph.set(scope, bundle.weights[bundle.manifest.layout.scope_slice(scope)].copy())
+            times_ms = _times(graph, scope, batch_of(graph, scope))
+        figures[f"{scope}_step_ms"] = spread(times_ms)
     return {**figures, "peak_mb": peak_resident_mb()}
 
 
@@ -62,19 +67,19 @@ def _times(graph: TrainingGraph, scope: str, batch: tuple[F32, F32, F32]) -> lis
 
 
 class BackgroundTraining:
-    """The agent's own trainer, run as for a round over the whole network until it is stopped."""
+    """The agent's own trainer, run as for a round over all that the network learns here until it is stopped."""
 
     def __init__(self, bundle: Bundle, payload: Path, clip: Path, folder: Path) -> None:
         self._store = folder / "store"
         _fill(Store(self._store, max_bytes=sys.maxsize, held_out_fraction=0.0), bundle, clip)
-        self._payload = payload
+        self._payload, self._scope = payload, bundle.manifest.network.scopes[-1]
         self._early: JobResult | None = None
         self._jobs = Jobs(folder / "jobs")
         self._before_s = 0.0
 
     def start(self) -> None:
         """Start the process."""
-        plan = Plan(scope="full", steps=1_000_000, learning_rate=1e-6, momentum=0.9, seed=0)
+        plan = Plan(scope=self._scope, steps=1_000_000, learning_rate=1e-6, momentum=0.9, seed=0)
         request = {
             "purpose": ROUND,
             "max_norm": 1.0,
@@ -107,8 +112,9 @@ def _fill(store: Store, bundle: Bundle, clip: Path) -> None:
     with clip.open("rb") as file:
         data = file.read(int(EXAMPLE_S * SAMPLE_RATE_HZ) * 2)
     samples = np.resize(from_s16le(data, 1), int(EXAMPLE_S * SAMPLE_RATE_HZ))
-    manifest = bundle.manifest
-    frames = mfcc(samples, manifest.front_end)
+    labels, form = bundle.manifest.labels, example_form_for(bundle.manifest)
     for number in range(EXAMPLES):
-        label = manifest.labels[number % len(manifest.labels)]
-        store.add(np.roll(frames, 7 * number, axis=0), label, front_end=manifest.front_end.digest, time_ns=number)
+        example = form.from_samples(np.roll(samples, _SHIFT_SAMPLES * number))
+        if example is None:
+            raise JobError(f"{EXAMPLE_S:g} s of the clip give no example to train with")
+        store.add(example, labels[number % len(labels)], front_end=form.digest, time_ns=number)

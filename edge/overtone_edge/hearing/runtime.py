@@ -48,7 +48,16 @@ def _interpreter(model: bytes, threads: int, *, reference: bool = False) -> Any:
     try:
         return make(model_content=model, num_threads=threads, **options)
     except (ValueError, RuntimeError) as error:
-        raise InferenceError(f"the runtime refuses the model: {error}") from error
+        raise InferenceError(f"the runtime refuses the model: {_refusal(str(error))}") from error
+
+
+def _refusal(problem: str) -> str:
+    """Return a runtime's message in one line; a file of newer operators than it has needs another runtime."""
+    line = " ".join(problem.split())
+    if "Didn't find op" not in line:
+        return line
+    operator = line.partition("builtin opcode ")[2].partition(".")[0] or line
+    return f"{runtime_name()} has no operator {operator}; install ai-edge-litert, or a newer one"
 
 
 def _runner(interpreter: Any, signature: str) -> Any:

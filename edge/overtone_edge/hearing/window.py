@@ -75,7 +75,7 @@ class WindowRecogniser(HeadInUse):
 
     def embedding(self, example: F32) -> F32:
         """Return the embedding of a stored window `(1, values)` of raw inputs."""
-        return self._embedding(self._spec.unflatten(example))
+        return self.embed(self._spec.unflatten(example))
 
     def _take(self, samples: F32) -> None:
         """Append samples; blocks that lie wholly before the last window are dropped."""
@@ -95,10 +95,11 @@ class WindowRecogniser(HeadInUse):
             return None
         rows = np.concatenate(self._new)[:, None] if self._new else np.zeros((0, 1), np.float32)
         self._new = []
-        embedding = self._embedding(inputs)
+        embedding = self.embed(inputs)
         return Hop(self._count / SAMPLE_RATE_HZ, self._count, rows, embedding, self.probabilities(embedding))
 
-    def _embedding(self, inputs: list[F32]) -> F32:
+    def embed(self, inputs: list[F32]) -> F32:
+        """Return the embedding of a window's raw inputs."""
         bundle, spec = self.bundle, self._spec
         standardised = spec.standardise(inputs, bundle.standardise_mean, bundle.standardise_scale)
         embedding: F32 = self._body.embed(standardised) * np.float32(spec.embedding_scale)

@@ -59,6 +59,12 @@ def _voiced_spectrogram() -> type[Any]:
     return VoicedSpectrogramSpec
 
 
+def _whisper_log_mel() -> type[Any]:
+    from overtone_models.features.whisper_log_mel import WhisperLogMelSpec
+
+    return WhisperLogMelSpec
+
+
 SPECS: Mapping[str, Callable[[], type[Any]]] = {
     "acoustic": _acoustic,
     "crop": _crop,
@@ -68,6 +74,7 @@ SPECS: Mapping[str, Callable[[], type[Any]]] = {
     "mean-vector": _mean_vector,
     "short-term": _short_term,
     "voiced-spectrogram": _voiced_spectrogram,
+    "whisper-log-mel": _whisper_log_mel,
 }
 """Functions that import the class of each feature."""
 

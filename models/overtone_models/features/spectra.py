@@ -21,7 +21,7 @@ def magnitudes(samples: F32, fft_samples: int = FFT_SAMPLES, hop_samples: int = 
     """Return `(1 + samples // hop, fft / 2 + 1)` magnitudes under Hann's window; frame i has its centre at i * hop."""
     padded = np.pad(samples, fft_samples // 2)
     frames = np.lib.stride_tricks.sliding_window_view(padded, fft_samples)[::hop_samples]
-    window = _hann(fft_samples)
+    window = hann(fft_samples)
     result = np.empty((len(frames), fft_samples // 2 + 1), np.float32)
     for start in range(0, len(frames), BLOCK_FRAMES):  # In blocks: all windowed frames at once would leave the cache.
         block = frames[start : start + BLOCK_FRAMES]
@@ -109,7 +109,8 @@ def _mel_filters(sample_rate_hz: int, fft_samples: int, n_mels: int) -> F32:
 
 
 @lru_cache(maxsize=8)
-def _hann(size: int) -> F32:
+def hann(size: int) -> F32:
+    """Return the periodic Hann window."""
     return _frozen(np.hanning(size + 1)[:-1].astype(np.float32))
 
 

@@ -14,6 +14,7 @@ import numpy as np
 import psutil
 import pytest
 import soundfile
+from tests.bundles import committed_bundles
 
 from overtone_edge.bench import cli as bench
 from overtone_edge.bench.figures import STAGES, table
@@ -131,6 +132,24 @@ def test_fast_without_training_reads_a_recording_and_an_unsigned_bundle(fleet, r
     assert run["silence_ms"]["count"] > 0
     assert 2.0 < run["speech_s"] < 5.0
     assert run["wall_s"] > 0
+
+
+def test_a_window_network_is_measured_too(tmp_path, capsys):
+    path = tmp_path / "window"
+    path.write_bytes(committed_bundles()["two-inputs"])
+    assert bench.main(["--bundle", str(path), "--seconds", "2", "--json"]) == 0
+    report = json.loads(capsys.readouterr().out)
+    assert complaints(report, SCHEMA) == []
+    assert (report["deadline_ms"], report["bundle"]["multiply_adds_per_hop"]) == (500.0, None)
+    for key in ("paced", "paced_while_training", "fast"):
+        run = report[key]
+        assert run["hop_ms"]["count"] + run["silence_ms"]["count"] == run["blocks"] == 20
+        assert 4 <= run["hop_ms"]["count"] <= 8
+        assert run["stages_ms"]["features"]["count"] == run["stages_ms"]["network"]["count"] == run["hop_ms"]["count"]
+        assert run["speech_s"] == 2.0
+    assert report["paced_while_training"]["training_cpu_s"] > 0
+    assert report["training"]["head_step_ms"]["count"] > 0 == report["training"]["full_step_ms"]["count"]
+    assert "), 500 ms" in table(report)
 
 
 def test_runs_where_tensorflow_and_librosa_cannot_be_imported(fleet):

@@ -14,7 +14,7 @@ from overtone_converters.signing import sign_bundle
 from overtone_edge.agent.cli import main
 from overtone_edge.agent.status import stored_status
 from overtone_edge.core.config import DecisionConfig, load_config
-from overtone_edge.core.errors import AgentError, InferenceError, LearningError
+from overtone_edge.core.errors import InferenceError, LearningError
 from overtone_edge.hearing.example_forms import example_form_for
 from overtone_edge.hearing.hearing import Hearing
 from overtone_edge.hearing.recent_speech import RecentSpeech
@@ -214,8 +214,16 @@ def test_the_agent_says_once_that_it_cannot_stream(install, recording, tmp_path:
     assert sum(event["final"] for event in events) == 2 and all(event["bundle_version"] == 1 for event in events)
 
 
-def test_a_bench_of_a_window_bundle_is_refused_in_one_line(bundle: Bundle) -> None:
-    from overtone_edge.bench.hooks import BlockTimer, TimedRecogniser
+def test_a_timed_recogniser_says_what_the_plain_one_says(bundle: Bundle, voice) -> None:
+    from overtone_edge.bench.hooks import TIMED_RECOGNISERS, BlockTimer, deadline_ms
 
-    with pytest.raises((AgentError, BundleError), match="this needs one that streams"):
-        TimedRecogniser(bundle, BlockTimer())
+    timer = BlockTimer(deadline_ms=deadline_ms(bundle.manifest))
+    timed, plain = TIMED_RECOGNISERS["window"](bundle, timer), open_recogniser(bundle)
+    timer.begin(0)
+    sound = voice(0.6)
+    assert np.array_equal(
+        [hop.probabilities for hop in timed.process(sound)], [hop.probabilities for hop in plain.process(sound)]
+    )
+    timer.end()
+    assert [len(timer.stages_ms[stage]) for stage in ("features", "network", "head")] == [1, 1, 1]
+    assert len(timer.hop_ms) == 1 and deadline_ms(bundle.manifest) == 500.0
