@@ -28,7 +28,7 @@ Progress = Callable[[int, int], None]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Material:
+class EvaluationData:
     """The recordings to measure, and what is not measured.
 
     `utterances` have one of `labels`, the classes of both corpus and model, in the model's order. `corpus_only` counts
@@ -50,7 +50,7 @@ class BundleEvaluation:
 
     corpus: str
     bundle: Bundle
-    material: Material
+    data: EvaluationData
     answers: Predictions
     decided: NDArray[np.bool_]
     skipped: tuple[str, ...]
@@ -68,10 +68,10 @@ class BundleEvaluation:
 
     def to_json(self) -> dict[str, Any]:
         """Return the figures; shares are 0..1, rounded to a hundredth of a per cent."""
-        manifest, material, decided = self.bundle.manifest, self.material, self.as_decided
+        manifest, data, decided = self.bundle.manifest, self.data, self.as_decided
         table = confusion(decided)
         columns = (*manifest.labels, NO_DECISION)
-        rows = {label: table[manifest.labels.index(label)] for label in material.labels}
+        rows = {label: table[manifest.labels.index(label)] for label in data.labels}
         said = {column: sum(row[place] for row in rows.values()) for place, column in enumerate(columns)}
         return {
             "format": FORMAT,
@@ -88,15 +88,15 @@ class BundleEvaluation:
             "utterances": len(self.answers),
             "unheard": int((~self.answers.answered).sum()),
             "skipped": list(self.skipped),
-            "classes": list(material.labels),
-            "classes_of_the_corpus_only": material.corpus_only,
-            "answers_of_the_model_only": {x: said[x] for x in manifest.labels if x not in material.labels},
-            "chance": round(1 / len(material.labels), 4),
+            "classes": list(data.labels),
+            "classes_of_the_corpus_only": data.corpus_only,
+            "answers_of_the_model_only": {x: said[x] for x in manifest.labels if x not in data.labels},
+            "chance": round(1 / len(data.labels), 4),
             "uar": _share(decided.uar),
             "uar_of_decided": _share(decided.rows(self.decided).uar),
             "uar_of_likeliest": _share(self.answers.uar),
             **_decisions(decided),
-            "per_class": {label: self._of_class(label) for label in material.labels},
+            "per_class": {label: self._of_class(label) for label in data.labels},
             "per_speaker": self._per_speaker(),
             "confusion": {"columns": list(columns), "rows": rows},
             "answers": said,
@@ -138,7 +138,7 @@ def _share(value: float) -> float | None:
     return None if np.isnan(value) else round(float(value), 4)
 
 
-def material_of(reading: Reading, labels: Sequence[str], *, limit: int | None = None) -> Material:
+def evaluation_data(reading: Reading, labels: Sequence[str], *, limit: int | None = None) -> EvaluationData:
     """Return the recordings to measure: of the classes that corpus and model have, at most `limit` per class.
 
     Which ones is drawn with a fixed seed. Raises CorpusError in one line for fewer than two such classes.
@@ -156,7 +156,7 @@ def material_of(reading: Reading, labels: Sequence[str], *, limit: int | None = 
             f"{f'one class ({common[0]})' if common else 'no class'} in common: a UAR needs at least {LEAST_CLASSES}"
         )
     used = [u for u in reading.labelled if u.label in common]
-    return Material(
+    return EvaluationData(
         utterances=tuple(used if limit is None else _drawn(used, limit)),
         labels=common,
         corpus_only={label: counts[label] for label in ordered(counts) if label not in common},
@@ -186,19 +186,19 @@ def evaluate_bundle(
     from overtone_converters.device import Device
 
     labels = bundle.manifest.labels
-    material = material_of(reading, labels, limit=limit)
+    data = evaluation_data(reading, labels, limit=limit)
     with native_stderr_silenced():
         device = Device(bundle)
     heard, skipped = [], {}
-    for number, utterance in enumerate(material.utterances, 1):
+    for number, utterance in enumerate(data.utterances, 1):
         try:
             heard.append((utterance, device.listen(audio.load(utterance.path)).longest))
         except AudioError as error:
             skipped[utterance.id] = str(error)
-        progress(number, len(material.utterances))
+        progress(number, len(data.utterances))
     if len({u.label for u, _ in heard}) < LEAST_CLASSES:
         raise CorpusError(
-            f"{reading.corpus} in {reading.root}: {len(skipped)} of {len(material.utterances)} recordings cannot be "
+            f"{reading.corpus} in {reading.root}: {len(skipped)} of {len(data.utterances)} recordings cannot be "
             f"read, too few classes are left (the first: {next(iter(skipped.values()))})"
         )
     probabilities = np.zeros((len(heard), len(labels)), np.float32)
@@ -208,7 +208,7 @@ def evaluate_bundle(
     return BundleEvaluation(
         corpus=reading.corpus,
         bundle=bundle,
-        material=material,
+        data=data,
         answers=Predictions(
             labels,
             tuple(u.id for u, _ in heard),

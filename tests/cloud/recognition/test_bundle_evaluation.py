@@ -9,7 +9,7 @@ from tests.bundles import committed_bundles
 
 from overtone_cloud.corpora.utterance import Reading, Utterance
 from overtone_cloud.errors import CorpusError
-from overtone_cloud.recognition.bundle_evaluation import BundleEvaluation, Material, material_of
+from overtone_cloud.recognition.bundle_evaluation import BundleEvaluation, EvaluationData, evaluation_data
 from overtone_cloud.recognition.predictions import Predictions
 from overtone_models.bundle import Bundle, read_bundle
 
@@ -27,17 +27,17 @@ def reading(*rows: tuple[str | None, str | None]) -> Reading:
 
 def test_classes_are_intersected_and_the_rest_is_counted() -> None:
     corpus = reading(("sad", "a"), ("bored", "a"), ("bored", "b"), ("neutral", "b"), ("surprised", "a"), (None, "a"))
-    material = material_of(corpus, LABELS)
-    assert material.labels == ("neutral", "sad")
-    assert [u.label for u in material.utterances] == ["sad", "neutral"]
-    assert material.corpus_only == {"surprised": 1, "bored": 2}
+    data = evaluation_data(corpus, LABELS)
+    assert data.labels == ("neutral", "sad")
+    assert [u.label for u in data.utterances] == ["sad", "neutral"]
+    assert data.corpus_only == {"surprised": 1, "bored": 2}
 
 
 def test_a_limit_holds_for_each_class_and_draws_the_same_again() -> None:
     corpus = reading(*[("sad", "a")] * 20, *[("neutral", "b")] * 3, *[("angry", "a")] * 9)
-    ids = [[u.id for u in material_of(corpus, LABELS, limit=5).utterances] for _ in range(2)]
+    ids = [[u.id for u in evaluation_data(corpus, LABELS, limit=5).utterances] for _ in range(2)]
     assert ids[0] == ids[1]
-    chosen = material_of(corpus, LABELS, limit=5).utterances
+    chosen = evaluation_data(corpus, LABELS, limit=5).utterances
     assert [sum(u.label == label for u in chosen) for label in LABELS] == [3, 0, 5, 5]
     assert [u.id for u in chosen] == sorted((u.id for u in chosen), key=lambda i: int(i.split(".")[0]))
 
@@ -56,7 +56,7 @@ def test_a_limit_holds_for_each_class_and_draws_the_same_again() -> None:
 )
 def test_too_few_classes_are_one_line(rows: list[tuple[str | None, str | None]], text: str) -> None:
     with pytest.raises(CorpusError) as caught:
-        material_of(reading(*rows), LABELS)
+        evaluation_data(reading(*rows), LABELS)
     assert text in str(caught.value)
     assert "\n" not in str(caught.value)
 
@@ -85,7 +85,7 @@ def evaluation(bundle: Bundle) -> BundleEvaluation:
     return BundleEvaluation(
         corpus="made",
         bundle=bundle,
-        material=Material(utterances=(), labels=("neutral", "sad"), corpus_only={"bored": 4}),
+        data=EvaluationData(utterances=(), labels=("neutral", "sad"), corpus_only={"bored": 4}),
         answers=Predictions(
             LABELS, tuple("abcdef"), ("x", "x", "y", "x", "y", "y"), targets, said, np.full(6, 0.5, np.float32)
         ),
