@@ -9,7 +9,7 @@ import pytest
 from tests.support.whisper_encoders import SMALL, random_weights
 
 from overtone_converters.window_body import Form, forms
-from overtone_converters.window_build import Converted, build_window_bundle
+from overtone_converters.window_build import WindowBundle, build_window_bundle
 from overtone_converters.window_network import WindowNetwork, load_network
 from overtone_converters.window_verify import require_window, verify_window
 from overtone_edge.hearing.streaming import open_recogniser
@@ -65,16 +65,16 @@ def network(tmp_path_factory: pytest.TempPathFactory) -> WindowNetwork:
 
 
 @pytest.fixture(scope="module")
-def built(network: WindowNetwork) -> Converted:
+def built(network: WindowNetwork) -> WindowBundle:
     return build_window_bundle(network, np.concatenate([sound(n) for n in range(4)]), name="large", version=1)
 
 
 @pytest.fixture(scope="module")
-def bundle(built: Converted) -> Bundle:
+def bundle(built: WindowBundle) -> Bundle:
     return read_bundle(built.bundle)
 
 
-def test_int8_weights_come_first(built: Converted, network: WindowNetwork) -> None:
+def test_int8_weights_come_first(built: WindowBundle, network: WindowNetwork) -> None:
     assert forms(network.body, window.precisions(whisper_encoder.NAME)) == [
         Form("int8 weights", ""),
         Form("float32", ""),
