@@ -11,7 +11,7 @@ from tests.support.whisper_encoders import SMALL, random_weights
 from overtone_converters.window_body import Form, forms
 from overtone_converters.window_build import WindowBundle, build_window_bundle
 from overtone_converters.window_network import WindowNetwork, load_network
-from overtone_converters.window_verify import require_window, verify_window
+from overtone_converters.window_verify import device_embeddings, require_window, verify_window
 from overtone_edge.hearing.streaming import open_recogniser
 from overtone_models.bundle import Bundle, read_bundle
 from overtone_models.features.whisper_log_mel import WhisperLogMelSpec
@@ -81,6 +81,17 @@ def test_int8_weights_come_first(built: WindowBundle, network: WindowNetwork) ->
     ]
     assert built.form == Form("int8 weights", "") and built.rejections == ()
     assert built.multiply_adds > 0
+
+
+def test_the_bias_takes_back_what_rounding_moves(bundle: Bundle, network: WindowNetwork) -> None:
+    spec = bundle.manifest.window
+    head = bundle.manifest.layout.unflatten(bundle.weights)
+    w, b = network.head
+    np.testing.assert_allclose(head["head/w"] * spec.embedding_scale, w, rtol=1e-5, atol=1e-6)
+    rows = device_embeddings(bundle.streaming_model, network.calibration)
+    expected = network.logits(network.calibration).mean(0)
+    corrected = np.abs((rows @ w + head["head/b"]).mean(0) - expected).max()
+    assert corrected < 1e-3 < np.abs((rows @ w + b).mean(0) - expected).max()
 
 
 def test_the_device_gives_the_networks_answers(bundle: Bundle, network: WindowNetwork) -> None:
